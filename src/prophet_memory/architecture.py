@@ -1,0 +1,258 @@
+"""What a model is made of: mixers, feed-forward blocks, layers and stacks.
+
+The field names are the keys of a catalogue file. `architecture_from_mapping` builds an `Architecture` from such a mapping and
+raises `ArchitectureError`, which names the key, the value and what is allowed, for one that cannot exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeVar
+
+QKNorm = Literal["none", "head", "full"]
+Block = TypeVar("Block")
+
+
+class ArchitectureError(ValueError):
+    """A value that no model can have, with the key where it stands and what is allowed there."""
+
+    def __init__(self, key: str, value: object, allowed: str) -> None:
+        super().__init__(f"{key}: {value!r}; allowed: {allowed}")
+        self.key = key
+        self.value = value
+        self.allowed = allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Multi-head or grouped-query attention; with `window_tokens`, sliding-window or chunked."""
+
+    query_heads: int
+    kv_heads: int
+    head_dim: int
+    qkv_bias: bool = False
+    output_bias: bool = False
+    qk_norm: QKNorm = "none"  # over one head, or over all heads at once
+    output_gate: bool = False  # the query projection also yields a gate of its own width
+    sinks: bool = False  # one learned attention sink per query head
+    window_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.query_heads % self.kv_heads:
+            raise ArchitectureError("kv_heads", self.kv_heads, f"a divisor of query_heads ({self.query_heads})")
+
+
+@dataclass(frozen=True, slots=True)
+class LatentAttention:
+    """Multi-head latent attention (MLA): keys and values are cached as one low-rank latent and a shared rotary key."""
+
+    query_heads: int
+    kv_lora_rank: int
+    qk_nope_head_dim: int
+    qk_rope_head_dim: int
+    v_head_dim: int
+    q_lora_rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mamba:
+    """Selective state-space mixer (Mamba-1), with the RMS norms on dt, B and C that Jamba adds when `inner_norms`."""
+
+    inner_size: int
+    state_size: int
+    conv_kernel: int
+    dt_rank: int
+    conv_bias: bool = True
+    proj_bias: bool = False
+    inner_norms: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GatedDeltaNet:
+    """Gated linear attention with a delta-rule state of value_heads x key_head_dim x value_head_dim."""
+
+    key_heads: int
+    key_head_dim: int
+    value_heads: int
+    value_head_dim: int
+    conv_kernel: int
+
+    @property
+    def key_size(self) -> int:
+        """Width of the keys (and of the queries)."""
+        return self.key_heads * self.key_head_dim
+
+    @property
+    def value_size(self) -> int:
+        """Width of the values."""
+        return self.value_heads * self.value_head_dim
+
+    @property
+    def conv_size(self) -> int:
+        """Channels of the short convolution: queries, keys and values."""
+        return 2 * self.key_size + self.value_size
+
+
+Mixer = Attention | LatentAttention | Mamba | GatedDeltaNet
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """A dense feed-forward block: up (and gate) and down projections."""
+
+    intermediate_size: int
+    gated: bool = True
+    bias: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MoE:
+    """A mixture-of-experts block: router, routed experts, and what every token passes beside them."""
+
+    routed_experts: int
+    top_k: int
+    expert_intermediate_size: int
+    gated: bool = True
+    expert_bias: bool = False
+    router_bias: bool = False
+    shared_intermediate_size: int = 0  # all shared experts together, as one wide block
+    shared_gate: bool = False  # a sigmoid gate (one output) on the shared block
+    parallel_dense_intermediate_size: int = 0  # a dense residual branch with a norm of its own (Arctic)
+
+    def __post_init__(self) -> None:
+        if self.top_k > self.routed_experts:
+            raise ArchitectureError("top_k", self.top_k, f"at most routed_experts ({self.routed_experts})")
+        if self.shared_gate and not self.shared_intermediate_size:
+            raise ArchitectureError("shared_gate", self.shared_gate, "false without shared_intermediate_size")
+
+
+FeedForward = Dense | MoE
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """`count` identical layers; only how many there are matters to memory, not their order."""
+
+    count: int
+    mixer: Mixer
+    feed_forward: FeedForward
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """An encoder or a decoder. `cross_attention` stands in every layer of a decoder that reads an encoder."""
+
+    layers: tuple[Layer, ...]
+    cross_attention: Attention | None = None
+    relative_attention_buckets: int = 0  # a learned bias per bucket and head, once per stack (T5)
+
+    @property
+    def layer_count(self) -> int:
+        """Number of layers."""
+        return sum(layer.count for layer in self.layers)
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A whole model. `encoder` is None for decoder-only models; `max_context_tokens` is None where nothing bounds it."""
+
+    hidden_size: int
+    vocabulary_size: int
+    tied_embeddings: bool
+    max_context_tokens: int | None
+    decoder: Stack
+    encoder: Stack | None = None
+    norms_per_sublayer: int = 1  # 2 where a norm also follows each sublayer (Grok-1)
+
+    @property
+    def stacks(self) -> tuple[Stack, ...]:
+        """The stacks in the order in which a token meets them."""
+        return (self.decoder,) if self.encoder is None else (self.encoder, self.decoder)
+
+    @property
+    def layer_count(self) -> int:
+        """Layers of all stacks."""
+        return sum(stack.layer_count for stack in self.stacks)
+
+    @property
+    def moe(self) -> MoE:
+        """The mixture-of-experts block that all MoE layers share."""
+        return next(iter(self._moe_blocks()))
+
+    @property
+    def moe_layer_count(self) -> int:
+        """Layers whose feed-forward block is a mixture of experts."""
+        return sum(layer.count for s in self.stacks for layer in s.layers if isinstance(layer.feed_forward, MoE))
+
+    def _moe_blocks(self) -> set[MoE]:
+        return {layer.feed_forward for s in self.stacks for layer in s.layers if isinstance(layer.feed_forward, MoE)}
+
+    def __post_init__(self) -> None:
+        if len(self._moe_blocks()) != 1:
+            raise ArchitectureError("feed_forwards", len(self._moe_blocks()), "exactly one block of kind moe in use")
+        if self.max_context_tokens is None and not any(
+            isinstance(layer.mixer, LatentAttention) or (isinstance(layer.mixer, Attention) and layer.mixer.window_tokens is None)
+            for layer in self.decoder.layers
+        ):
+            raise ArchitectureError("max_context_tokens", None, "a positive integer where no layer's cache grows forever")
+
+
+MIXER_KINDS: dict[str, type[Mixer]] = {
+    "attention": Attention,
+    "latent_attention": LatentAttention,
+    "mamba": Mamba,
+    "gated_deltanet": GatedDeltaNet,
+}
+FEED_FORWARD_KINDS: dict[str, type[FeedForward]] = {"dense": Dense, "moe": MoE}
+
+
+def architecture_from_mapping(entry: Mapping[str, Any]) -> Architecture:
+    """Build an architecture from a catalogue entry that its schema accepts (keys beside the architecture's are left alone).
+
+    Raises:
+        ArchitectureError: for values that contradict each other, with the dotted key.
+    """
+    mixers = {name: _block(f"mixers.{name}", spec, MIXER_KINDS) for name, spec in entry["mixers"].items()}
+    blocks = {name: _block(f"feed_forwards.{name}", s, FEED_FORWARD_KINDS) for name, s in entry["feed_forwards"].items()}
+    stacks = {side: _stack(side, entry[side], mixers, blocks) for side in ("encoder", "decoder") if side in entry}
+    used = {id(block) for stack in stacks.values() for layer in stack.layers for block in (layer.mixer, layer.feed_forward)}
+    used |= {id(stack.cross_attention) for stack in stacks.values()}
+    for section, named in (("mixers", mixers), ("feed_forwards", blocks)):
+        for name, block in named.items():
+            if id(block) not in used:
+                raise ArchitectureError(f"{section}.{name}", name, "a block that some layer uses")
+    own = {f.name for f in fields(Architecture)} - {"encoder", "decoder"}
+    values: dict[str, Any] = {key: entry[key] for key in own if key in entry}
+    return Architecture(**(values | stacks))
+
+
+def _block(where: str, spec: Mapping[str, Any], kinds: Mapping[str, type[Block]]) -> Block:
+    values = {key: value for key, value in spec.items() if key != "kind"}
+    try:
+        return kinds[spec["kind"]](**values)
+    except ArchitectureError as error:
+        raise ArchitectureError(f"{where}.{error.key}", error.value, error.allowed) from None
+
+
+def _stack(side: str, spec: Mapping[str, Any], mixers: Mapping[str, Mixer], blocks: Mapping[str, FeedForward]) -> Stack:
+    def named(where: str, name: str, known: Mapping[str, Block]) -> Block:
+        if name not in known:
+            raise ArchitectureError(f"{side}.{where}", name, ", ".join(known))
+        return known[name]
+
+    layers = tuple(
+        Layer(
+            count=layer["count"],
+            mixer=named(f"layers[{i}].mixer", layer["mixer"], mixers),
+            feed_forward=named(f"layers[{i}].feed_forward", layer["feed_forward"], blocks),
+        )
+        for i, layer in enumerate(spec["layers"])
+    )
+    cross: Attention | None = None
+    if "cross_attention" in spec:
+        mixer = named("cross_attention", spec["cross_attention"], mixers)
+        if not isinstance(mixer, Attention):
+            raise ArchitectureError(f"{side}.cross_attention", spec["cross_attention"], "a mixer of kind attention")
+        cross = mixer
+    return Stack(layers, cross, spec.get("relative_attention_buckets", 0))

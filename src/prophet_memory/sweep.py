@@ -1,0 +1,220 @@
+"""The memory model over a grid: GPUs x batch sizes x routing laws x precisions x policies, for one model.
+
+usable memory >= non-expert + resident experts + KV + activations + overhead + runtime reserve (DESIGN "GPU memory").
+Everything but the GPU's memory is resolved first into small arrays; `evaluate` is the kernel that runs over all points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from prophet_memory.activations import activation_bytes
+from prophet_memory.architecture import Architecture
+from prophet_memory.kv_cache import KVLayout, kv_layout, max_context_tokens
+from prophet_memory.parameters import count_parameters
+from prophet_memory.precision import PRECISIONS, non_expert_bytes, routed_expert_bytes
+from prophet_memory.residency import BASELINE_POLICY, POLICIES
+from prophet_memory.routing import routing_laws
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+FIT_VERDICTS = ("fits", "newly_fits", "does_not_fit")
+FITS, NEWLY_FITS, DOES_NOT_FIT = range(3)
+KEYS = ("gpu", "batch_size", "routing", "precision", "policy")
+# Vector libraries differ in the last bits of a power; rounding U here makes every byte count the same on every machine.
+DISTINCT_EXPERT_DECIMALS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What the memory model takes as given; config/config.yaml holds the values and their sources."""
+
+    power_law_exponent: float
+    usable_fraction: float
+    predictor_overhead_bytes: int
+    runtime_reserve_bytes: int
+    max_step_tokens: int
+    encoder_source_tokens: int
+    kv_value_bytes: int
+    state_value_bytes: int
+    activation_value_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The axes of a sweep; `gpu_memory_bytes` maps a GPU's name to its memory. The order of the axes is that of `KEYS`."""
+
+    gpu_memory_bytes: Mapping[str, int]
+    batch_sizes: Sequence[int]
+    routings: Sequence[str]
+    precisions: Sequence[str]
+    policies: Sequence[str]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return tuple(map(len, self._axes))
+
+    def keys(self) -> dict[str, npt.NDArray[np.generic]]:
+        """The key columns of the grid's rows, each of the grid's shape."""
+        return dict(zip(KEYS, np.meshgrid(*map(np.asarray, self._axes), indexing="ij"), strict=True))
+
+    @property
+    def _axes(self) -> tuple[Sequence[str] | Sequence[int], ...]:
+        return (tuple(self.gpu_memory_bytes), self.batch_sizes, self.routings, self.precisions, self.policies)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a model takes beside the KV cache, in bytes; every array broadcasts to (batch, routing, precision, policy)."""
+
+    distinct_experts: FloatArray
+    expert_savings_fraction: FloatArray
+    non_expert_bytes: IntArray
+    resident_expert_bytes: IntArray
+    activation_bytes: IntArray
+    overhead_bytes: IntArray
+    runtime_reserve_bytes: IntArray
+
+    @property
+    def total_bytes(self) -> IntArray:
+        """All of it."""
+        return (
+            self.non_expert_bytes
+            + self.resident_expert_bytes
+            + self.activation_bytes
+            + self.overhead_bytes
+            + self.runtime_reserve_bytes
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is left for the cache and what it holds; arrays of the grid's shape.
+
+    Tokens and extension are 0 where they are undefined: `fit_verdict` says where that is.
+    """
+
+    free_for_kv_bytes: IntArray
+    max_context_tokens: IntArray
+    kv_capacity_tokens: IntArray
+    kv_extension: FloatArray
+    fit_verdict: npt.NDArray[np.int8]  # an index into FIT_VERDICTS
+
+
+def usable_bytes(gpu_memory_bytes: npt.ArrayLike, usable_fraction: float) -> IntArray:
+    """Bytes that the engine may use: the driver's figure times the usable fraction, rounded down."""
+    return np.floor(np.asarray(gpu_memory_bytes, np.float64) * usable_fraction).astype(np.int64)
+
+
+def distinct_experts(
+    architecture: Architecture, batch_sizes: Sequence[int], routings: Sequence[str], power_law_exponent: float
+) -> FloatArray:
+    """U of one MoE layer, shape (batch, routing)."""
+    laws, moe = routing_laws(power_law_exponent=power_law_exponent), architecture.moe
+    columns = [laws[name](moe.routed_experts, moe.top_k, np.asarray(batch_sizes)) for name in routings]
+    stacked: FloatArray = np.stack(columns, axis=-1)
+    return stacked.round(DISTINCT_EXPERT_DECIMALS)
+
+
+def demand(architecture: Architecture, grid: Grid, assumptions: Assumptions) -> Demand:
+    """What the model takes beside the KV cache. Resident experts are U(B) slots in each MoE layer, rounded up to a byte."""
+    counts, experts = count_parameters(architecture), architecture.moe.routed_experts
+    layers = architecture.moe_layer_count
+    distinct = distinct_experts(architecture, grid.batch_sizes, grid.routings, assumptions.power_law_exponent)[:, :, None, None]
+    resident = np.concatenate([POLICIES[name].resident_experts(distinct, experts) for name in grid.policies], axis=-1)
+    per_slot = np.array(
+        [layers * routed_expert_bytes(architecture, counts, PRECISIONS[name]) for name in grid.precisions], np.int64
+    )[:, None]
+    activations = [
+        activation_bytes(
+            architecture,
+            batch_size=batch,
+            max_step_tokens=assumptions.max_step_tokens,
+            value_bytes=assumptions.activation_value_bytes,
+        )
+        for batch in grid.batch_sizes
+    ]
+    predictor = [assumptions.predictor_overhead_bytes if POLICIES[name].uses_predictor else 0 for name in grid.policies]
+    return Demand(
+        distinct_experts=distinct,
+        expert_savings_fraction=1 - resident / experts,
+        non_expert_bytes=np.array([[non_expert_bytes(counts, PRECISIONS[name])] for name in grid.precisions], np.int64),
+        resident_expert_bytes=np.ceil(resident * per_slot).astype(np.int64),
+        activation_bytes=np.array(activations, np.int64)[:, None, None, None],
+        overhead_bytes=np.array(predictor, np.int64),
+        runtime_reserve_bytes=np.array(assumptions.runtime_reserve_bytes, np.int64),
+    )
+
+
+def evaluate(usable: IntArray, demand_bytes: IntArray, baseline_bytes: IntArray, batch: IntArray, layout: KVLayout) -> Outcome:
+    """The kernel: what is left, what it holds and how that compares with the baseline.
+
+    Args:
+        usable: usable bytes of each GPU; broadcasts with the rest.
+        demand_bytes: what the policy takes beside the KV cache.
+        baseline_bytes: what the baseline takes; may keep singleton axes where it does not vary.
+        batch: sequences in the batch, which share what is left evenly.
+        layout: how the cache of one sequence grows.
+    """
+    free = usable - demand_bytes
+    context = max_context_tokens(layout, free // batch)
+    baseline_context = max_context_tokens(layout, (usable - baseline_bytes) // batch)
+    fits, baseline_fits = context > 0, baseline_context > 0
+    extension = np.divide(context, np.maximum(baseline_context, 1))
+    verdict = np.where(fits, np.where(baseline_fits, np.int8(FITS), np.int8(NEWLY_FITS)), np.int8(DOES_NOT_FIT))
+    return Outcome(free, context, context * batch, extension * baseline_fits, verdict)
+
+
+def sweep_model(architecture: Architecture, grid: Grid, assumptions: Assumptions) -> dict[str, npt.NDArray[np.generic]]:
+    """Every value column of the results for one model.
+
+    Returns:
+        Columns in the order of the results contract, each of shape (gpu, batch, routing, precision, policy), broadcast views
+        where a value does not vary. `fit_verdict` holds indices into `FIT_VERDICTS`.
+    """
+    need = demand(architecture, grid, assumptions)
+    baseline = demand(architecture, replace(grid, policies=[BASELINE_POLICY]), assumptions)
+    layout = kv_layout(
+        architecture,
+        value_bytes=assumptions.kv_value_bytes,
+        state_value_bytes=assumptions.state_value_bytes,
+        source_tokens=assumptions.encoder_source_tokens,
+    )
+    memory = np.array(list(grid.gpu_memory_bytes.values()), np.int64)[:, None, None, None, None]
+    usable = usable_bytes(memory, assumptions.usable_fraction)
+    batch = np.array(grid.batch_sizes, np.int64)[:, None, None, None]
+    out = evaluate(usable, need.total_bytes, baseline.total_bytes, batch, layout)
+    fits = out.fit_verdict != DOES_NOT_FIT
+    limit = architecture.max_context_tokens
+    columns = {
+        "distinct_experts": need.distinct_experts,
+        "expert_savings_fraction": need.expert_savings_fraction,
+        "gpu_memory_bytes": memory,
+        "usable_bytes": usable,
+        "non_expert_bytes": need.non_expert_bytes,
+        "resident_expert_bytes": need.resident_expert_bytes,
+        "activation_bytes": need.activation_bytes,
+        "overhead_bytes": need.overhead_bytes,
+        "runtime_reserve_bytes": need.runtime_reserve_bytes,
+        "free_for_kv_bytes": out.free_for_kv_bytes,
+        "kv_bytes_per_token": np.array(layout.bytes_per_token),
+        "kv_constant_bytes_per_sequence": np.array(layout.constant_bytes),
+        "kv_capacity_tokens": np.ma.masked_where(~fits, out.kv_capacity_tokens),
+        "max_context_tokens": np.ma.masked_where(~fits, out.max_context_tokens),
+        "kv_extension": np.ma.masked_where(out.fit_verdict != FITS, out.kv_extension),
+        "fit_verdict": out.fit_verdict,
+        "exceeds_model_context": np.ma.masked_where(
+            ~fits if limit is not None else np.ones_like(fits), out.max_context_tokens > (limit or 0)
+        ),
+    }
+    return {name: _broadcast(values, grid.shape) for name, values in columns.items()}
+
+
+def _broadcast(values: npt.NDArray[np.generic], shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
+    return values if values.shape == shape else np.broadcast_to(values, shape, subok=True)
