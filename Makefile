@@ -1,0 +1,43 @@
+# make paper   build the environment and regenerate every result, figure and table
+# make test    run the tests
+# PYTHON chooses the interpreter that builds the environment; SNAKEFLAGS is handed to Snakemake.
+PYTHON ?= python3
+SNAKEFLAGS ?=
+BIN := .venv/bin
+STAMP := .venv/prophet-environment
+
+.PHONY: paper test lint lock bench report clean
+.DEFAULT_GOAL := paper
+
+paper: $(STAMP)
+	$(BIN)/snakemake $(SNAKEFLAGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+# Everything below is for developers.
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/kernel.py
+	$(BIN)/python benchmarks/pipeline.py
+
+report: $(STAMP)
+	$(BIN)/snakemake $(SNAKEFLAGS) --report report.html
+
+# Resolve anew: needs uv. environment.yml follows.
+lock:
+	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 \
+	    --fork-strategy fewest --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
+	$(PYTHON) scripts/export_environment.py
+
+clean:
+	rm -rf .venv .snakemake logs evaluation/memory_results/*/shards
+
+$(STAMP): requirements.lock pyproject.toml scripts/build_environment.py
+	$(PYTHON) scripts/build_environment.py --stamp $@

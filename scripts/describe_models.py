@@ -1,0 +1,83 @@
+"""The catalogue resolved: exact parameter counts and cache sizes of every model in the sweep."""
+
+from __future__ import annotations
+
+import argparse
+from bisect import bisect_left
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prophet_memory.architecture import Architecture
+from prophet_memory.kv_cache import cross_attention_bytes_per_source_token, kv_layout, state_bytes_per_sequence
+from prophet_memory.parameters import count_parameters
+from prophet_pipeline.command import run
+from prophet_pipeline.configuration import model_architecture, read_model
+from prophet_pipeline.tables import write_rows
+
+
+def expert_count_groups(expert_counts: Sequence[int], upper_ends: Sequence[int]) -> dict[int, str]:
+    """Label of the group of each expert count: the range of counts that really stand in it."""
+    members: dict[int, list[int]] = {}
+    for count in sorted(set(expert_counts)):
+        members.setdefault(bisect_left(sorted(upper_ends), count), []).append(count)
+    labels = {i: f"{own[0]}-{own[-1]}" if own[0] != own[-1] else str(own[0]) for i, own in members.items()}
+    return {count: labels[i] for i, own in members.items() for count in own}
+
+
+def description(architecture: Architecture, value_bytes: int, state_value_bytes: int) -> dict[str, Any]:
+    """Counts and sizes of one model."""
+    counts = count_parameters(architecture)
+    layout = kv_layout(architecture, value_bytes=value_bytes, state_value_bytes=state_value_bytes, source_tokens=0)
+    return {
+        "layers": architecture.layer_count,
+        "moe_layers": architecture.moe_layer_count,
+        "experts": architecture.moe.routed_experts,
+        "top_k": architecture.moe.top_k,
+        "total_params": counts.total,
+        "routed_expert_params": counts.routed_expert,
+        "non_expert_params": counts.non_expert,
+        "shared_expert_params": counts.shared_expert,
+        "router_params": counts.router,
+        "attention_params": counts.attention,
+        "recurrent_params": counts.recurrent,
+        "dense_feed_forward_params": counts.dense_feed_forward,
+        "norm_params": counts.norm,
+        "embedding_params": counts.embedding,
+        "lm_head_params": counts.lm_head,
+        "params_per_expert_per_layer": counts.per_expert,
+        "active_params_per_token": counts.active_per_token,
+        "kv_bytes_per_token": layout.bytes_per_token,
+        "kv_bytes_per_token_beyond_windows": layout.unbounded_bytes_per_token,
+        "window_tokens": max((window for window, _ in layout.windows), default=None),
+        "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, value_bytes=value_bytes),
+        "state_bytes_per_sequence": state_bytes_per_sequence(
+            architecture, conv_value_bytes=value_bytes, state_value_bytes=state_value_bytes
+        ),
+        "max_context_tokens": architecture.max_context_tokens,
+    }
+
+
+def main() -> None:
+    """Read the catalogue, count, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", type=Path, nargs="+", help="catalogue files, config/models/<slug>.yaml")
+    parser.add_argument("--expert-count-groups", type=int, nargs="+", required=True, help="upper ends, ascending")
+    parser.add_argument("--kv-value-bytes", type=int, default=2)
+    parser.add_argument("--state-value-bytes", type=int, default=2)
+    parser.add_argument("--output", type=Path, required=True, help="CSV file")
+    args = parser.parse_args()
+    rows = []
+    for file in sorted(args.models, key=lambda file: file.stem):
+        entry = read_model(file)
+        own = description(model_architecture(entry, file), args.kv_value_bytes, args.state_value_bytes)
+        published = entry.get("published_precision", "bf16")
+        rows.append(
+            {"model": file.stem, "name": entry["name"], "family": entry["family"], "published_precision": published} | own
+        )
+    groups = expert_count_groups([row["experts"] for row in rows], args.expert_count_groups)
+    write_rows([row | {"expert_count_group": groups[row["experts"]]} for row in rows], args.output)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,194 @@
+"""Figure 1: where a GPU's memory goes, all experts resident against Prophet, with a table so that every component can be read."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from prophet_memory.residency import BASELINE_POLICY
+from prophet_pipeline.command import run
+from prophet_pipeline.figures import (
+    BLACK,
+    DOUBLE_COLUMN_INCHES,
+    GREY,
+    LIGHT_GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    YELLOW,
+    new_figure,
+    save,
+)
+from prophet_pipeline.tables import Row, laws_present, read_rows
+from prophet_pipeline.text import multiplied, significant
+
+GIB, MIB = 2**30, 2**20
+Groups = Sequence[Sequence[Row]]  # for each model its bars: all resident, then Prophet under each law
+
+
+class Component(NamedTuple):
+    """A slice of a bar and a row of the table."""
+
+    column: str
+    label: str
+    unit: int
+    colour: str
+    hatch: str | None = None
+
+    @property
+    def look(self) -> dict[str, Any]:
+        """Patch properties."""
+        return {"facecolor": self.colour, "hatch": self.hatch, "edgecolor": "white"}
+
+
+# From the bottom of a bar to its top.
+COMPONENTS = (
+    Component("non_expert_bytes", "Non-expert weights", GIB, GREY),
+    Component("resident_expert_bytes", "Expert weights", GIB, ORANGE, "////"),
+    Component("activation_bytes", "Activations", MIB, YELLOW),
+    Component("runtime_reserve_bytes", "Runtime reserve", MIB, LIGHT_GREY, "...."),
+    Component("overhead_bytes", "Prophet overhead", MIB, PURPLE),
+    Component("free_for_kv_bytes", "Left for the KV cache", GIB, SKY),
+)
+LAW_HEADS = {"power_law": "power", "uniform": "unif."}
+GROUP_GAP = 0.7  # in widths of a bar
+AXIS_TOP_IN_CAPACITIES = 1.28  # a bar above this is cut and labelled with its height
+ROW_HEAD = -0.9
+
+
+def draw_bar(axes: Axes, x: float, row: Row, top: float) -> None:
+    """One stacked bar; what is above the axis is cut off and told in words."""
+    base = 0.0
+    for component in COMPONENTS:
+        height = max(row[component.column], 0) / GIB
+        axes.bar(x, height, 0.88, bottom=base, **component.look, linewidth=0.3, zorder=2)
+        base += height
+    if base <= top:
+        return
+    cut = 0.93 * top
+    axes.add_patch(Rectangle((x - 0.5, cut), 1, top, facecolor="white", edgecolor="none", zorder=3))
+    for shift in (0, 0.012 * top):
+        zigzag = [cut + shift + (0.01 * top if i % 2 else 0) for i in range(7)]
+        axes.plot([x - 0.48 + 0.16 * i for i in range(7)], zigzag, color=GREY, linewidth=0.6, zorder=4, clip_on=False)
+    axes.text(x, cut + 0.03 * top, f"{base:.0f}", ha="center", va="bottom", fontsize=7, zorder=5)
+
+
+def amount(value: float) -> str:
+    """A number of the table with a true minus; a dash for nothing."""
+    return "–" if value == 0 else significant(value).replace("-", "−")
+
+
+def verdict(row: Row) -> str:
+    """The KV extension, or why there is none."""
+    return {"fits": "{}", "newly_fits": "newly", "does_not_fit": "no fit"}[row["fit_verdict"]].format(
+        multiplied(row["kv_extension"] or 0)
+    )
+
+
+def draw_table(axes: Axes, groups: Groups, components: Sequence[Component]) -> None:
+    """The numbers under the bars, column by column; the row heads are the legend of the bars."""
+    last = list(places(groups))[-1][0]
+    heads = ["Residency", "Routing law", *(c.label for c in components), "KV extension"]
+    axes.set_ylim(len(heads) - 0.4, -0.6)
+    axes.axis("off")
+
+    def write(x: float, y: int, text: str, **look: Any) -> None:  # noqa: ANN401 - properties of a text
+        axes.text(x, y, text, ha="center", va="center", fontsize=6.5, **look)
+
+    for y, head in enumerate(heads):
+        axes.text(ROW_HEAD, y, head, ha="right", va="center", fontsize=7)
+    for y, component in enumerate(components, start=2):
+        swatch = Rectangle((ROW_HEAD + 0.1, y - 0.3), 0.35, 0.6, **component.look, linewidth=0.3, clip_on=False)
+        axes.add_patch(swatch)
+        unit = "MiB" if component.unit == MIB else "GiB"
+        axes.text(last + 0.55, y, unit, ha="left", va="center", fontsize=6.5, color=GREY)
+    for group, first in zip(groups, starts(groups), strict=True):
+        write(first, 0, "all")
+        write(first + len(group) / 2, 0, "Prophet")
+    for x, row in places(groups):
+        if row["policy"] != BASELINE_POLICY:
+            write(x, 1, LAW_HEADS[row["routing"]])
+        for y, component in enumerate(components, start=2):
+            short = row[component.column] < 0
+            look = {"color": VERMILLION, "fontweight": "semibold"} if short else {}
+            write(x, y, amount(row[component.column] / component.unit), **look)
+        write(x, len(heads) - 1, verdict(row), color=VERMILLION if row["fit_verdict"] == "does_not_fit" else BLACK)
+    left, right = ROW_HEAD - 3.1, last + 1.3
+    for line in (1.5, 1.5 + len(components)):
+        axes.plot([left, right], [line, line], color=GREY, linewidth=0.5, clip_on=False)
+
+
+def starts(groups: Groups) -> list[float]:
+    """Where the first bar of each group stands."""
+    return [i * (len(group) + GROUP_GAP) for i, group in enumerate(groups)]
+
+
+def places(groups: Groups) -> Iterator[tuple[float, Row]]:
+    """Every bar with its place."""
+    for group, first in zip(groups, starts(groups), strict=True):
+        yield from ((first + j, row) for j, row in enumerate(group))
+
+
+def roomiest(groups: Groups) -> int:
+    """Index of a group in the middle whose bars leave the space above the capacity line free."""
+    free = [i for i, group in enumerate(groups) if all(row["free_for_kv_bytes"] >= 0 for row in group)]
+    return free[len(free) // 2] if free else 0
+
+
+def main() -> None:
+    """Read results, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
+    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
+    parser.add_argument("--gpu", required=True)
+    parser.add_argument("--batch-size", type=int, required=True)
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--models", nargs="+", required=True, help="in the order of the bars")
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
+    args = parser.parse_args()
+    point = {"gpu": args.gpu, "batch_size": args.batch_size, "precision": args.precision, "model": args.models}
+    found = {(r["model"], r["policy"], r["routing"]): r for r in read_rows(args.data, **point)}
+    names = {row["model"]: row["name"] for row in read_rows(args.catalogue)}
+    gpu = read_rows(args.gpu_catalogue, gpu=args.gpu)[0]
+    laws = laws_present(found.values())
+    groups = [[found[model, BASELINE_POLICY, laws[0]], *(found[model, "prophet", law] for law in laws)] for model in args.models]
+    rows = [row for _, row in places(groups)]
+    components = [c for c in COMPONENTS if any(row[c.column] for row in rows)]
+
+    capacity, usable = gpu["memory_bytes"] / GIB, rows[0]["usable_bytes"] / GIB
+    top = AXIS_TOP_IN_CAPACITIES * capacity
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 3.9)
+    figure.set_layout_engine("none")
+    bars, table = figure.subplots(
+        2, 1, sharex=True,
+        gridspec_kw={"left": 0.208, "right": 0.955, "top": 0.9, "bottom": 0.02, "hspace": 0.04, "height_ratios": [1.45, 1]},
+    )  # fmt: skip
+    for x, row in places(groups):
+        draw_bar(bars, x, row, top)
+    middles = [first + (len(group) - 1) / 2 for first, group in zip(starts(groups), groups, strict=True)]
+    above = {"ha": "center", "va": "bottom"}
+    for middle, group in zip(middles, groups, strict=True):
+        bars.text(middle, 1.08 * top, names[group[0]["model"]], **above, fontsize=8, fontweight="medium")
+        if all(row["fit_verdict"] == "does_not_fit" for row in group):
+            bars.text(middle, 1.02 * top, "does not fit", **above, fontsize=7, color=VERMILLION)
+    bars.axhline(usable, color=BLACK, linewidth=1, linestyle=(0, (5, 2)), zorder=6)
+    label = f"{gpu['name']} holds {capacity:.1f} GiB"
+    bars.text(middles[roomiest(groups)], usable + 0.015 * top, label, **above, fontsize=7, zorder=7)
+    bars.set_xlim(-0.6, list(places(groups))[-1][0] + 0.6)
+    bars.set_ylim(0, top)
+    bars.set_ylabel(f"GPU memory at batch {args.batch_size}, {args.precision} (GiB)")
+    bars.grid(visible=False, axis="x")
+    bars.tick_params(bottom=False, labelbottom=False)
+    draw_table(table, groups, components)
+    save(figure, args.output)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,99 @@
+"""Figure 2: KV extension of every model at the reference GPU and batch size, and what happens where none is defined."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from prophet_pipeline.command import run
+from prophet_pipeline.figures import (
+    BLACK,
+    DOUBLE_COLUMN_INCHES,
+    GREY,
+    LAW_LABELS,
+    LAW_MARKS,
+    LIGHT_GREY,
+    new_figure,
+    save,
+)
+from prophet_pipeline.tables import Row, in_paper_order, laws_present, read_rows
+from prophet_pipeline.text import multiplied, thousands
+
+GIB = 2**30
+OVER_GRID = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # keeps grid lines out of text
+
+
+def draw_model(axes: Axes, y: float, rows: Sequence[Row]) -> None:
+    """One line of the plot: a point per law where the ratio is defined, and in words what every law gives."""
+    ends = [row["kv_extension"] for row in rows if row["fit_verdict"] == "fits"]
+    if ends:
+        axes.plot([min(1, *ends), max(ends)], [y, y], color=LIGHT_GREY, linewidth=1.2, zorder=2)
+    for row in rows:
+        if row["fit_verdict"] == "fits":
+            axes.plot(row["kv_extension"], y, **point_look(row["routing"]), zorder=3)
+    exact, *others = [outcome(row) for row in sorted(rows, key=lambda row: row["routing"], reverse=True)]
+    text = "   ".join([exact, *(f"({other})" for other in others)])
+    fits = any(row["fit_verdict"] != "does_not_fit" for row in rows)
+    axes.annotate(text, (max(ends, default=1), y), (6 if ends else 3, 0), textcoords="offset points", va="center", fontsize=6.5,
+                  bbox=OVER_GRID, color=BLACK if fits else GREY, style="normal" if fits else "italic")  # fmt: skip
+
+
+def point_look(law: str) -> dict[str, Any]:
+    """Marker of a law: the source's hollow and larger, so that both show where they coincide."""
+    colour, marker = LAW_MARKS[law]
+    hollow = law == "power_law"
+    return {
+        "color": colour, "marker": marker, "markersize": 5.4 if hollow else 4.2, "linestyle": "none",
+        "markerfacecolor": "none" if hollow else colour, "markeredgewidth": 1,
+    }  # fmt: skip
+
+
+def outcome(row: Row) -> str:
+    """The KV extension, or why there is none."""
+    if row["fit_verdict"] == "fits":
+        return multiplied(row["kv_extension"])
+    if row["fit_verdict"] == "newly_fits":
+        return f"newly fits: {thousands(row['kv_capacity_tokens'])} tokens"
+    short = -row["free_for_kv_bytes"] / GIB
+    return f"does not fit: {short:.0f} GiB short" if short > 0 else "does not fit"
+
+
+def main() -> None:
+    """Read results, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reference", type=Path, required=True, help="kv_extension_at_reference.csv")
+    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
+    args = parser.parse_args()
+    rows = read_rows(args.reference, precision=args.precision)
+    models = in_paper_order(read_rows(args.catalogue))
+    gpu = read_rows(args.gpu_catalogue, gpu=rows[0]["gpu"])[0]["name"]
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 0.3 + 0.158 * len(models))
+    axes = figure.subplots()
+    for y, model in enumerate(models):
+        draw_model(axes, y, [row for row in rows if row["model"] == model["model"]])
+    axes.set_yticks(range(len(models)), [f"{m['name']}  ({m['experts']}, top-{m['top_k']})" for m in models])
+    axes.set_ylim(len(models) - 0.4, -0.6)
+    axes.axvline(1, color=BLACK, linewidth=0.8)
+    farthest = max((row["kv_extension"] or 1 for row in rows), default=1)
+    axes.set_xlim(0.985, 1 + 1.17 * max(farthest - 1, 0.1))
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(f"KV extension over all experts resident, {gpu}, batch {rows[0]['batch_size']}, {args.precision}")
+    laws = laws_present(rows)[::-1]
+    handles = [
+        Line2D([], [], **point_look(law), label=LAW_LABELS[law] + (", in parentheses" if i else "")) for i, law in enumerate(laws)
+    ]
+    axes.legend(handles=handles, loc="upper right")
+    save(figure, args.output)
+
+
+if __name__ == "__main__":
+    run(main)

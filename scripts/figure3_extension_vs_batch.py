@@ -1,0 +1,81 @@
+"""Figure 3: KV extension against batch size on the reference GPU, for every model that fits there, under both routing laws."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from prophet_pipeline.command import run
+from prophet_pipeline.figures import (
+    BLACK,
+    DOUBLE_COLUMN_INCHES,
+    LAW_LABELS,
+    SERIES,
+    log2_batches,
+    new_figure,
+    save,
+)
+from prophet_pipeline.tables import Row, read_rows
+
+
+def draw_law(axes: Axes, curves: dict[str, list[Row]], names: dict[str, str], looks: dict[str, dict[str, Any]]) -> None:
+    """One panel: a curve per model."""
+    for model, look in looks.items():
+        if rows := curves.get(model):
+            x, y = [r["batch_size"] for r in rows], [r["kv_extension"] for r in rows]
+            axes.plot(x, y, label=names[model], clip_on=False, **look)
+    axes.axhline(1, color=BLACK, linewidth=0.8, zorder=1)
+
+
+def curve_looks(by_height: list[str]) -> dict[str, dict[str, Any]]:
+    """Colour and marker of each model; past the last colour, hollow markers on a thinner line."""
+    looks = {}
+    for i, model in enumerate(by_height):
+        colour, marker = SERIES[i % len(SERIES)]
+        again = {} if i < len(SERIES) else {"markerfacecolor": "white", "markeredgewidth": 0.8, "linewidth": 0.9}
+        looks[model] = {"color": colour, "marker": marker, "markeredgecolor": colour} | again
+    return looks
+
+
+def main() -> None:
+    """Read results, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
+    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
+    parser.add_argument("--gpu", required=True)
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
+    args = parser.parse_args()
+    names = {row["model"]: row["name"] for row in read_rows(args.catalogue)}
+    gpu = read_rows(args.gpu_catalogue, gpu=args.gpu)[0]["name"]
+    columns = ("model", "routing", "batch_size", "kv_extension")
+    rows = read_rows(args.data, columns, gpu=args.gpu, precision=args.precision, policy="prophet", fit_verdict="fits")
+    laws: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in sorted(rows, key=lambda row: row["batch_size"]):
+        laws[row["routing"]][row["model"]].append(row)
+    batches = sorted({row["batch_size"] for row in rows})
+    highest: dict[str, float] = defaultdict(float)
+    for row in rows:
+        highest[row["model"]] = max(highest[row["model"]], row["kv_extension"])
+    looks = curve_looks(sorted(highest, key=lambda model: -highest[model]))
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 2.7)
+    panels = figure.subplots(1, len(laws), sharey=True, squeeze=False)[0]
+    for panel, law in zip(panels, sorted(laws, reverse=True), strict=True):
+        panel.set_ylim(0.9, 1.06 * max(row["kv_extension"] for row in rows))
+        log2_batches(panel, batches)
+        draw_law(panel, laws[law], names, looks)
+        panel.set_title(LAW_LABELS[law])
+        panel.set_xlabel("Batch size")
+    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right upper", title=f"Models that fit\non one {gpu}",
+                  title_fontsize=7, alignment="left")  # fmt: skip
+    panels[0].set_ylabel(f"KV extension, {gpu}, {args.precision}")
+    save(figure, args.output)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,60 @@
+"""Figure 4: expert savings of every model at every batch size, under both routing laws."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from matplotlib.ticker import PercentFormatter
+
+from prophet_pipeline.command import run
+from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_LABELS, new_figure, save
+from prophet_pipeline.tables import in_paper_order, read_rows
+from prophet_pipeline.text import percent
+
+DARK = 0.55  # savings from which a cell is dark enough for white text
+
+
+def main() -> None:
+    """Read results, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
+    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
+    args = parser.parse_args()
+    models = in_paper_order(read_rows(args.catalogue))
+    columns = ("model", "routing", "batch_size", "expert_savings_fraction")
+    # Savings depend on neither GPU nor precision: any one row of a point tells them.
+    savings = {
+        (row["model"], row["routing"], row["batch_size"]): row["expert_savings_fraction"]
+        for row in read_rows(args.data, columns, policy="prophet")
+    }
+    batches, laws = sorted({key[2] for key in savings}), sorted({key[1] for key in savings}, reverse=True)
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 0.55 + 0.16 * len(models))
+    panels = figure.subplots(1, len(laws), sharey=True, squeeze=False)[0]
+    for panel, law in zip(panels, laws, strict=True):
+        grid = np.array([[savings[m["model"], law, batch] for batch in batches] for m in models])
+        image = panel.imshow(grid, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for (y, x), value in np.ndenumerate(grid):
+            panel.text(x, y, percent(value), ha="center", va="center", fontsize=6,
+                       color="white" if value > DARK else BLACK)  # fmt: skip
+        panel.set_title(LAW_LABELS[law])
+        panel.set_xticks(range(len(batches)), [str(batch) for batch in batches])
+        panel.set_xlabel("Batch size")
+        panel.grid(visible=False)
+        panel.tick_params(length=0)
+        panel.spines[:].set_visible(False)
+        for y in range(1, len(models)):
+            if models[y]["expert_count_group"] != models[y - 1]["expert_count_group"]:
+                panel.axhline(y - 0.5, color="white", linewidth=2)
+    panels[0].set_yticks(range(len(models)), [f"{m['name']}  ({m['experts']}, top-{m['top_k']})" for m in models])
+    bar = figure.colorbar(image, ax=panels, fraction=0.025, pad=0.01, aspect=40)
+    bar.set_label("Expert savings 1 − U/E (%)")
+    bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    bar.outline.set_visible(False)
+    save(figure, args.output)
+
+
+if __name__ == "__main__":
+    run(main)

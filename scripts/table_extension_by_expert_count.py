@@ -1,0 +1,52 @@
+"""LaTeX table: mean KV extension by expert count, with the configurations that each mean covers and leaves out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from prophet_pipeline.command import run
+from prophet_pipeline.files import write_text
+from prophet_pipeline.latex import LAW_HEADS, Column, table
+from prophet_pipeline.tables import Row, laws_present, read_rows
+
+OF_ONE_LAW = (
+    Column("fits", (3, 0)),
+    Column("new", (3, 0)),
+    Column("no fit", (3, 0)),
+    Column("mean", (2, 2)),
+    Column("median", (2, 2)),
+    Column("savings", (2, 1)),
+)
+CAPTION = r"""KV extension by expert count $E$ over all GPUs and batch sizes of the sweep, {precision}. Mean and median cover the
+    configurations that fit with and without Prophet; those that only Prophet fits (new) and those that do not fit are counted,
+    never averaged. Mean expert savings in percent cover all of them."""
+
+
+def cells(row: Row) -> list[object]:
+    """The columns of one law."""
+    counts = [row[f"configurations_{verdict}"] for verdict in ("fits", "newly_fits", "does_not_fit")]
+    return [*counts, row["mean_kv_extension"], row["median_kv_extension"], 100 * row["mean_expert_savings_fraction"]]
+
+
+def main() -> None:
+    """Read results, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--by-experts", type=Path, required=True, help="mean_extension_by_expert_count.csv")
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--output", type=Path, required=True, help=".tex file")
+    args = parser.parse_args()
+    found = {(r["experts"], r["routing"]): r for r in read_rows(args.by_experts, precision=args.precision)}
+    laws, width = laws_present(found.values()), len(OF_ONE_LAW)
+    rows = [
+        [experts, *(cell for law in laws for cell in cells(found[experts, law]))] for experts in sorted({e for e, _ in found})
+    ]
+    spans = [(LAW_HEADS[law].capitalize(), 2 + i * width, 1 + (i + 1) * width) for i, law in enumerate(laws)]
+    columns = (Column("$E$", (4, 0)), *OF_ONE_LAW * len(laws))
+    caption = CAPTION.format(precision=args.precision)
+    text = table(columns, rows, caption=caption, label="tab:extension-by-expert-count", spanning_heads=spans, wide=True)
+    write_text(args.output, text)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,55 @@
+"""LaTeX table: KV capacity and KV extension of every model at the reference GPU and batch size."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from prophet_pipeline.command import run
+from prophet_pipeline.files import write_text
+from prophet_pipeline.latex import LAW_HEADS, Column, table, with_group_rules
+from prophet_pipeline.tables import Row, in_paper_order, laws_present, read_rows
+
+BASELINE = (Column("Model"), Column("capacity", (4, 1)))
+OF_ONE_LAW = (Column("savings", (2, 1)), Column("capacity", (4, 1)), Column("extension", (1, 2)))
+CAPTION = r"""KV capacity (thousand tokens over the whole batch) and KV extension on one {gpu} at batch {batch}, {precision},
+    with all experts resident and with Prophet under each routing law; expert savings in percent. No capacity: the weights
+    leave no room. \emph{{new}}: only Prophet fits, so that no ratio is defined."""
+
+
+def cells(row: Row) -> list[object]:
+    """Savings, capacity and extension of one law."""
+    capacity = row["kv_capacity_tokens"]
+    extension = "new" if row["fit_verdict"] == "newly_fits" else row["kv_extension"]
+    return [100 * row["expert_savings_fraction"], capacity and capacity / 1e3, extension]
+
+
+def main() -> None:
+    """Read results, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reference", type=Path, required=True, help="kv_extension_at_reference.csv")
+    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--output", type=Path, required=True, help=".tex file")
+    args = parser.parse_args()
+    found = {(r["model"], r["routing"]): r for r in read_rows(args.reference, precision=args.precision)}
+    point = next(iter(found.values()))
+    gpu = read_rows(args.gpu_catalogue, gpu=point["gpu"])[0]["name"]
+    laws = laws_present(found.values())
+    rows = []
+    for m in in_paper_order(read_rows(args.catalogue)):
+        baseline = found[m["model"], laws[0]]["baseline_kv_capacity_tokens"]
+        both = [cell for law in laws for cell in cells(found[m["model"], law])]
+        rows.append((m["expert_count_group"], [m["name"], baseline and baseline / 1e3, *both]))
+    width = len(OF_ONE_LAW)
+    spans = [(f"Prophet, {LAW_HEADS[law]}", 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
+    spans.insert(0, ("All resident", 2, 2))
+    columns = (*BASELINE, *OF_ONE_LAW * len(laws))
+    caption = CAPTION.format(gpu=gpu, batch=point["batch_size"], precision=args.precision)
+    text = table(columns, with_group_rules(rows), caption=caption, label="tab:kv-extension", spanning_heads=spans, wide=True)
+    write_text(args.output, text)
+
+
+if __name__ == "__main__":
+    run(main)

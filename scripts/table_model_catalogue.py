@@ -1,0 +1,57 @@
+"""LaTeX table: the models, their exact parameter counts and cache sizes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from prophet_pipeline.command import run
+from prophet_pipeline.files import write_text
+from prophet_pipeline.latex import Column, table, with_group_rules
+from prophet_pipeline.tables import in_paper_order, read_rows
+
+KIB, MIB = 2**10, 2**20
+COLUMNS = (
+    Column("Model"),
+    Column("all", (2, 0)),
+    Column("MoE", (2, 0)),
+    Column("$E$", (4, 0)),
+    Column("$k$", (2, 0)),
+    Column("total", (4, 2)),
+    Column("routed", (4, 2)),
+    Column("other", (2, 2)),
+    Column("active", (2, 2)),
+    Column("KiB/token", (3, 1)),
+    Column("MiB/seq.", (2, 1)),
+    Column("Max.\\ context", (7, 0)),
+)
+CAPTION = r"""Model catalogue. Exact parameter counts in $10^9$: all, routed experts, everything else, and what one token
+    passes (both embeddings included). Cache at 16~bit: per token inside every attention window, and constant recurrent state
+    per sequence. $\dagger$: published below 16~bit (DeepSeek-V3 in FP8, gpt-oss experts in MXFP4), so bf16 figures are
+    hypothetical."""
+
+
+def main() -> None:
+    """Read results, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--output", type=Path, required=True, help=".tex file")
+    args = parser.parse_args()
+    rows: list[tuple[object, list[object]]] = []
+    for m in in_paper_order(read_rows(args.catalogue)):
+        dagger = "†" if m["published_precision"] != "bf16" else ""
+        params = [m[f"{part}_params"] / 1e9 for part in ("total", "routed_expert", "non_expert")]
+        state = m["state_bytes_per_sequence"]
+        row = [
+            m["name"] + dagger, m["layers"], m["moe_layers"], m["experts"], m["top_k"], *params,
+            m["active_params_per_token"] / 1e9, m["kv_bytes_per_token"] / KIB, state / MIB if state else None,
+            m["max_context_tokens"],
+        ]  # fmt: skip
+        rows.append((m["expert_count_group"], row))
+    spans = (("Layers", 2, 3), ("Experts", 4, 5), ("Parameters ($10^9$)", 6, 9), ("Cache", 10, 11))
+    text = table(COLUMNS, with_group_rules(rows), caption=CAPTION, label="tab:model-catalogue", spanning_heads=spans, wide=True)
+    write_text(args.output, text)
+
+
+if __name__ == "__main__":
+    run(main)

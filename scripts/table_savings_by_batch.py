@@ -1,0 +1,47 @@
+"""LaTeX table: expert savings by batch size, for each (E, k), under both routing laws."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+from prophet_pipeline.command import run
+from prophet_pipeline.files import write_text
+from prophet_pipeline.latex import LAW_HEADS, Column, table, with_group_rules
+from prophet_pipeline.tables import Row, in_paper_order, read_rows
+from prophet_pipeline.text import percent
+
+CAPTION = r"""Expert savings $1-U/E$ in percent by batch size $B$, under the source's power law and under the exact uniform law.
+    Savings depend on $E/k$ alone; Table~\ref{tab:saturation} names the models of each $(E, k)$. A plain 0 means that every
+    expert is needed."""
+
+
+def main() -> None:
+    """Read results, write one row per (E, k)."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
+    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--output", type=Path, required=True, help=".tex file")
+    args = parser.parse_args()
+    savings: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+    for r in read_rows(args.data, ("model", "routing", "batch_size", "expert_savings_fraction"), policy="prophet"):
+        savings[r["model"], r["routing"]][r["batch_size"]] = r["expert_savings_fraction"]
+    laws = sorted({law for _, law in savings})
+    batches = sorted({batch for by_batch in savings.values() for batch in by_batch})
+    first: dict[tuple[int, int], Row] = {}
+    for model in in_paper_order(read_rows(args.catalogue)):
+        first.setdefault((model["experts"], model["top_k"]), model)
+    rows: list[tuple[object, list[object]]] = []
+    for (experts, top_k), model in first.items():
+        cells = [percent(savings[model["model"], law][batch]) for law in laws for batch in batches]
+        rows.append((model["expert_count_group"], [experts, top_k, *cells]))
+    columns = [Column("$E$", (4, 0)), Column("$k$", (2, 0)), *(Column(str(b), (2, 2)) for _ in laws for b in batches)]
+    width = len(batches)
+    spans = [(f"{LAW_HEADS[law].capitalize()}, $B={{}}$", 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
+    text = table(columns, with_group_rules(rows), caption=CAPTION, label="tab:savings-by-batch", spanning_heads=spans, wide=True)
+    write_text(args.output, text)
+
+
+if __name__ == "__main__":
+    run(main)

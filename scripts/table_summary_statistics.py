@@ -1,0 +1,50 @@
+"""LaTeX table: the source document's summary statistics as computed, under both routing laws."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from prophet_pipeline.command import run
+from prophet_pipeline.files import write_text
+from prophet_pipeline.latex import LAW_HEADS, Column, table, with_group_rules
+from prophet_pipeline.tables import Row, laws_present, read_rows
+
+OF_ONE_LAW = (Column("savings", (2, 1)), Column("extension", (1, 2)))
+CAPTION = r"""Summary statistics on one {gpu}, {precision}: expert savings in percent and KV extension under each routing law.
+    \emph{{new}}: the model fits with Prophet only, so that no extension is defined; a dash: it does not fit."""
+
+
+def cells(row: Row) -> list[object]:
+    """Savings and extension of one law."""
+    return [100 * row["expert_savings_fraction"], "new" if row["fit_verdict"] == "newly_fits" else row["kv_extension"]]
+
+
+def main() -> None:
+    """Read results, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--summary", type=Path, required=True, help="summary_statistics.csv")
+    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
+    parser.add_argument("--output", type=Path, required=True, help=".tex file")
+    args = parser.parse_args()
+    names = {m["model"]: m["name"] for m in read_rows(args.catalogue)}
+    found: dict[tuple[int, str], dict[str, Row]] = {}
+    for row in read_rows(args.summary):
+        found.setdefault((row["batch_size"], row["model"]), {})[row["routing"]] = row
+    point = next(iter(next(iter(found.values())).values()))
+    laws, width = laws_present(next(iter(found.values())).values()), len(OF_ONE_LAW)
+    rows = [
+        (batch, [batch, names[model], *(cell for law in laws for cell in cells(by_law[law]))])
+        for (batch, model), by_law in found.items()
+    ]
+    gpu = read_rows(args.gpu_catalogue, gpu=point["gpu"])[0]["name"]
+    caption = CAPTION.format(gpu=gpu, precision=point["precision"])
+    spans = [(LAW_HEADS[law].capitalize(), 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
+    columns = (Column("Batch", (3, 0)), Column("Model"), *OF_ONE_LAW * len(laws))
+    text = table(columns, with_group_rules(rows), caption=caption, label="tab:summary-statistics", spanning_heads=spans)
+    write_text(args.output, text)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,219 @@
+"""Reading config/: strict YAML, JSON Schema, and the checks that a schema cannot express.
+
+Every failure is a `ConfigurationError`, one line that names the file, the key, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Hashable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, TypeChecker
+from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
+
+from prophet_memory.architecture import Architecture, ArchitectureError, architecture_from_mapping
+from prophet_pipeline.files import REPOSITORY
+
+CONFIG = REPOSITORY / "config"
+SETTINGS_FILE = CONFIG / "config.yaml"
+GPUS_FILE = CONFIG / "gpus.yaml"
+MODELS_FOLDER = CONFIG / "models"
+SCHEMAS_FOLDER = REPOSITORY / "workflow" / "schemas"
+SHOWN_VALUE_CHARACTERS = 80
+
+
+class ConfigurationError(Exception):
+    """Wrong input: one line with file, key, value and what is allowed."""
+
+
+def error(file: Path, key: str, value: object, allowed: str) -> ConfigurationError:
+    """The error in its one form."""
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    if len(shown) > SHOWN_VALUE_CHARACTERS:
+        shown = shown[:SHOWN_VALUE_CHARACTERS] + "..."
+    return ConfigurationError(f"{_relative(file)}: {key}: {shown}; allowed: {allowed}")
+
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times faster where libyaml is built in
+
+
+class _StrictLoader(_Loader):  # type: ignore[misc]
+    """Safe YAML in which a key stands once in a mapping."""
+
+
+def _mapping_of_unique_keys(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    loader.flatten_mapping(node)
+    mapping: dict[Hashable, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable) or key in mapping:
+            problem = f"the key {key!r} stands twice" if isinstance(key, Hashable) else "a key that is not a name"
+            raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+        mapping[key] = loader.construct_object(value_node, deep=True)
+    return mapping
+
+
+def _finite_float(loader: _StrictLoader, node: yaml.ScalarNode) -> float:
+    value = float(loader.construct_yaml_float(node))
+    if not math.isfinite(value):
+        raise yaml.constructor.ConstructorError(None, None, f"{node.value} is not a finite number", node.start_mark)
+    return value
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _finite_float)
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_of_unique_keys)
+
+
+def read_yaml(file: Path) -> Any:
+    """The document in a YAML file."""
+    try:
+        return yaml.load(file.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except FileNotFoundError:
+        raise error(file, "file", "missing", "an existing YAML file") from None
+    except UnicodeDecodeError:
+        raise error(file, "file", "not UTF-8", "YAML in UTF-8") from None
+    except OSError as problem:
+        raise error(file, "file", problem.strerror, "a readable YAML file") from None
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
+        raise error(file, where, problem.problem, "valid YAML with each key once") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:
+        raise error(file, "file", str(problem).splitlines()[0], "valid YAML") from None
+
+
+def _is_integer(_checker: TypeChecker, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+# JSON Schema takes 16.0 for an integer; a count written so is a mistake.
+_Validator = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
+)
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """A schema of workflow/schemas by its name."""
+    document = yaml.safe_load((SCHEMAS_FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+    assert isinstance(document, dict)  # noqa: S101 - a file of ours
+    return document
+
+
+def validate(document: Any, schema_name: str, file: Path) -> None:
+    """Raise a ConfigurationError unless the document satisfies the schema."""
+    found = best_match(_Validator(schema(schema_name)).iter_errors(document))
+    if found is not None:
+        raise _schema_error(found, file)
+
+
+def read_models(folder: Path = MODELS_FOLDER) -> dict[str, dict[str, Any]]:
+    """The catalogue: entries by slug, sorted."""
+    return {file.stem: read_model(file) for file in sorted(folder.glob("*.yaml"))}
+
+
+def read_model(file: Path) -> dict[str, Any]:
+    """One catalogue entry, checked against its schema and by building its architecture."""
+    entry = read_yaml(file)
+    validate(entry, "model", file)
+    model_architecture(entry, file)
+    assert isinstance(entry, dict)  # noqa: S101 - the schema says so
+    return entry
+
+
+def model_architecture(entry: Mapping[str, Any], file: Path) -> Architecture:
+    """The architecture of a catalogue entry."""
+    try:
+        return architecture_from_mapping(entry)
+    except ArchitectureError as problem:
+        raise error(file, problem.key, problem.value, problem.allowed) from None
+
+
+def read_gpus(file: Path = GPUS_FILE) -> dict[str, dict[str, Any]]:
+    """The GPUs by slug."""
+    entries = read_yaml(file)
+    validate(entries, "gpus", file)
+    assert isinstance(entries, dict)  # noqa: S101 - the schema says so
+    return entries
+
+
+def read_settings(file: Path = SETTINGS_FILE) -> dict[str, Any]:
+    """config/config.yaml, checked against its schema and the catalogue."""
+    settings = read_yaml(file)
+    check_settings(settings, read_models(), read_gpus(), file)
+    assert isinstance(settings, dict)  # noqa: S101 - the schema says so
+    return settings
+
+
+def check_settings(settings: Any, models: Iterable[str], gpus: Iterable[str], file: Path = SETTINGS_FILE) -> None:
+    """Check settings: the schema, then that every model and GPU exists and the paper's points are swept."""
+    validate(settings, "config", file)
+    sweep, paper = settings["sweep"], settings["paper"]
+    _check_known(sweep["models"], "sweep.models", models, f"the files in {_relative(MODELS_FOLDER)}", file)
+    _check_known(sweep["gpus"], "sweep.gpus", gpus, f"the entries of {_relative(GPUS_FILE)}", file)
+    swept = {
+        "reference.gpu": ([paper["reference"]["gpu"]], "gpus"),
+        "reference.batch_size": ([paper["reference"]["batch_size"]], "batch_sizes"),
+        "reference.precision": ([paper["reference"]["precision"]], "precisions"),
+        "breakdown_models": (paper["breakdown_models"], "models"),
+        "summary.models": (paper["summary"]["models"], "models"),
+        "summary.batch_sizes": (paper["summary"]["batch_sizes"], "batch_sizes"),
+    }
+    for key, (values, axis) in swept.items():
+        _check_known(values, f"paper.{key}", sweep[axis], f"the values of sweep.{axis}", file)
+    if missing := {"all_resident", "prophet"} - set(sweep["policies"]):
+        raise error(file, "sweep.policies", sweep["policies"], f"a list with {' and '.join(sorted(missing))}")
+
+
+def _check_known(values: Iterable[object], key: str, known: Iterable[object], what: str, file: Path) -> None:
+    names = [str(name) for name in known]
+    for value in values:
+        if str(value) not in names:
+            raise error(file, key, value, f"{what}: {', '.join(names)}{_hint(str(value), names)}")
+
+
+def _schema_error(found: ValidationError, file: Path) -> ConfigurationError:
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found.absolute_path).lstrip(".")
+    limit: Any = found.validator_value
+    value: Any = found.instance
+    rule = found.schema if isinstance(found.schema, dict) else {}
+    if found.validator == "additionalProperties":
+        known = sorted(rule["properties"])
+        unknown = min(set(value) - set(known), key=str)
+        allowed = f"the keys {', '.join(known)}{_hint(str(unknown), known)}"
+        return error(file, f"{key}.{unknown}".lstrip("."), value[unknown], allowed)
+    if found.validator == "required":
+        missing = next(name for name in limit if name not in value)
+        return error(file, f"{key}.{missing}".lstrip("."), None, "this key is required")
+    kind = rule.get("type", "value")
+    kind = kind if isinstance(kind, str) else " or ".join(kind)
+    allowed = {
+        "type": kind,
+        "enum": ", ".join(map(str, rule.get("enum", ()))),
+        "const": str(limit),
+        "pattern": f"text that matches {limit}",
+        "minimum": f"{kind} of at least {limit}",
+        "exclusiveMinimum": f"{kind} above {limit}",
+        "maximum": f"{kind} of at most {limit}",
+        "minItems": f"a list of at least {limit}",
+        "minProperties": f"at least {limit} entry",
+        "uniqueItems": "each entry once",
+    }.get(str(found.validator), f"what the schema says: {found.validator} {limit}")
+    return error(file, key or "file", value, allowed)
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _relative(file: Path) -> str:
+    resolved = file.resolve()
+    return str(resolved.relative_to(REPOSITORY) if resolved.is_relative_to(REPOSITORY) else file)

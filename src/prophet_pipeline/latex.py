@@ -1,0 +1,111 @@
+"""A booktabs table with siunitx columns from plain rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "†": r"$^\dagger$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "×": r"$\times$",
+}  # fmt: skip
+LAW_HEADS = {"power_law": "power law", "uniform": "uniform law"}
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its head (LaTeX), and `places` (integer digits, decimals) of a number column or None for text."""
+
+    head: str
+    places: tuple[int, int] | None = None
+
+    @property
+    def specification(self) -> str:
+        """For the tabular preamble."""
+        return "l" if self.places is None else f"S[table-format={self.places[0]}.{self.places[1]}]"
+
+    def cell(self, value: object) -> str:
+        """A value as this column prints it: text escaped, numbers rounded, None a dash, other text in a number column braced."""
+        if value is None:
+            return "{--}"
+        if self.places is None:
+            return escape(str(value))
+        if isinstance(value, str):
+            return value if _NUMBER.fullmatch(value) else f"{{{escape(value)}}}"
+        return f"{value:.{self.places[1]}f}"
+
+
+def escape(text: str) -> str:
+    """Text that LaTeX prints as it stands."""
+    return "".join(_SPECIAL.get(character, character) for character in text)
+
+
+def with_group_rules(rows: Iterable[tuple[object, Sequence[object]]]) -> list[Sequence[object] | None]:
+    """Rows, each given with its group, and None where the group changes."""
+    ruled: list[Sequence[object] | None] = []
+    for _, group in groupby(rows, key=itemgetter(0)):
+        ruled += [None] if ruled else []
+        ruled += [row for _, row in group]
+    return ruled
+
+
+def table(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[object] | None],
+    *,
+    caption: str,
+    label: str,
+    spanning_heads: Sequence[tuple[str, int, int]] = (),
+    wide: bool = False,
+) -> str:
+    r"""A whole table environment; the document loads booktabs and siunitx.
+
+    Args:
+        columns: heads and formats.
+        rows: values in the order of the columns; None is a thin rule between groups of rows.
+        caption: LaTeX, above the table.
+        label: key for \ref, with its prefix.
+        spanning_heads: (LaTeX, first column, last column), 1-based, above the heads.
+        wide: over both columns of a two-column page.
+    """
+    environment = "table*" if wide else "table"
+    heads = [c.head if c.places is None else f"{{{c.head}}}" for c in columns]
+    lines = [
+        "% Generated from the results; edits are overwritten.",
+        rf"\begin{{{environment}}}[t]",
+        r"  \centering",
+        rf"  \caption{{{caption}}}",
+        rf"  \label{{{label}}}",
+        r"  \smallskip",
+        r"  \footnotesize",
+        r"  \setlength{\tabcolsep}{3pt}",
+        rf"  \begin{{tabular}}{{@{{}}{''.join(c.specification for c in columns)}@{{}}}}",
+        r"    \toprule",
+        *_spanning(spanning_heads, len(columns)),
+        "    " + " & ".join(heads) + r" \\",
+        r"    \midrule",
+    ]
+    for row in rows:
+        if row is None:
+            lines.append(r"    \addlinespace")
+        else:
+            cells = [column.cell(value) for column, value in zip(columns, row, strict=True)]
+            lines.append("    " + " & ".join(cells) + r" \\")
+    lines += [r"    \bottomrule", r"  \end{tabular}", rf"\end{{{environment}}}"]
+    return "\n".join(lines) + "\n"
+
+
+def _spanning(heads: Sequence[tuple[str, int, int]], width: int) -> list[str]:
+    if not heads:
+        return []
+    cells, rules, at = [], [], 1
+    for text, first, last in heads:
+        cells += [""] * (first - at) + [rf"\multicolumn{{{last - first + 1}}}{{c}}{{{text}}}"]
+        rules.append(rf"\cmidrule(lr){{{first}-{last}}}")
+        at = last + 1
+    cells += [""] * (width + 1 - at)
+    return ["    " + " & ".join(cells) + r" \\", "    " + "".join(rules)]

@@ -1,0 +1,55 @@
+"""Result tables: Parquet for programs and CSV for people, the same bytes for the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import polars.selectors as cs
+
+from prophet_pipeline.files import replacing
+
+# Digits that survive in a result: enough for every use, few enough that the last bits of a logarithm never show.
+FLOAT_DECIMALS = 9
+
+Row = dict[str, Any]
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write Parquet or CSV, by the suffix of the path; null is an empty CSV field."""
+    table = table.with_columns(cs.float().round(FLOAT_DECIMALS))
+    with replacing(path) as temporary:
+        if path.suffix == ".parquet":
+            table.write_parquet(temporary, compression="zstd")
+        else:
+            table.write_csv(temporary, line_terminator="\n")
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows that share their keys."""
+    write_table(pl.DataFrame(rows, infer_schema_length=None), path)
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None, **wanted: object) -> pl.DataFrame:
+    """Rows of a Parquet or CSV file in which each named column has the wanted value, or one of the wanted list."""
+    frame = pl.read_csv(path, infer_schema_length=None) if path.suffix == ".csv" else pl.read_parquet(path)
+    for name, value in wanted.items():
+        frame = frame.filter(pl.col(name).is_in(value if isinstance(value, list | tuple) else [value]))
+    return frame if columns is None else frame.select(columns)
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None, **wanted: object) -> list[Row]:
+    """The same as plain rows."""
+    return read_table(path, columns, **wanted).to_dicts()
+
+
+def in_paper_order(models: Iterable[Row]) -> list[Row]:
+    """Catalogue rows in the order of figures and tables: by expert count, by sparsity E/k, by size."""
+    return sorted(models, key=lambda m: (m["experts"], m["experts"] / m["top_k"], m["total_params"]))
+
+
+def laws_present(rows: Iterable[Row]) -> list[str]:
+    """The routing laws that results hold, the source's power law first."""
+    return sorted({row["routing"] for row in rows})

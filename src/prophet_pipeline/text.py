@@ -1,0 +1,31 @@
+"""Numbers as figures and tables print them."""
+
+from __future__ import annotations
+
+NEXT_TO_A_HUNDRED = 0.999  # from here one decimal of a percentage would print 100.0
+
+
+def percent(fraction: float) -> str:
+    """A fraction in percent: one decimal, two next to a hundred, and a plain zero only for exactly none."""
+    if fraction == 0:
+        return "0"
+    return f"{100 * fraction:.{2 if fraction > NEXT_TO_A_HUNDRED else 1}f}"
+
+
+def multiplied(ratio: float) -> str:
+    """An extension: three digits and a multiplication sign."""
+    return f"{significant(ratio)}×"
+
+
+def significant(value: float) -> str:
+    """Three digits, no more than two of them after the point."""
+    decimals = next((d for d, limit in ((2, 9.995), (1, 99.95)) if abs(value) < limit), 0)
+    return f"{value:.{decimals}f}"
+
+
+def thousands(tokens: int) -> str:
+    """A number of tokens in thousands or millions, three digits."""
+    for unit, letter in ((10**6, "M"), (10**3, "k")):
+        if tokens >= unit:
+            return f"{significant(tokens / unit)}{letter}"
+    return str(tokens)

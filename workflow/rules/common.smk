@@ -1,0 +1,56 @@
+# Config, checked before anything runs, and the names that the rules share.
+import json
+import os
+import sys
+from math import prod
+
+from prophet_pipeline.command import run
+from prophet_pipeline.configuration import (
+    check_settings,
+    read_gpus,
+    read_models,
+    read_settings,
+)
+
+# A job is one core's work; a thread pool in each only costs start-up time.
+for library in ("OPENBLAS", "OMP", "POLARS"):
+    os.environ.setdefault(
+        f"{library}_{'MAX' if library == 'POLARS' else 'NUM'}_THREADS", "1"
+    )
+
+settings = run(read_settings)
+
+
+configfile: "config/config.yaml"
+
+
+if config != settings:  # something was overridden on the command line
+    run(lambda: check_settings(config, read_models(), read_gpus()))
+
+SWEEP, ASSUMPTIONS, PAPER = config["sweep"], config["assumptions"], config["paper"]
+REFERENCE, SUMMARY = PAPER["reference"], PAPER["summary"]
+
+RESULTS = "evaluation/memory_results/prophet_kv_extension"
+FIGURES = "evaluation/figures/prophet_kv_extension"
+TABLES = "paper_tables"
+DATA = f"{RESULTS}/prophet_kv_extension_data.parquet"
+CATALOGUE = f"{RESULTS}/model_catalogue.csv"
+GPU_CATALOGUE = f"{RESULTS}/gpu_catalogue.csv"
+
+# Scripts import these: a change of the library, the edge or the environment reruns what depends on it.
+MODEL_LIBRARY = expand(
+    "src/prophet_memory/{name}.py",
+    name=sorted(glob_wildcards("src/prophet_memory/{name}.py").name),
+)
+EDGE = expand(
+    "src/prophet_pipeline/{name}.py",
+    name=["command", "configuration", "files", "tables"],
+)
+ENVIRONMENT = "requirements.lock"
+PYTHON = sys.executable
+MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])
+
+
+def compact_json(section):
+    """A config section as one command-line word, the same bytes whatever the order of its keys."""
+    return json.dumps(section, sort_keys=True, separators=(",", ":"))

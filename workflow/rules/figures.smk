@@ -1,0 +1,179 @@
+# What the paper shows as pictures, each as PDF and PNG
+FIGURE_LIBRARY = EDGE + [
+    "src/prophet_pipeline/figures.py",
+    "src/prophet_pipeline/text.py",
+]
+
+
+rule figure1_detailed_memory_breakdown:
+    input:
+        script="scripts/figure1_detailed_memory_breakdown.py",
+        library=FIGURE_LIBRARY + ["src/prophet_memory/residency.py"],
+        environment=ENVIRONMENT,
+        data=DATA,
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+    output:
+        f"{FIGURES}/figure1_detailed_memory_breakdown.pdf",
+        report(
+            f"{FIGURES}/figure1_detailed_memory_breakdown.png",
+            caption="../report/figure1_detailed_memory_breakdown.rst",
+            category="Figures",
+        ),
+    log:
+        "logs/figure1_detailed_memory_breakdown.log",
+    params:
+        python=PYTHON,
+        gpu=REFERENCE["gpu"],
+        batch_size=REFERENCE["batch_size"],
+        precision=REFERENCE["precision"],
+        models=PAPER["breakdown_models"],
+    message:
+        "Drawing Figure 1"
+    shell:
+        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue}"
+        " --gpu-catalogue {input.gpu_catalogue} --gpu {params.gpu} --batch-size {params.batch_size}"
+        " --precision {params.precision} --models {params.models} --output {output} 2> {log}"
+
+
+rule figure2_kv_extension_by_model:
+    input:
+        script="scripts/figure2_kv_extension_by_model.py",
+        library=FIGURE_LIBRARY,
+        environment=ENVIRONMENT,
+        reference=f"{RESULTS}/kv_extension_at_reference.csv",
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+    output:
+        f"{FIGURES}/figure2_kv_extension_by_model.pdf",
+        report(
+            f"{FIGURES}/figure2_kv_extension_by_model.png",
+            caption="../report/figure2_kv_extension_by_model.rst",
+            category="Figures",
+        ),
+    log:
+        "logs/figure2_kv_extension_by_model.log",
+    params:
+        python=PYTHON,
+        precision=REFERENCE["precision"],
+    message:
+        "Drawing Figure 2"
+    shell:
+        "{params.python} {input.script} --reference {input.reference} --catalogue {input.catalogue}"
+        " --gpu-catalogue {input.gpu_catalogue} --precision {params.precision} --output {output} 2> {log}"
+
+
+rule figure3_extension_vs_batch:
+    input:
+        script="scripts/figure3_extension_vs_batch.py",
+        library=FIGURE_LIBRARY,
+        environment=ENVIRONMENT,
+        data=DATA,
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+    output:
+        f"{FIGURES}/figure3_extension_vs_batch.pdf",
+        report(
+            f"{FIGURES}/figure3_extension_vs_batch.png",
+            caption="../report/figure3_extension_vs_batch.rst",
+            category="Figures",
+        ),
+    log:
+        "logs/figure3_extension_vs_batch.log",
+    params:
+        python=PYTHON,
+        gpu=REFERENCE["gpu"],
+        precision=REFERENCE["precision"],
+    message:
+        "Drawing Figure 3"
+    shell:
+        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue}"
+        " --gpu-catalogue {input.gpu_catalogue} --gpu {params.gpu} --precision {params.precision}"
+        " --output {output} 2> {log}"
+
+
+rule figure4_savings_heatmap:
+    input:
+        script="scripts/figure4_savings_heatmap.py",
+        library=FIGURE_LIBRARY,
+        environment=ENVIRONMENT,
+        data=DATA,
+        catalogue=CATALOGUE,
+    output:
+        f"{FIGURES}/figure4_savings_heatmap.pdf",
+        report(
+            f"{FIGURES}/figure4_savings_heatmap.png",
+            caption="../report/figure4_savings_heatmap.rst",
+            category="Figures",
+        ),
+    log:
+        "logs/figure4_savings_heatmap.log",
+    params:
+        python=PYTHON,
+    message:
+        "Drawing Figure 4"
+    shell:
+        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue}"
+        " --output {output} 2> {log}"
+
+
+rule figure5_expert_count:
+    input:
+        script="scripts/figure5_expert_count.py",
+        library=FIGURE_LIBRARY,
+        environment=ENVIRONMENT,
+        by_model=f"{RESULTS}/mean_extension_by_model.csv",
+        by_experts=f"{RESULTS}/mean_extension_by_expert_count.csv",
+    output:
+        f"{FIGURES}/figure5_expert_count.pdf",
+        report(
+            f"{FIGURES}/figure5_expert_count.png",
+            caption="../report/figure5_expert_count.rst",
+            category="Figures",
+        ),
+    log:
+        "logs/figure5_expert_count.log",
+    params:
+        python=PYTHON,
+        precision=REFERENCE["precision"],
+    message:
+        "Drawing Figure 5"
+    shell:
+        "{params.python} {input.script} --by-model {input.by_model} --by-experts {input.by_experts}"
+        " --precision {params.precision} --output {output} 2> {log}"
+
+
+rule figure6_savings_vs_batch_by_experts:
+    input:
+        script="scripts/figure6_savings_vs_batch_by_experts.py",
+        library=FIGURE_LIBRARY,
+        environment=ENVIRONMENT,
+        catalogue=CATALOGUE,
+        curves=f"{RESULTS}/expert_savings_curves.parquet",
+    output:
+        f"{FIGURES}/figure6_savings_vs_batch_by_experts.pdf",
+        report(
+            f"{FIGURES}/figure6_savings_vs_batch_by_experts.png",
+            caption="../report/figure6_savings_vs_batch_by_experts.rst",
+            category="Figures",
+        ),
+    log:
+        "logs/figure6_savings_vs_batch_by_experts.log",
+    params:
+        python=PYTHON,
+        batch_sizes=sorted(SWEEP["batch_sizes"]),
+    message:
+        "Drawing Figure 6"
+    shell:
+        "{params.python} {input.script} --catalogue {input.catalogue} --curves {input.curves}"
+        " --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
+
+
+rule figures:
+    input:
+        rules.figure1_detailed_memory_breakdown.output,
+        rules.figure2_kv_extension_by_model.output,
+        rules.figure3_extension_vs_batch.output,
+        rules.figure4_savings_heatmap.output,
+        rules.figure5_expert_count.output,
+        rules.figure6_savings_vs_batch_by_experts.output,

@@ -1,0 +1,224 @@
+# The catalogue resolved, and what is read off the long table
+
+
+rule results:
+    input:
+        f"{RESULTS}/SHA256SUMS",
+        # Targets of their own, so that a fresh clone, where they are not committed, regenerates everything.
+        expand(f"{RESULTS}/shards/{{model}}.parquet", model=SWEEP["models"]),
+
+
+rule describe_models:
+    input:
+        script="scripts/describe_models.py",
+        library=MODEL_LIBRARY + EDGE,
+        environment=ENVIRONMENT,
+        models=MODEL_FILES,
+    output:
+        CATALOGUE,
+    log:
+        "logs/describe_models.log",
+    params:
+        python=PYTHON,
+        groups=PAPER["expert_count_groups"],
+        kv=ASSUMPTIONS["kv_value_bytes"],
+        state=ASSUMPTIONS["state_value_bytes"],
+    message:
+        "Counting the parameters of every model"
+    shell:
+        "{params.python} {input.script} {input.models} --expert-count-groups {params.groups}"
+        " --kv-value-bytes {params.kv} --state-value-bytes {params.state} --output {output} 2> {log}"
+
+
+rule describe_gpus:
+    input:
+        script="scripts/describe_gpus.py",
+        library=EDGE,
+        environment=ENVIRONMENT,
+        gpus="config/gpus.yaml",
+    output:
+        GPU_CATALOGUE,
+    log:
+        "logs/describe_gpus.log",
+    params:
+        python=PYTHON,
+        names=sorted(SWEEP["gpus"]),
+    message:
+        "Listing the GPUs"
+    shell:
+        "{params.python} {input.script} --gpus-file {input.gpus} --gpus {params.names} --output {output} 2> {log}"
+
+
+rule saturation_batches:
+    input:
+        script="scripts/saturation_batches.py",
+        library=MODEL_LIBRARY + EDGE,
+        environment=ENVIRONMENT,
+        catalogue=CATALOGUE,
+    output:
+        f"{RESULTS}/saturation_batches.csv",
+    log:
+        "logs/saturation_batches.log",
+    params:
+        python=PYTHON,
+        exponent=ASSUMPTIONS["power_law_exponent"],
+        batch_sizes=sorted(SWEEP["batch_sizes"]),
+    message:
+        "Solving for the saturation batches"
+    shell:
+        "{params.python} {input.script} --catalogue {input.catalogue} --power-law-exponent {params.exponent}"
+        " --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
+
+
+rule expert_savings_curves:
+    input:
+        script="scripts/expert_savings_curves.py",
+        library=MODEL_LIBRARY + EDGE,
+        environment=ENVIRONMENT,
+        catalogue=CATALOGUE,
+    output:
+        f"{RESULTS}/expert_savings_curves.parquet",
+    log:
+        "logs/expert_savings_curves.log",
+    params:
+        python=PYTHON,
+        exponent=ASSUMPTIONS["power_law_exponent"],
+        routings=sorted(SWEEP["routings"]),
+        max_batch=max(SWEEP["batch_sizes"]),
+    message:
+        "Drawing out the savings curves"
+    shell:
+        "{params.python} {input.script} --catalogue {input.catalogue} --power-law-exponent {params.exponent}"
+        " --routings {params.routings} --max-batch {params.max_batch} --output {output} 2> {log}"
+
+
+rule summary_statistics:
+    input:
+        script="scripts/summary_statistics.py",
+        library=EDGE,
+        environment=ENVIRONMENT,
+        data=DATA,
+    output:
+        f"{RESULTS}/summary_statistics.csv",
+    log:
+        "logs/summary_statistics.log",
+    params:
+        python=PYTHON,
+        gpu=REFERENCE["gpu"],
+        precision=REFERENCE["precision"],
+        models=SUMMARY["models"],
+        batch_sizes=SUMMARY["batch_sizes"],
+    message:
+        "Summary statistics"
+    shell:
+        "{params.python} {input.script} --data {input.data} --gpu {params.gpu} --precision {params.precision}"
+        " --models {params.models} --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
+
+
+rule kv_extension_at_reference:
+    input:
+        script="scripts/kv_extension_at_reference.py",
+        library=EDGE,
+        environment=ENVIRONMENT,
+        data=DATA,
+    output:
+        f"{RESULTS}/kv_extension_at_reference.csv",
+    log:
+        "logs/kv_extension_at_reference.log",
+    params:
+        python=PYTHON,
+        gpu=REFERENCE["gpu"],
+        batch_size=REFERENCE["batch_size"],
+    message:
+        "KV extension at {params.gpu}, batch {params.batch_size}"
+    shell:
+        "{params.python} {input.script} --data {input.data} --gpu {params.gpu} --batch-size {params.batch_size}"
+        " --output {output} 2> {log}"
+
+
+rule mean_extension_by_model:
+    input:
+        script="scripts/mean_extension.py",
+        library=MODEL_LIBRARY + EDGE,
+        environment=ENVIRONMENT,
+        data=DATA,
+        catalogue=CATALOGUE,
+    output:
+        f"{RESULTS}/mean_extension_by_model.csv",
+    log:
+        "logs/mean_extension_by_model.log",
+    params:
+        python=PYTHON,
+    message:
+        "Mean extension by model"
+    shell:
+        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue} --by model"
+        " --output {output} 2> {log}"
+
+
+rule mean_extension_by_expert_count:
+    input:
+        script="scripts/mean_extension.py",
+        library=MODEL_LIBRARY + EDGE,
+        environment=ENVIRONMENT,
+        data=DATA,
+        catalogue=CATALOGUE,
+    output:
+        f"{RESULTS}/mean_extension_by_expert_count.csv",
+    log:
+        "logs/mean_extension_by_expert_count.log",
+    params:
+        python=PYTHON,
+    message:
+        "Mean extension by expert count"
+    shell:
+        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue} --by experts"
+        " --output {output} 2> {log}"
+
+
+rule max_context:
+    input:
+        script="scripts/max_context.py",
+        library=EDGE,
+        environment=ENVIRONMENT,
+        data=DATA,
+    output:
+        f"{RESULTS}/max_context_per_sequence.csv",
+    log:
+        "logs/max_context.log",
+    params:
+        python=PYTHON,
+        precision=REFERENCE["precision"],
+    message:
+        "Maximum context per sequence"
+    shell:
+        "{params.python} {input.script} --data {input.data} --precision {params.precision} --output {output} 2> {log}"
+
+
+rule checksums:
+    input:
+        script="scripts/checksums.py",
+        library=["src/prophet_pipeline/command.py", "src/prophet_pipeline/files.py"],
+        environment=ENVIRONMENT,
+        results=[
+            rules.join_shards.output,
+            rules.describe_models.output,
+            rules.describe_gpus.output,
+            rules.saturation_batches.output,
+            rules.expert_savings_curves.output,
+            rules.summary_statistics.output,
+            rules.kv_extension_at_reference.output,
+            rules.mean_extension_by_model.output,
+            rules.mean_extension_by_expert_count.output,
+            rules.max_context.output,
+        ],
+    output:
+        f"{RESULTS}/SHA256SUMS",
+    log:
+        "logs/checksums.log",
+    params:
+        python=PYTHON,
+    message:
+        "Checksums of the results"
+    shell:
+        "{params.python} {input.script} {input.results} --output {output} 2> {log}"

@@ -1,0 +1,133 @@
+# What the paper shows as LaTeX tables
+TABLE_LIBRARY = EDGE + ["src/prophet_pipeline/latex.py", "src/prophet_pipeline/text.py"]
+
+
+rule table_model_catalogue:
+    input:
+        script="scripts/table_model_catalogue.py",
+        library=TABLE_LIBRARY,
+        environment=ENVIRONMENT,
+        catalogue=CATALOGUE,
+    output:
+        f"{TABLES}/table_model_catalogue.tex",
+    log:
+        "logs/table_model_catalogue.log",
+    params:
+        python=PYTHON,
+    message:
+        "Writing table_model_catalogue"
+    shell:
+        "{params.python} {input.script} --catalogue {input.catalogue} --output {output} 2> {log}"
+
+
+rule table_saturation_thresholds:
+    input:
+        script="scripts/table_saturation_thresholds.py",
+        library=TABLE_LIBRARY,
+        environment=ENVIRONMENT,
+        saturation=f"{RESULTS}/saturation_batches.csv",
+    output:
+        f"{TABLES}/table_saturation_thresholds.tex",
+    log:
+        "logs/table_saturation_thresholds.log",
+    params:
+        python=PYTHON,
+        power_law_exponent=ASSUMPTIONS["power_law_exponent"],
+    message:
+        "Writing table_saturation_thresholds"
+    shell:
+        "{params.python} {input.script} --saturation {input.saturation}"
+        " --power-law-exponent {params.power_law_exponent} --output {output} 2> {log}"
+
+
+rule table_savings_by_batch:
+    input:
+        script="scripts/table_savings_by_batch.py",
+        library=TABLE_LIBRARY,
+        environment=ENVIRONMENT,
+        data=DATA,
+        catalogue=CATALOGUE,
+    output:
+        f"{TABLES}/table_savings_by_batch.tex",
+    log:
+        "logs/table_savings_by_batch.log",
+    params:
+        python=PYTHON,
+    message:
+        "Writing table_savings_by_batch"
+    shell:
+        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue}"
+        " --output {output} 2> {log}"
+
+
+rule table_kv_extension:
+    input:
+        script="scripts/table_kv_extension.py",
+        library=TABLE_LIBRARY,
+        environment=ENVIRONMENT,
+        reference=f"{RESULTS}/kv_extension_at_reference.csv",
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+    output:
+        f"{TABLES}/table_kv_extension.tex",
+    log:
+        "logs/table_kv_extension.log",
+    params:
+        python=PYTHON,
+        precision=REFERENCE["precision"],
+    message:
+        "Writing table_kv_extension"
+    shell:
+        "{params.python} {input.script} --reference {input.reference} --catalogue {input.catalogue}"
+        " --gpu-catalogue {input.gpu_catalogue} --precision {params.precision} --output {output} 2> {log}"
+
+
+rule table_extension_by_expert_count:
+    input:
+        script="scripts/table_extension_by_expert_count.py",
+        library=TABLE_LIBRARY,
+        environment=ENVIRONMENT,
+        by_experts=f"{RESULTS}/mean_extension_by_expert_count.csv",
+    output:
+        f"{TABLES}/table_extension_by_expert_count.tex",
+    log:
+        "logs/table_extension_by_expert_count.log",
+    params:
+        python=PYTHON,
+        precision=REFERENCE["precision"],
+    message:
+        "Writing table_extension_by_expert_count"
+    shell:
+        "{params.python} {input.script} --by-experts {input.by_experts} --precision {params.precision}"
+        " --output {output} 2> {log}"
+
+
+rule table_summary_statistics:
+    input:
+        script="scripts/table_summary_statistics.py",
+        library=TABLE_LIBRARY,
+        environment=ENVIRONMENT,
+        summary=f"{RESULTS}/summary_statistics.csv",
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+    output:
+        f"{TABLES}/table_summary_statistics.tex",
+    log:
+        "logs/table_summary_statistics.log",
+    params:
+        python=PYTHON,
+    message:
+        "Writing table_summary_statistics"
+    shell:
+        "{params.python} {input.script} --summary {input.summary} --catalogue {input.catalogue}"
+        " --gpu-catalogue {input.gpu_catalogue} --output {output} 2> {log}"
+
+
+rule tables:
+    input:
+        rules.table_model_catalogue.output,
+        rules.table_saturation_thresholds.output,
+        rules.table_savings_by_batch.output,
+        rules.table_kv_extension.output,
+        rules.table_extension_by_expert_count.output,
+        rules.table_summary_statistics.output,
