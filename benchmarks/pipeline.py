@@ -74,7 +74,8 @@ def main() -> None:
         script = "\n".join(lines)
 
         def plain() -> None:
-            subprocess.run([sys.executable, "-c", PLAIN], cwd=copy, env=ENVIRONMENT, input=script, text=True, check=True)
+            own_library = ENVIRONMENT | {"PYTHONPATH": str(copy / "src")}
+            subprocess.run([sys.executable, "-c", PLAIN], cwd=copy, env=own_library, input=script, text=True, check=True)
 
         def engine() -> None:
             snakemake(copy, "--forceall")

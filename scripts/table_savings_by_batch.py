@@ -39,7 +39,15 @@ def main() -> None:
     columns = [Column("$E$", (4, 0)), Column("$k$", (2, 0)), *(Column(str(b), (2, 2)) for _ in laws for b in batches)]
     width = len(batches)
     spans = [(f"{LAW_HEADS[law].capitalize()}, $B={{}}$", 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
-    text = table(columns, with_group_rules(rows), caption=CAPTION, label="tab:savings-by-batch", spanning_heads=spans, wide=True)
+    text = table(
+        columns,
+        with_group_rules(rows),
+        caption=CAPTION,
+        label="tab:savings-by-batch",
+        spanning_heads=spans,
+        wide=True,
+        column_gap_points=4.5,
+    )
     write_text(args.output, text)
 
 

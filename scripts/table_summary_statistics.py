@@ -42,7 +42,14 @@ def main() -> None:
     caption = CAPTION.format(gpu=gpu, precision=point["precision"])
     spans = [(LAW_HEADS[law].capitalize(), 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
     columns = (Column("Batch", (3, 0)), Column("Model"), *OF_ONE_LAW * len(laws))
-    text = table(columns, with_group_rules(rows), caption=caption, label="tab:summary-statistics", spanning_heads=spans)
+    text = table(
+        columns,
+        with_group_rules(rows),
+        caption=caption,
+        label="tab:summary-statistics",
+        spanning_heads=spans,
+        column_gap_points=4.5,
+    )
     write_text(args.output, text)
 
 

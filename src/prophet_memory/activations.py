@@ -7,6 +7,9 @@ Attention is taken as fused (no score matrix) and scans as chunked in registers,
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from prophet_memory.architecture import (
     Architecture,
     Attention,
@@ -17,6 +20,8 @@ from prophet_memory.architecture import (
     Mamba,
     Mixer,
 )
+
+IntArray = npt.NDArray[np.int64]
 
 LOGIT_BYTES = 4  # engines sample from fp32 logits
 
@@ -52,21 +57,28 @@ def feed_forward_values_per_token(block: FeedForward, hidden_size: int) -> int:
     return routed + block.routed_experts + (projections * beside + hidden_size if beside else 0)
 
 
-def activation_bytes(architecture: Architecture, *, batch_size: int, max_step_tokens: int, value_bytes: int) -> int:
-    """Peak activation bytes of the largest step at this batch size.
+def activation_bytes(
+    architecture: Architecture, *, batch_sizes: npt.ArrayLike, max_step_tokens: int, value_bytes: int
+) -> IntArray:
+    """Peak activation bytes of the largest step at each batch size.
 
     Args:
         architecture: the model.
-        batch_size: sequences in the batch; each needs one row of logits.
+        batch_sizes: sequences in the batch, any shape; each sequence needs one row of logits.
         max_step_tokens: tokens of the largest prefill chunk; a decode step of a larger batch is larger still.
         value_bytes: bytes of an activation.
+
+    Returns:
+        int64 array of that shape.
     """
-    step_tokens = max(max_step_tokens, batch_size)
+    batch = np.asarray(batch_sizes, np.int64)
+    step_tokens = np.maximum(max_step_tokens, batch)
     hidden = architecture.hidden_size
     per_token = max(
         max(mixer_values_per_token(layer.mixer), feed_forward_values_per_token(layer.feed_forward, hidden))
         for stack in architecture.stacks
         for layer in stack.layers
     )
-    logits = batch_size * architecture.vocabulary_size * (LOGIT_BYTES + value_bytes)
-    return step_tokens * 2 * hidden * value_bytes + max(step_tokens * per_token * value_bytes, logits)
+    logits = batch * architecture.vocabulary_size * (LOGIT_BYTES + value_bytes)
+    peak: IntArray = step_tokens * 2 * hidden * value_bytes + np.maximum(step_tokens * per_token * value_bytes, logits)
+    return peak

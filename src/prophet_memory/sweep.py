@@ -131,22 +131,19 @@ def demand(architecture: Architecture, grid: Grid, assumptions: Assumptions) -> 
     per_slot = np.array(
         [layers * routed_expert_bytes(architecture, counts, PRECISIONS[name]) for name in grid.precisions], np.int64
     )[:, None]
-    activations = [
-        activation_bytes(
-            architecture,
-            batch_size=batch,
-            max_step_tokens=assumptions.max_step_tokens,
-            value_bytes=assumptions.activation_value_bytes,
-        )
-        for batch in grid.batch_sizes
-    ]
+    activations = activation_bytes(
+        architecture,
+        batch_sizes=grid.batch_sizes,
+        max_step_tokens=assumptions.max_step_tokens,
+        value_bytes=assumptions.activation_value_bytes,
+    )
     predictor = [assumptions.predictor_overhead_bytes if POLICIES[name].uses_predictor else 0 for name in grid.policies]
     return Demand(
         distinct_experts=distinct,
         expert_savings_fraction=1 - resident / experts,
         non_expert_bytes=np.array([[non_expert_bytes(counts, PRECISIONS[name])] for name in grid.precisions], np.int64),
         resident_expert_bytes=np.ceil(resident * per_slot).astype(np.int64),
-        activation_bytes=np.array(activations, np.int64)[:, None, None, None],
+        activation_bytes=activations[:, None, None, None],
         overhead_bytes=np.array(predictor, np.int64),
         runtime_reserve_bytes=np.array(assumptions.runtime_reserve_bytes, np.int64),
     )

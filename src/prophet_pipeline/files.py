@@ -13,15 +13,32 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; rename it to `path` on success, remove it on failure."""
+    """Yield a temporary name beside `path`; rename it to `path` on success, remove it on failure.
+
+    What a killed process left there is removed too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    host = os.uname().nodename
     # The suffix stays last: writers choose their format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{host}.{os.getpid()}{path.suffix}")
+    for leftover in path.parent.glob(f".{path.stem}.{host}.*{path.suffix}"):
+        if not _is_running(leftover.name.removesuffix(path.suffix).rpartition(".")[2]):
+            leftover.unlink(missing_ok=True)
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_running(process_id: str) -> bool:
+    try:
+        os.kill(int(process_id), 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, ValueError):
+        return False
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -61,6 +61,7 @@ def table(
     label: str,
     spanning_heads: Sequence[tuple[str, int, int]] = (),
     wide: bool = False,
+    column_gap_points: float = 6,
 ) -> str:
     r"""A whole table environment; the document loads booktabs and siunitx.
 
@@ -71,6 +72,7 @@ def table(
         label: key for \ref, with its prefix.
         spanning_heads: (LaTeX, first column, last column), 1-based, above the heads.
         wide: over both columns of a two-column page.
+        column_gap_points: between columns; tables of many columns need less.
     """
     environment = "table*" if wide else "table"
     heads = [c.head if c.places is None else f"{{{c.head}}}" for c in columns]
@@ -82,7 +84,7 @@ def table(
         rf"  \label{{{label}}}",
         r"  \smallskip",
         r"  \footnotesize",
-        r"  \setlength{\tabcolsep}{3pt}",
+        rf"  \setlength{{\tabcolsep}}{{{column_gap_points / 2:g}pt}}",
         rf"  \begin{{tabular}}{{@{{}}{''.join(c.specification for c in columns)}@{{}}}}",
         r"    \toprule",
         *_spanning(spanning_heads, len(columns)),

@@ -13,6 +13,7 @@ from prophet_pipeline.files import replacing
 
 # Digits that survive in a result: enough for every use, few enough that the last bits of a logarithm never show.
 FLOAT_DECIMALS = 9
+TEXT_THAT_LOOKS_LIKE_NUMBERS = {"expert_count_group": pl.String}
 
 Row = dict[str, Any]
 
@@ -34,7 +35,10 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def read_table(path: Path, columns: Sequence[str] | None = None, **wanted: object) -> pl.DataFrame:
     """Rows of a Parquet or CSV file in which each named column has the wanted value, or one of the wanted list."""
-    frame = pl.read_csv(path, infer_schema_length=None) if path.suffix == ".csv" else pl.read_parquet(path)
+    if path.suffix == ".csv":
+        frame = pl.read_csv(path, infer_schema_length=None, schema_overrides=TEXT_THAT_LOOKS_LIKE_NUMBERS)
+    else:
+        frame = pl.read_parquet(path)
     for name, value in wanted.items():
         frame = frame.filter(pl.col(name).is_in(value if isinstance(value, list | tuple) else [value]))
     return frame if columns is None else frame.select(columns)

@@ -4,6 +4,11 @@ import os
 import sys
 from math import prod
 
+# This checkout's library, from whichever checkout the environment was installed.
+SOURCE = os.path.join(workflow.basedir, "src")
+sys.path.insert(0, SOURCE)
+os.environ.update(PYTHONPATH=SOURCE)
+
 from prophet_pipeline.command import run
 from prophet_pipeline.configuration import (
     check_settings,
