@@ -1,0 +1,88 @@
+"""What the tests share: the checkout, the catalogue, and a copy of the project that has been built once."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from prophet_memory.architecture import Architecture, architecture_from_mapping
+from prophet_memory.sweep import Assumptions
+from prophet_pipeline.configuration import read_models, read_settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RESULTS = Path("evaluation/memory_results/prophet_kv_extension")
+MODELS = {slug: architecture_from_mapping(entry) for slug, entry in read_models().items()}
+GENERATED = ("evaluation/", "paper_tables/")
+
+settings.register_profile("prophet", deadline=None, derandomize=True)  # no clocks, the same examples on every run
+settings.load_profile("prophet")
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a folder with this environment's Python."""
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def known_files() -> list[str]:
+    """The files of the project: those that git tracks or would track."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [name for name in listed.stdout.split("\0") if name and (REPOSITORY / name).is_file()]
+
+
+def copy_project(folder: Path, *, with_results: bool = False) -> Path:
+    """A clean checkout in a folder; without results unless asked for."""
+    for name in known_files():
+        if with_results or not name.startswith(GENERATED):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPOSITORY / name, target)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(params=sorted(MODELS))
+def model(request: pytest.FixtureRequest) -> str:
+    """Each slug of the catalogue."""
+    return request.param
+
+
+@pytest.fixture
+def architecture(model: str) -> Architecture:
+    return MODELS[model]
+
+
+@pytest.fixture(scope="session")
+def assumptions() -> Assumptions:
+    """Those of config/config.yaml."""
+    return Assumptions(**read_settings()["assumptions"])
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean checkout in which everything has been regenerated from nothing."""
+    folder = copy_project(tmp_path_factory.mktemp("built"))
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A clean checkout without results, to be broken."""
+    return copy_project(tmp_path)

@@ -1,0 +1,122 @@
+"""The environment: one lock, pinned by hash, the same for conda users, and clear words where it cannot be built."""
+
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import REPOSITORY, copy_project
+
+LOCK = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
+BUILD = REPOSITORY / "scripts" / "build_environment.py"
+
+
+def pinned() -> dict[str, tuple[str, str]]:
+    """Name -> (version, marker), from the lock."""
+    pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: ; ([^\\]*?))? \\$", LOCK, re.MULTILINE)
+    return {name: (number, marker) for name, number, marker in pins}
+
+
+def test_every_pin_has_hashes_and_no_address_of_an_index():
+    blocks = re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.MULTILINE)[1:]
+    assert len(blocks) == len(pinned()) > 50
+    assert all(block.count("--hash=sha256:") >= 1 for block in blocks)
+    assert not re.search(r"https?://|index-url|find-links", LOCK)
+
+
+def test_environment_yml_names_the_versions_of_the_lock():
+    listed = yaml.safe_load((REPOSITORY / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    assert listed[:2] == ["python >=3.11", "pip"]
+    pip = listed[2]["pip"]
+    expected = [f"{name}=={number}" + (f" ; {marker}" if marker else "") for name, (number, marker) in pinned().items()]
+    assert pip == expected
+    text = runpy.run_path(str(REPOSITORY / "scripts" / "export_environment.py"), run_name="imported")["environment"](LOCK)
+    assert text == (REPOSITORY / "environment.yml").read_text(encoding="utf-8")
+
+
+def test_the_lock_holds_what_pyproject_asks_for():
+    project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    wanted = re.findall(r'^    "([a-z0-9-]+)[^"]*",', project.split("[project.optional-dependencies]")[0], re.MULTILINE)
+    assert {"snakemake", "numpy", "polars", "matplotlib"} <= set(wanted) <= set(pinned())
+
+
+@pytest.mark.parametrize("name", ["snakemake", "numpy", "polars", "matplotlib", "pyyaml", "jsonschema", "fontpkg-fira-sans"])
+def test_the_tests_run_on_the_pinned_versions(name):
+    assert version(name) == pinned()[name][0]
+
+
+def test_every_dependency_is_named_with_its_reason():
+    documented = (REPOSITORY / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    dependencies = re.findall(r'^    "([a-z0-9-]+)[>=<]', project, re.MULTILINE)
+    assert len(dependencies) > 10
+    assert [name for name in dependencies if f"`{name}`" not in documented] == []
+
+
+def run_build(folder: Path, path: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
+    """Run the script that builds the environment with a PATH of one's own."""
+    command = [python, str(BUILD), "--stamp", str(folder / "venv" / "stamp")]
+    environment = {"PATH": path, "HOME": str(folder)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_python_without_venv_gets_a_line_that_says_what_to_install(tmp_path):
+    # Debian's python3 has no ensurepip until python3-venv is installed: hide it the same way.
+    (tmp_path / "hide.py").write_text(
+        f"import sys, runpy\nsys.modules['ensurepip'] = None\nsys.argv = ['x', '--stamp', {str(tmp_path / 'v' / 's')!r}]\n"
+        f"runpy.run_path({str(BUILD)!r}, run_name='__main__')\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, str(tmp_path / "hide.py")]
+    done = subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
+    if shutil.which("uv", path="/usr/bin:/bin"):
+        pytest.skip("uv is installed system-wide and takes the place of venv")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"apt-get install python{sys.version_info.major}.{sys.version_info.minor}-venv" in done.stderr
+    assert not (tmp_path / "v").exists()
+
+
+def test_an_old_python_gets_a_line_that_says_what_is_needed(tmp_path):
+    (tmp_path / "old.py").write_text(
+        "import sys, runpy\nsys.version_info = (3, 9, 0)\nsys.argv = ['x']\n"
+        f"runpy.run_path({str(BUILD)!r}, run_name='__main__')\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, str(tmp_path / "old.py")], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "needed: 3.11 or later" in done.stderr
+
+
+def test_uv_is_used_where_it_is_present_and_a_failure_is_one_line(tmp_path):
+    fake = tmp_path / "bin" / "uv"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\ntest "$1" = venv\n', encoding="utf-8")
+    fake.chmod(0o755)
+    done = run_build(tmp_path, f"{fake.parent}:/usr/bin:/bin")
+    calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
+    assert calls[0].startswith("venv ")
+    assert "--require-hashes" in calls[1]
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "not built" in done.stderr
+    assert not (tmp_path / "venv" / "stamp").exists()
+
+
+def test_make_says_what_it_would_do(tmp_path):
+    folder = copy_project(tmp_path)
+
+    def plan(target: str) -> str:
+        plain = {"PATH": os.environ["PATH"]}
+        done = subprocess.run(["make", "--dry-run", target], cwd=folder, env=plain, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    assert "scripts/build_environment.py" in plan("paper")
+    assert ".venv/bin/snakemake" in plan("paper")
+    assert "pytest" in plan("test")

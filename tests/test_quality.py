@@ -1,0 +1,72 @@
+"""The tree is clean: formatted, linted, typed, and free of this or that machine."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY, known_files
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ruff", "format", "--check", "."],
+        ["ruff", "check", "."],
+        ["mypy"],
+        ["snakefmt", "--check", "Snakefile", "workflow"],
+        ["snakemake", "--lint"],
+    ],
+    ids=" ".join,
+)
+def test_checker_is_content(command):
+    done = subprocess.run([BIN / command[0], *command[1:]], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def text_files() -> list[str]:
+    return [name for name in known_files() if not name.endswith((".pdf", ".png", ".parquet"))]
+
+
+def test_no_path_of_one_machine_stands_in_the_tree():
+    machine = re.compile(r"(?<![\w.:/])/(?:work|root|home|Users)/\w|/opt/pypi")
+    found = [name for name in text_files() if machine.search((REPOSITORY / name).read_text(encoding="utf-8"))]
+    assert [name for name in found if name != "tests/test_quality.py"] == []
+
+
+def test_no_run_blocks():
+    rules = [(REPOSITORY / name).read_text(encoding="utf-8") for name in known_files() if name.endswith(".smk")]
+    assert not any(re.search(r"^    run:", text, re.MULTILINE) for text in rules)
+
+
+def test_rules_and_scripts_share_their_names_and_read_in_one_order():
+    order = ["input", "output", "log", "params", "message", "shell"]
+    shared = {"mean_extension_by_model": "mean_extension", "mean_extension_by_expert_count": "mean_extension"}
+    for name in known_files():
+        if not name.endswith(".smk"):
+            continue
+        text = (REPOSITORY / name).read_text(encoding="utf-8")
+        for rule, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", text, re.MULTILINE):
+            directives = re.findall(r"^    (\w+):", body, re.MULTILINE)
+            if "shell" not in directives:
+                assert directives == ["input"], rule
+                continue
+            assert directives == order, rule
+            assert f'script="scripts/{shared.get(rule, rule)}.py"' in body, rule
+
+
+def test_the_library_is_pure():
+    for file in (REPOSITORY / "src" / "prophet_memory").glob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"^(?:import|from) (?:pathlib|os|matplotlib|polars|yaml|prophet_pipeline)\b", text, re.MULTILINE), (
+            file.name
+        )
+        assert "open(" not in text, file.name
+
+
+def test_scripts_stay_short():
+    too_long = {file.name: n for file in (REPOSITORY / "scripts").glob("*.py") if (n := len(file.read_text().splitlines())) > 200}
+    assert too_long == {}

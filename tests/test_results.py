@@ -1,0 +1,125 @@
+"""The committed results against the results contract, read and averaged again by pandas."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import MODELS, REPOSITORY, RESULTS
+
+from prophet_memory.parameters import count_parameters
+from prophet_pipeline.configuration import read_settings
+
+FOLDER = REPOSITORY / RESULTS
+KEYS = ["model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy"]
+CONTRACT = [
+    "distinct_experts", "expert_savings_fraction", "non_expert_bytes", "resident_expert_bytes", "activation_bytes",
+    "overhead_bytes", "free_for_kv_bytes", "kv_bytes_per_token", "kv_capacity_tokens", "max_context_tokens", "kv_extension",
+    "fit_verdict", "exceeds_model_context",
+]  # fmt: skip
+SWEEP = read_settings()["sweep"]
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    return pd.read_parquet(FOLDER / "prophet_kv_extension_data.parquet")
+
+
+def test_keys_come_first_sorted_and_every_combination_once(data: pd.DataFrame):
+    assert list(data.columns[: len(KEYS)]) == KEYS
+    assert [name for name in data.columns if name in CONTRACT] == CONTRACT
+    assert data[KEYS].equals(data[KEYS].sort_values(KEYS, ignore_index=True))
+    assert not data.duplicated(KEYS).any()
+    assert len(data) == np.prod([len(values) for values in SWEEP.values()])
+    for key, axis in zip(("model", "gpu", "batch_size", "routing", "precision", "policy"), SWEEP.values(), strict=True):
+        assert set(data[key]) == set(axis)
+
+
+def test_undefined_is_null_and_defined_is_finite(data: pd.DataFrame):
+    no_fit, newly = data["fit_verdict"] == "does_not_fit", data["fit_verdict"] == "newly_fits"
+    for name in ("kv_capacity_tokens", "max_context_tokens"):
+        assert data[name].isna().equals(no_fit)
+        assert (data.loc[~no_fit, name] >= 1).all()
+    assert data["kv_extension"].isna().equals(no_fit | newly)
+    numbers = data.select_dtypes("number")
+    assert np.isfinite(numbers.fillna(0)).all(axis=None)
+    unbounded = [slug for slug, model in MODELS.items() if model.max_context_tokens is None]
+    assert data["exceeds_model_context"].isna().equals(no_fit | data["model"].isin(unbounded))
+
+
+def test_enumerations(data: pd.DataFrame):
+    assert set(data["fit_verdict"]) == {"fits", "newly_fits", "does_not_fit"}
+    assert not (data.loc[data["policy"] == "all_resident", "fit_verdict"] == "newly_fits").any()
+
+
+def test_extension_is_the_ratio_of_capacities(data: pd.DataFrame):
+    baseline = data[data["policy"] == "all_resident"].set_index(KEYS[:-1])["kv_capacity_tokens"]
+    prophet = data[data["policy"] == "prophet"].set_index(KEYS[:-1])
+    ratio = (prophet["kv_capacity_tokens"] / baseline).where(prophet["fit_verdict"] == "fits")
+    pd.testing.assert_series_equal(ratio, prophet["kv_extension"], check_names=False, atol=1e-9, rtol=0)
+    newly = prophet["fit_verdict"] == "newly_fits"
+    assert baseline[newly].isna().all()
+    assert prophet.loc[newly, "kv_capacity_tokens"].notna().all()
+
+
+def test_csv_and_parquet_hold_the_same(data: pd.DataFrame):
+    text = pd.read_csv(FOLDER / "prophet_kv_extension_data.csv")
+    assert list(text.columns) == list(data.columns)
+    for name in data.columns:
+        left, right = text[name], data[name]
+        if left.dtype == object or name in {"exceeds_model_context", "fit_verdict"}:
+            left, right = left.astype("string"), right.astype("string")
+        pd.testing.assert_series_equal(left, right, check_dtype=False, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("by", ["model", "experts"])
+def test_averages_cover_what_fits_and_count_the_rest(data: pd.DataFrame, by: str):
+    name = {"model": "mean_extension_by_model.csv", "experts": "mean_extension_by_expert_count.csv"}[by]
+    written = pd.read_csv(FOLDER / name).set_index([by, "routing", "precision"]).sort_index()
+    prophet = data[data["policy"] == "prophet"].assign(experts=data["model"].map(lambda m: MODELS[m].moe.routed_experts))
+    groups = prophet.groupby([by, "routing", "precision"])
+    assert (written["configurations"] == groups.size()).all()
+    for verdict in ("fits", "newly_fits", "does_not_fit"):
+        counted = groups["fit_verdict"].apply(lambda verdicts, v=verdict: (verdicts == v).sum())
+        assert (written[f"configurations_{verdict}"] == counted).all()
+    for statistic in ("mean", "median", "max"):
+        expected = groups["kv_extension"].agg(statistic)  # pandas leaves nulls out
+        np.testing.assert_allclose(written[f"{statistic}_kv_extension"], expected, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(written["mean_expert_savings_fraction"], groups["expert_savings_fraction"].mean(), atol=2e-9)
+    nothing_fits = written["configurations_fits"] == 0
+    assert nothing_fits.any()
+    assert written["mean_kv_extension"].isna().equals(nothing_fits)
+
+
+def test_the_reference_table_is_rows_of_the_long_table(data: pd.DataFrame):
+    reference = read_settings()["paper"]["reference"]
+    keys = ["model", "precision", "routing"]
+    here = data[(data["gpu"] == reference["gpu"]) & (data["batch_size"] == reference["batch_size"])]
+    written = pd.read_csv(FOLDER / "kv_extension_at_reference.csv").set_index(keys).sort_index()
+    prophet = here[here["policy"] == "prophet"].set_index(keys).sort_index()
+    baseline = here[here["policy"] == "all_resident"].set_index(keys).sort_index()
+    for name in ("kv_extension", "kv_capacity_tokens", "free_for_kv_bytes"):
+        np.testing.assert_array_equal(written[name], prophet[name])
+    np.testing.assert_array_equal(written["baseline_kv_capacity_tokens"], baseline["kv_capacity_tokens"])
+
+
+def test_catalogue_and_saturation_of_known_models():
+    catalogue = pd.read_csv(FOLDER / "model_catalogue.csv").set_index("model")
+    assert catalogue["total_params"].to_dict() == {slug: count_parameters(model).total for slug, model in MODELS.items()}
+    groups = set(catalogue["expert_count_group"].astype(str))
+    assert groups == {"8-16", "60-64", "128", "160-256", "512-2048"}
+    saturation = pd.read_csv(FOLDER / "saturation_batches.csv").set_index("model")
+    mixtral = saturation.loc["mixtral-8x7b"]
+    assert mixtral["power_law_saturation_batch"] == pytest.approx(4 ** (1 / 0.932))
+    assert (mixtral["power_law_saturation_batch_integer"], mixtral["power_law_first_swept_saturated_batch"]) == (5, 8)
+    assert saturation["uniform_saturation_batch"].isna().all()
+    assert mixtral["uniform_batch_99_percent"] == pytest.approx(16.0, abs=0.01)
+
+
+def test_checksums_name_every_committed_result():
+    lines = (FOLDER / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    sums = dict(reversed(line.split("  ")) for line in lines)
+    committed = {file.name for file in FOLDER.iterdir() if file.is_file()} - {"SHA256SUMS"}
+    assert set(sums) == committed
+    for name, digest in sums.items():
+        assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == digest

@@ -1,0 +1,220 @@
+"""The workflow as its users meet it: from nothing, again, after an edit, with another config, killed and broken."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import GENERATED, MODELS, REPOSITORY, RESULTS, copy_project, known_files, snakemake
+
+MODEL = "config/models/olmoe-1b-7b.yaml"
+ALL_AFTER_A_SHARD = {
+    "sweep_model", "join_shards", "describe_models", "saturation_batches", "expert_savings_curves", "summary_statistics",
+    "kv_extension_at_reference", "mean_extension_by_model", "mean_extension_by_expert_count", "max_context", "checksums",
+    *(f"figure{i}" for i in range(1, 7)), "table_model_catalogue", "table_saturation_thresholds", "table_savings_by_batch",
+    "table_kv_extension", "table_extension_by_expert_count", "table_summary_statistics",
+}  # fmt: skip
+
+
+def planned(folder, *arguments: str) -> dict[str, int]:
+    """How many jobs of each rule a run would start; figures by their number."""
+    done = snakemake(folder, "--dry-run", *arguments)
+    assert done.returncode == 0, done.stderr
+    jobs = re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
+    return {re.sub(r"^(figure\d).*", r"\1", rule): int(count) for rule, count in jobs if rule not in {"total", "all"}}
+
+
+def generated(folder) -> dict[str, bytes]:
+    """The bytes of every committed output that stands in a folder."""
+    return {
+        name: (folder / name).read_bytes() for name in known_files() if name.startswith(GENERATED) and (folder / name).exists()
+    }
+
+
+def test_a_clean_checkout_regenerates_every_committed_byte(built):
+    committed = {name: (REPOSITORY / name).read_bytes() for name in known_files() if name.startswith(GENERATED)}
+    regenerated = generated(built)
+    assert len(committed) > 25
+    assert sorted(regenerated) == sorted(committed)
+    assert [name for name in committed if committed[name] != regenerated[name]] == []
+
+
+def test_outputs_are_exactly_what_is_committed(built):
+    shards = {f"{RESULTS}/shards/{model}.parquet" for model in MODELS}
+    there = {str(path.relative_to(built)) for top in GENERATED for path in (built / top).rglob("*") if path.is_file()}
+    assert there - shards == {name for name in known_files() if name.startswith(GENERATED)}
+
+
+def test_a_clean_checkout_with_committed_results_runs_everything(tmp_path):
+    folder = copy_project(tmp_path, with_results=True)
+    jobs = planned(folder)
+    assert jobs["sweep_model"] == len(MODELS)
+    assert set(jobs) == ALL_AFTER_A_SHARD | {"describe_gpus"}
+
+
+def test_a_second_run_does_nothing(built):
+    assert planned(built) == {}
+
+
+def touched(built, name: str, line: str) -> dict[str, int]:
+    """What a run would do after a line is added to a file; the file is put back with its time."""
+    file = built / name
+    content, stat = file.read_bytes(), file.stat()
+    file.write_bytes(content + line.encode())
+    try:
+        return planned(built)
+    finally:
+        file.write_bytes(content)
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_an_edited_model_reruns_its_shard_and_what_depends_on_it(built):
+    jobs = touched(built, MODEL, "# edited\n")
+    assert jobs["sweep_model"] == 1
+    assert set(jobs) == ALL_AFTER_A_SHARD
+
+
+def test_an_edited_library_reruns_what_imports_it(built):
+    assert touched(built, "src/prophet_memory/routing.py", "# edited\n")["sweep_model"] == len(MODELS)
+    assert set(touched(built, "src/prophet_pipeline/latex.py", "# edited\n")) == {
+        rule for rule in ALL_AFTER_A_SHARD if "table" in rule
+    }
+    assert set(touched(built, "src/prophet_pipeline/figures.py", "# edited\n")) == {f"figure{i}" for i in range(1, 7)}
+    assert set(touched(built, "requirements.lock", "# edited\n")) == ALL_AFTER_A_SHARD | {"describe_gpus"}
+
+
+def test_an_edited_script_reruns_its_own_output(built):
+    assert set(touched(built, "scripts/table_kv_extension.py", "# edited\n")) == {"table_kv_extension"}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        ("max_step_tokens: 2048", "max_step_tokens: 4096", {"sweep_model": len(MODELS)}),
+        ("breakdown_models: [mixtral-8x7b,", "breakdown_models: [dbrx,", {"figure1": 1}),
+        ("summary:\n    models: [mixtral-8x7b,", "summary:\n    models: [dbrx,", {"summary_statistics": 1}),
+    ],
+)
+def test_a_config_edit_reruns_what_it_touches(built, right, wrong, expected):
+    file = built / "config/config.yaml"
+    content, stat = file.read_text(encoding="utf-8"), file.stat()
+    assert right in content
+    file.write_text(content.replace(right, wrong), encoding="utf-8")
+    try:
+        jobs = planned(built)
+    finally:
+        file.write_text(content, encoding="utf-8")
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert expected.items() <= jobs.items()
+    if "sweep_model" not in expected:
+        assert "sweep_model" not in jobs
+
+
+SMALL = """
+sweep:
+  models: [qwen1.5-moe-a2.7b, mixtral-8x7b]
+  gpus: [h100-80gb]
+  batch_sizes: [1, 8]
+  routings: [uniform]
+  precisions: [bf16]
+  policies: [prophet, all_resident]
+paper:
+  reference: {gpu: h100-80gb, batch_size: 8, precision: bf16}
+  breakdown_models: [mixtral-8x7b, qwen1.5-moe-a2.7b]
+  summary: {models: [qwen1.5-moe-a2.7b], batch_sizes: [8]}
+  expert_count_groups: [16]
+"""
+
+
+def small_project(folder):
+    """A checkout whose config is two models on one GPU under one law."""
+    copy_project(folder)
+    config = folder / "config/config.yaml"
+    assumptions = re.search(r"^assumptions:\n(?:(?:  .*)?\n)+", config.read_text(encoding="utf-8"), re.MULTILINE)[0]
+    config.write_text(assumptions + SMALL, encoding="utf-8")
+    return folder
+
+
+def test_any_part_of_the_lists_is_enough_for_every_output(tmp_path):
+    folder = small_project(tmp_path)
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr
+    assert len(list((folder / "evaluation/figures").rglob("*.pdf"))) == 6
+    assert len(list((folder / "paper_tables").glob("*.tex"))) == 6
+    rows = (folder / RESULTS / "prophet_kv_extension_data.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + 2 * 1 * 2 * 1 * 1 * 2
+
+
+def test_the_order_of_lists_changes_no_byte(tmp_path_factory):
+    folders = [small_project(tmp_path_factory.mktemp(name)) for name in ("plain", "shuffled")]
+    config = folders[1] / "config/config.yaml"
+    text = config.read_text(encoding="utf-8").replace("batch_sizes: [1, 8]", "batch_sizes: [8, 1]")
+    text = text.replace("models: [qwen1.5-moe-a2.7b, mixtral-8x7b]", "models: [mixtral-8x7b, qwen1.5-moe-a2.7b]")
+    config.write_text(text.replace("[prophet, all_resident]", "[all_resident, prophet]"), encoding="utf-8")
+    for folder in folders:
+        assert snakemake(folder).returncode == 0
+    assert generated(folders[0]) == generated(folders[1])
+
+
+def test_a_killed_run_is_taken_up_and_ends_in_the_same_bytes(tmp_path_factory):
+    folders = [small_project(tmp_path_factory.mktemp(name)) for name in ("whole", "killed")]
+    assert snakemake(folders[0]).returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake"],
+        cwd=folders[1],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(folders[1].glob("evaluation/figures/*/*.pdf")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    locked = snakemake(folders[1])
+    assert locked.returncode != 0  # a killed head leaves its lock
+    assert snakemake(folders[1], "--unlock").returncode == 0
+    done = snakemake(folders[1])
+    assert done.returncode == 0, done.stderr
+    assert generated(folders[0]) == generated(folders[1])
+    assert not [path for path in folders[1].rglob(".*.p*") if path.suffix in {".pdf", ".png", ".parquet"}], "half-written files"
+
+
+def test_a_short_shard_is_refused(tmp_path):
+    import polars as pl
+
+    shards = []
+    for model in ("dbrx", "grok-1"):
+        shards.append(tmp_path / f"{model}.parquet")
+        pl.DataFrame({"model": [model] * 3}).write_parquet(shards[-1])
+    pl.DataFrame({"model": ["dbrx"] * 2}).write_parquet(shards[0])
+    output = tmp_path / "joined.csv"
+    command = [sys.executable, "scripts/join_shards.py", *map(str, shards), "--rows-per-shard", "3", "--output", str(output)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "dbrx.parquet: rows: 2; allowed: 3" in done.stderr
+    assert not output.exists()
+
+
+def test_nothing_is_built_by_accident_only(tmp_path):
+    """A clean tree has work to do: a Snakefile without a default target would say that there is none."""
+    assert sum(planned(copy_project(tmp_path)).values()) == 47
+
+
+@pytest.mark.parametrize("script", sorted((REPOSITORY / "scripts").glob("*.py")), ids=lambda path: path.stem)
+def test_every_script_says_how_it_is_run(script):
+    if script.stem == "export_environment":
+        pytest.skip("takes no arguments")
+    done = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "usage:" in done.stdout
+    assert len(done.stdout.splitlines()) > 3
+
+
+def test_the_report_builds_offline(built):
+    done = snakemake(built, "--report", "report.html")
+    assert done.returncode == 0, done.stderr
+    assert "figure6_savings_vs_batch_by_experts" in (built / "report.html").read_text(encoding="utf-8")
