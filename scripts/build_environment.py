@@ -43,7 +43,7 @@ def commands(venv: Path) -> list[list[str]]:
     uv = shutil.which("uv")
     if uv:
         install = [uv, "pip", "install", "--compile-bytecode", "--python", python]
-        make = [uv, "venv", "--quiet", "--clear", "--seed", "--python", sys.executable, str(venv)]
+        make = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)]
     else:
         install = [python, "-m", "pip", "install", "--disable-pip-version-check"]
         make = [sys.executable, "-m", "venv", "--clear", str(venv)]
