@@ -18,8 +18,8 @@ from prophet_pipeline.figures import (
     GREY,
     LIGHT_GREY,
     ORANGE,
+    PALE_BLUE,
     PURPLE,
-    SKY,
     VERMILLION,
     YELLOW,
     new_figure,
@@ -54,12 +54,12 @@ COMPONENTS = (
     Component("activation_bytes", "Activations", MIB, YELLOW),
     Component("runtime_reserve_bytes", "Runtime reserve", MIB, LIGHT_GREY, "...."),
     Component("overhead_bytes", "Prophet overhead", MIB, PURPLE),
-    Component("free_for_kv_bytes", "Left for the KV cache", GIB, SKY),
+    Component("free_for_kv_bytes", "Left for the KV cache", GIB, PALE_BLUE),
 )
 LAW_HEADS = {"power_law": "power", "uniform": "unif."}
 GROUP_GAP = 0.7  # in widths of a bar
 AXIS_TOP_IN_CAPACITIES = 1.28  # a bar above this is cut and labelled with its height
-ROW_HEAD = -0.9
+ROW_HEAD = -1.0
 
 
 def draw_bar(axes: Axes, x: float, row: Row, top: float) -> None:
@@ -99,7 +99,7 @@ def draw_table(axes: Axes, groups: Groups, components: Sequence[Component]) -> N
     axes.axis("off")
 
     def write(x: float, y: int, text: str, **look: Any) -> None:  # noqa: ANN401 - properties of a text
-        axes.text(x, y, text, ha="center", va="center", fontsize=6.5, **look)
+        axes.text(x, y, text, ha="center", va="center", fontsize=7, **look)
 
     for y, head in enumerate(heads):
         axes.text(ROW_HEAD, y, head, ha="right", va="center", fontsize=7)
@@ -107,7 +107,7 @@ def draw_table(axes: Axes, groups: Groups, components: Sequence[Component]) -> N
         swatch = Rectangle((ROW_HEAD + 0.1, y - 0.3), 0.35, 0.6, **component.look, linewidth=0.3, clip_on=False)
         axes.add_patch(swatch)
         unit = "MiB" if component.unit == MIB else "GiB"
-        axes.text(last + 0.55, y, unit, ha="left", va="center", fontsize=6.5, color=GREY)
+        axes.text(last + 0.55, y, unit, ha="left", va="center", fontsize=7, color=GREY)
     for group, first in zip(groups, starts(groups), strict=True):
         write(first, 0, "all")
         write(first + len(group) / 2, 0, "Prophet")

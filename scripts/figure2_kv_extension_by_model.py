@@ -39,7 +39,7 @@ def draw_model(axes: Axes, y: float, rows: Sequence[Row]) -> None:
     exact, *others = [outcome(row) for row in sorted(rows, key=lambda row: row["routing"], reverse=True)]
     text = "   ".join([exact, *(f"({other})" for other in others)])
     fits = any(row["fit_verdict"] != "does_not_fit" for row in rows)
-    axes.annotate(text, (max(ends, default=1), y), (6 if ends else 3, 0), textcoords="offset points", va="center", fontsize=6.5,
+    axes.annotate(text, (max(ends, default=1), y), (6 if ends else 3, 0), textcoords="offset points", va="center", fontsize=7,
                   bbox=OVER_GRID, color=BLACK if fits else GREY, style="normal" if fits else "italic")  # fmt: skip
 
 

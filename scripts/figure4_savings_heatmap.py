@@ -35,9 +35,12 @@ def main() -> None:
     panels = figure.subplots(1, len(laws), sharey=True, squeeze=False)[0]
     for panel, law in zip(panels, laws, strict=True):
         grid = np.array([[savings[m["model"], law, batch] for batch in batches] for m in models])
-        image = panel.imshow(grid, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        # Cells, not an image: an image would be pixels in the PDF.
+        cells = panel.pcolormesh(
+            np.arange(len(batches) + 1) - 0.5, np.arange(len(models) + 1) - 0.5, grid, cmap="Blues", vmin=0, vmax=1
+        )
         for (y, x), value in np.ndenumerate(grid):
-            panel.text(x, y, percent(value), ha="center", va="center", fontsize=6,
+            panel.text(x, y, percent(value), ha="center", va="center", fontsize=7,
                        color="white" if value > DARK else BLACK)  # fmt: skip
         panel.set_title(LAW_LABELS[law])
         panel.set_xticks(range(len(batches)), [str(batch) for batch in batches])
@@ -48,8 +51,9 @@ def main() -> None:
         for y in range(1, len(models)):
             if models[y]["expert_count_group"] != models[y - 1]["expert_count_group"]:
                 panel.axhline(y - 0.5, color="white", linewidth=2)
+    panels[0].set_ylim(len(models) - 0.5, -0.5)  # the first model on top; the panels share the axis
     panels[0].set_yticks(range(len(models)), [f"{m['name']}  ({m['experts']}, top-{m['top_k']})" for m in models])
-    bar = figure.colorbar(image, ax=panels, fraction=0.025, pad=0.01, aspect=40)
+    bar = figure.colorbar(cells, ax=panels, fraction=0.025, pad=0.01, aspect=40)
     bar.set_label("Expert savings 1 − U/E (%)")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     bar.outline.set_visible(False)

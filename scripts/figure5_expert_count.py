@@ -24,7 +24,7 @@ from prophet_pipeline.figures import (
 from prophet_pipeline.tables import Row, laws_present, read_rows
 
 VERDICTS = ("fits", "newly_fits", "does_not_fit")
-POINTS_BELOW_AXIS, POINTS_PER_LINE = 26, 8
+POINTS_BELOW_AXIS, POINTS_PER_LINE = 26, 9
 
 
 def draw(axes: Axes, models: Sequence[Row], means: Sequence[Row], column: str, scale: float) -> None:
@@ -55,7 +55,7 @@ def count_configurations(axes: Axes, means: Sequence[Row]) -> None:
         look: dict[str, Any] = {
             "textcoords": "offset points",
             "va": "top",
-            "fontsize": 6.2,
+            "fontsize": 7,
             "color": BLACK if line == 0 else GREY,
         }
         axes.annotate(verdict.replace("_", " "), (0, 0), (-2, -down), xycoords="axes fraction", ha="right", **look)

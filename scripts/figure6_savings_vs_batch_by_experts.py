@@ -28,7 +28,7 @@ from prophet_pipeline.tables import Row, in_paper_order, read_rows, read_table
 
 COLUMNS = 3
 POINTS_BELOW_AXIS = 27  # room for tick labels and axis label
-LABEL_CHARACTERS = 36
+LABEL_CHARACTERS = 34
 NOTE = """Savings depend on E/k alone, so models that share
 it share a curve. For independent tokens the solid
 curve is the least saving: favouring some experts
@@ -69,7 +69,7 @@ def draw_group(axes: Axes, models: Sequence[Row], curves: dict[tuple[str, str], 
     log2_batches(axes, batches)
     below = axes.transAxes + ScaledTranslation(0, -POINTS_BELOW_AXIS / 72, axes.figure.dpi_scale_trans)
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, borderaxespad=0,
-                borderpad=0, fontsize=6.5, labelspacing=0.4, handlelength=1.6)  # fmt: skip
+                borderpad=0, fontsize=7, labelspacing=0.4, handlelength=1.6)  # fmt: skip
 
 
 def main() -> None:
@@ -107,7 +107,7 @@ def main() -> None:
     ]  # fmt: skip
     key = panels[len(groups)]
     key.legend(handles=laws, loc="upper left", fontsize=8, handlelength=3.2)
-    key.text(0.02, 0.56, NOTE, transform=key.transAxes, va="top", fontsize=6.8, linespacing=1.35)
+    key.text(0.02, 0.56, NOTE, transform=key.transAxes, va="top", fontsize=7, linespacing=1.35)
     save(figure, args.output)
 
 

@@ -57,7 +57,7 @@ def test_type_is_readable_at_print_size():
         for script in (REPOSITORY / "scripts").glob("figure*.py")
         for size in re.findall(r"fontsize\"?[=:] ?([0-9.]+)", script.read_text(encoding="utf-8"))
     ]
-    assert min(smallest) >= 6
+    assert 7 <= min(smallest) <= max(smallest) <= 9
 
 
 def test_drawing_twice_gives_the_same_bytes(tmp_path: Path):
