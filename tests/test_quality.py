@@ -55,6 +55,7 @@ def test_rules_and_scripts_share_their_names_and_read_in_one_order():
                 assert directives == ["input"], rule
                 continue
             assert directives == order, rule
+            assert "environment=ENVIRONMENT," in body, rule
             assert f'script="scripts/{shared.get(rule, rule)}.py"' in body, rule
 
 
