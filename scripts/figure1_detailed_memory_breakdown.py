@@ -26,7 +26,7 @@ from prophet_pipeline.figures import (
     save,
 )
 from prophet_pipeline.tables import Row, laws_present, read_rows
-from prophet_pipeline.text import multiplied, significant
+from prophet_pipeline.text import PRECISION_LABELS, multiplied, significant
 
 GIB, MIB = 2**30, 2**20
 Groups = Sequence[Sequence[Row]]  # for each model its bars: all resident, then Prophet under each law
@@ -57,6 +57,7 @@ COMPONENTS = (
     Component("free_for_kv_bytes", "Left for the KV cache", GIB, PALE_BLUE),
 )
 LAW_HEADS = {"power_law": "power", "uniform": "unif."}
+OVER_BARS = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
 GROUP_GAP = 0.7  # in widths of a bar
 AXIS_TOP_IN_CAPACITIES = 1.28  # a bar above this is cut and labelled with its height
 ROW_HEAD = -1.0
@@ -179,11 +180,11 @@ def main() -> None:
         if all(row["fit_verdict"] == "does_not_fit" for row in group):
             bars.text(middle, 1.02 * top, "does not fit", **above, fontsize=7, color=VERMILLION)
     bars.axhline(usable, color=BLACK, linewidth=1, linestyle=(0, (5, 2)), zorder=6)
-    label = f"{gpu['name']} holds {capacity:.1f} GiB"
-    bars.text(middles[roomiest(groups)], usable + 0.015 * top, label, **above, fontsize=7, zorder=7)
+    label = f"{gpu['name']} holds {capacity:.1f} GiB" + (f", {usable:.1f} usable" if usable < capacity else "")
+    bars.text(middles[roomiest(groups)], usable + 0.015 * top, label, **above, fontsize=7, zorder=7, bbox=OVER_BARS)
     bars.set_xlim(-0.6, list(places(groups))[-1][0] + 0.6)
     bars.set_ylim(0, top)
-    bars.set_ylabel(f"GPU memory at batch {args.batch_size}, {args.precision} (GiB)")
+    bars.set_ylabel(f"GPU memory at batch {args.batch_size}, {PRECISION_LABELS[args.precision]} (GiB)")
     bars.grid(visible=False, axis="x")
     bars.tick_params(bottom=False, labelbottom=False)
     draw_table(table, groups, components)

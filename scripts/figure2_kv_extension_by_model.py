@@ -22,7 +22,7 @@ from prophet_pipeline.figures import (
     save,
 )
 from prophet_pipeline.tables import Row, in_paper_order, laws_present, read_rows
-from prophet_pipeline.text import multiplied, thousands
+from prophet_pipeline.text import PRECISION_LABELS, multiplied, thousands
 
 GIB = 2**30
 OVER_GRID = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # keeps grid lines out of text
@@ -86,7 +86,9 @@ def main() -> None:
     axes.set_xlim(0.985, 1 + 1.17 * max(farthest - 1, 0.1))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"KV extension over all experts resident, {gpu}, batch {rows[0]['batch_size']}, {args.precision}")
+    axes.set_xlabel(
+        f"KV extension over all experts resident, {gpu}, batch {rows[0]['batch_size']}, {PRECISION_LABELS[args.precision]}"
+    )
     laws = laws_present(rows)[::-1]
     handles = [
         Line2D([], [], **point_look(law), label=LAW_LABELS[law] + (", in parentheses" if i else "")) for i, law in enumerate(laws)

@@ -19,7 +19,8 @@ from prophet_pipeline.figures import (
     new_figure,
     save,
 )
-from prophet_pipeline.tables import Row, read_rows
+from prophet_pipeline.tables import Row, laws_present, read_rows
+from prophet_pipeline.text import PRECISION_LABELS
 
 
 def draw_law(axes: Axes, curves: dict[str, list[Row]], names: dict[str, str], looks: dict[str, dict[str, Any]]) -> None:
@@ -53,27 +54,29 @@ def main() -> None:
     args = parser.parse_args()
     names = {row["model"]: row["name"] for row in read_rows(args.catalogue)}
     gpu = read_rows(args.gpu_catalogue, gpu=args.gpu)[0]["name"]
-    columns = ("model", "routing", "batch_size", "kv_extension")
-    rows = read_rows(args.data, columns, gpu=args.gpu, precision=args.precision, policy="prophet", fit_verdict="fits")
+    columns = ("model", "routing", "batch_size", "kv_extension", "fit_verdict")
+    swept = read_rows(args.data, columns, gpu=args.gpu, precision=args.precision, policy="prophet")
+    batches, shown_laws = sorted({row["batch_size"] for row in swept}), laws_present(swept)[::-1]
+    rows = [row for row in swept if row["fit_verdict"] == "fits"]
     laws: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in sorted(rows, key=lambda row: row["batch_size"]):
         laws[row["routing"]][row["model"]].append(row)
-    batches = sorted({row["batch_size"] for row in rows})
     highest: dict[str, float] = defaultdict(float)
     for row in rows:
         highest[row["model"]] = max(highest[row["model"]], row["kv_extension"])
     looks = curve_looks(sorted(highest, key=lambda model: -highest[model]))
     figure = new_figure(DOUBLE_COLUMN_INCHES, 2.7)
-    panels = figure.subplots(1, len(laws), sharey=True, squeeze=False)[0]
-    for panel, law in zip(panels, sorted(laws, reverse=True), strict=True):
-        panel.set_ylim(0.9, 1.06 * max(row["kv_extension"] for row in rows))
+    panels = figure.subplots(1, len(shown_laws), sharey=True, squeeze=False)[0]
+    for panel, law in zip(panels, shown_laws, strict=True):
+        panel.set_ylim(0.9, 1.06 * max(highest.values(), default=1))
         log2_batches(panel, batches)
         draw_law(panel, laws[law], names, looks)
         panel.set_title(LAW_LABELS[law])
         panel.set_xlabel("Batch size")
-    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right upper", title=f"Models that fit\non one {gpu}",
-                  title_fontsize=7, alignment="left")  # fmt: skip
-    panels[0].set_ylabel(f"KV extension, {gpu}, {args.precision}")
+    title = f"{'Models that fit' if rows else 'No model fits'}\non one {gpu}"
+    handles_and_labels = panels[-1].get_legend_handles_labels()
+    figure.legend(*handles_and_labels, loc="outside right upper", title=title, title_fontsize=7, alignment="left")
+    panels[0].set_ylabel(f"KV extension, {gpu}, {PRECISION_LABELS[args.precision]}")
     save(figure, args.output)
 
 

@@ -22,6 +22,7 @@ from prophet_pipeline.figures import (
     save,
 )
 from prophet_pipeline.tables import Row, laws_present, read_rows
+from prophet_pipeline.text import PRECISION_LABELS
 
 VERDICTS = ("fits", "newly_fits", "does_not_fit")
 POINTS_BELOW_AXIS, POINTS_PER_LINE = 26, 9
@@ -78,7 +79,7 @@ def main() -> None:
     left, right = figure.subplots(1, 2)
     draw(left, models, means, "mean_kv_extension", 1)
     left.axhline(1, color=BLACK, linewidth=0.8)
-    left.set_ylabel(f"Mean KV extension, {args.precision}")
+    left.set_ylabel(f"Mean KV extension, {PRECISION_LABELS[args.precision]}")
     left.set_title("KV extension, and the configurations it covers")
     right.set_title("Expert savings")
     count_configurations(left, means)

@@ -9,6 +9,7 @@ from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, table
 from prophet_pipeline.tables import Row, laws_present, read_rows
+from prophet_pipeline.text import PRECISION_LABELS
 
 OF_ONE_LAW = (
     Column("fits", (3, 0)),
@@ -43,7 +44,7 @@ def main() -> None:
     ]
     spans = [(LAW_HEADS[law].capitalize(), 2 + i * width, 1 + (i + 1) * width) for i, law in enumerate(laws)]
     columns = (Column("$E$", (4, 0)), *OF_ONE_LAW * len(laws))
-    caption = CAPTION.format(precision=args.precision)
+    caption = CAPTION.format(precision=PRECISION_LABELS[args.precision])
     text = table(columns, rows, caption=caption, label="tab:extension-by-expert-count", spanning_heads=spans, wide=True)
     write_text(args.output, text)
 

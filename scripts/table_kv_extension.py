@@ -7,8 +7,9 @@ from pathlib import Path
 
 from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import LAW_HEADS, Column, table, with_group_rules
+from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
 from prophet_pipeline.tables import Row, in_paper_order, laws_present, read_rows
+from prophet_pipeline.text import PRECISION_LABELS
 
 BASELINE = (Column("Model"), Column("capacity", (4, 1)))
 OF_ONE_LAW = (Column("savings", (2, 1)), Column("capacity", (4, 1)), Column("extension", (1, 2)))
@@ -46,7 +47,7 @@ def main() -> None:
     spans = [(f"Prophet, {LAW_HEADS[law]}", 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
     spans.insert(0, ("All resident", 2, 2))
     columns = (*BASELINE, *OF_ONE_LAW * len(laws))
-    caption = CAPTION.format(gpu=gpu, batch=point["batch_size"], precision=args.precision)
+    caption = CAPTION.format(gpu=escape(gpu), batch=point["batch_size"], precision=PRECISION_LABELS[args.precision])
     text = table(columns, with_group_rules(rows), caption=caption, label="tab:kv-extension", spanning_heads=spans, wide=True)
     write_text(args.output, text)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import LAW_HEADS, Column, table, with_group_rules
+from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
 from prophet_pipeline.tables import Row, laws_present, read_rows
+from prophet_pipeline.text import PRECISION_LABELS
 
 OF_ONE_LAW = (Column("savings", (2, 1)), Column("extension", (1, 2)))
 CAPTION = r"""Summary statistics on one {gpu}, {precision}: expert savings in percent and KV extension under each routing law.
@@ -39,7 +40,7 @@ def main() -> None:
         for (batch, model), by_law in found.items()
     ]
     gpu = read_rows(args.gpu_catalogue, gpu=point["gpu"])[0]["name"]
-    caption = CAPTION.format(gpu=gpu, precision=point["precision"])
+    caption = CAPTION.format(gpu=escape(gpu), precision=PRECISION_LABELS[point["precision"]])
     spans = [(LAW_HEADS[law].capitalize(), 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
     columns = (Column("Batch", (3, 0)), Column("Model"), *OF_ONE_LAW * len(laws))
     text = table(

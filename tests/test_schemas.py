@@ -12,6 +12,7 @@ from prophet_memory.residency import POLICIES
 from prophet_memory.routing import ROUTING_LAW_NAMES
 from prophet_memory.sweep import Assumptions
 from prophet_pipeline.configuration import read_settings, schema
+from prophet_pipeline.text import PRECISION_LABELS
 
 
 @pytest.mark.parametrize("name", ["config", "gpus", "model"])
@@ -52,6 +53,7 @@ def test_kinds_and_enumerations_are_the_registries():
     assert model["feed_forwards"]["additionalProperties"]["properties"]["kind"]["enum"] == list(FEED_FORWARD_KINDS)
     assert sweep["routings"]["items"]["enum"] == list(ROUTING_LAW_NAMES)
     assert sweep["precisions"]["items"]["enum"] == list(PRECISIONS)
+    assert list(PRECISION_LABELS) == list(PRECISIONS)
     assert sweep["policies"]["items"]["enum"] == list(POLICIES)
     assert set(schema("config")["properties"]["assumptions"]["properties"]) == {field.name for field in fields(Assumptions)}
 

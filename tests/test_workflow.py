@@ -148,6 +148,20 @@ def test_any_part_of_the_lists_is_enough_for_every_output(tmp_path):
     assert len(rows) == 1 + 2 * 1 * 2 * 1 * 1 * 2
 
 
+def test_every_output_is_made_where_nothing_fits(tmp_path):
+    folder = small_project(tmp_path)
+    config = folder / "config/config.yaml"
+    text = config.read_text(encoding="utf-8").replace("usable_fraction: 1.0", "usable_fraction: 0.001")
+    config.write_text(
+        text.replace("bf16]", "int8_experts]").replace("precision: bf16", "precision: int8_experts"), encoding="utf-8"
+    )
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr
+    rows = (folder / RESULTS / "prophet_kv_extension_data.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert all(row.endswith(",,,,does_not_fit,") for row in rows)
+    assert "INT8 experts" in (folder / "paper_tables/table_kv_extension.tex").read_text(encoding="utf-8")
+
+
 def test_the_order_of_lists_changes_no_byte(tmp_path_factory):
     folders = [small_project(tmp_path_factory.mktemp(name)) for name in ("plain", "shuffled")]
     config = folders[1] / "config/config.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+PRECISION_LABELS = {"bf16": "bf16", "int8_experts": "INT8 experts"}
 NEXT_TO_A_HUNDRED = 0.999  # from here one decimal of a percentage would print 100.0
 
 
