@@ -7,8 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from prophet_pipeline.command import run
-from prophet_pipeline.configuration import ConfigurationError
+from prophet_pipeline.command import ConfigurationError, run
 from prophet_pipeline.tables import write_table
 
 

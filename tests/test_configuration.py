@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_pipeline import configuration
-from prophet_pipeline.configuration import ConfigurationError, check_settings, read_gpus, read_model, read_settings, read_yaml
+from prophet_pipeline.command import ConfigurationError
+from prophet_pipeline.configuration import check_settings, read_gpus, read_model, read_settings, read_yaml
 
 MODEL = "config/models/mixtral-8x7b.yaml"
 GPUS = "config/gpus.yaml"

@@ -71,3 +71,15 @@ def test_the_library_is_pure():
 def test_scripts_stay_short():
     too_long = {file.name: n for file in (REPOSITORY / "scripts").glob("*.py") if (n := len(file.read_text().splitlines())) > 200}
     assert too_long == {}
+
+
+def test_jobs_import_only_what_they_use():
+    """Start-up is most of a job's time: no pandas, no pyplot, and no schemas where no config is read."""
+    for script in sorted((REPOSITORY / "scripts").glob("*.py")):
+        text = script.read_text(encoding="utf-8")
+        unused = {"pandas", "pyarrow", "seaborn", "matplotlib.pyplot", "scipy"}
+        unused |= set() if "pipeline.configuration" in text else {"jsonschema", "yaml"}
+        unused |= set() if script.stem.startswith("figure") else {"matplotlib"}
+        probe = f"import runpy, sys; runpy.run_path({str(script)!r}, run_name='probe'); print(*sys.modules, sep='\\n')"
+        done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+        assert not unused & set(done.stdout.splitlines()), script.name

@@ -6,9 +6,11 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from prophet_pipeline.configuration import ConfigurationError
-
 Result = TypeVar("Result")
+
+
+class ConfigurationError(Exception):
+    """Wrong input: one line with file, key, value and what is allowed."""
 
 
 def run(main: Callable[[], Result]) -> Result:

@@ -19,6 +19,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 
 from prophet_memory.architecture import Architecture, ArchitectureError, architecture_from_mapping
+from prophet_pipeline.command import ConfigurationError
 from prophet_pipeline.files import REPOSITORY
 
 CONFIG = REPOSITORY / "config"
@@ -27,10 +28,6 @@ GPUS_FILE = CONFIG / "gpus.yaml"
 MODELS_FOLDER = CONFIG / "models"
 SCHEMAS_FOLDER = REPOSITORY / "workflow" / "schemas"
 SHOWN_VALUE_CHARACTERS = 80
-
-
-class ConfigurationError(Exception):
-    """Wrong input: one line with file, key, value and what is allowed."""
 
 
 def error(file: Path, key: str, value: object, allowed: str) -> ConfigurationError:

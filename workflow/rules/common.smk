@@ -47,10 +47,8 @@ MODEL_LIBRARY = expand(
     "src/prophet_memory/{name}.py",
     name=sorted(glob_wildcards("src/prophet_memory/{name}.py").name),
 )
-EDGE = expand(
-    "src/prophet_pipeline/{name}.py",
-    name=["command", "configuration", "files", "tables"],
-)
+EDGE = expand("src/prophet_pipeline/{name}.py", name=["command", "files", "tables"])
+CONFIG_EDGE = EDGE + ["src/prophet_pipeline/configuration.py"]
 ENVIRONMENT = "requirements.lock"
 PYTHON = sys.executable
 MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])

@@ -11,7 +11,7 @@ rule results:
 rule describe_models:
     input:
         script="scripts/describe_models.py",
-        library=MODEL_LIBRARY + EDGE,
+        library=MODEL_LIBRARY + CONFIG_EDGE,
         environment=ENVIRONMENT,
         models=MODEL_FILES,
     output:
@@ -33,7 +33,7 @@ rule describe_models:
 rule describe_gpus:
     input:
         script="scripts/describe_gpus.py",
-        library=EDGE,
+        library=CONFIG_EDGE,
         environment=ENVIRONMENT,
         gpus="config/gpus.yaml",
     output:

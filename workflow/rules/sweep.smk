@@ -4,7 +4,7 @@
 rule sweep_model:
     input:
         script="scripts/sweep_model.py",
-        library=MODEL_LIBRARY + EDGE,
+        library=MODEL_LIBRARY + CONFIG_EDGE,
         environment=ENVIRONMENT,
         gpus="config/gpus.yaml",
         model="config/models/{model}.yaml",
