@@ -1,4 +1,6 @@
 # make paper   build the environment and regenerate every result, figure and table
+# make verify  print every claim of the source document with what was computed for it; exit 1 if one that held no longer does
+# make pdf     compile the paper (needs LaTeX)
 # make test    run the tests
 # PYTHON chooses the interpreter that builds the environment; SNAKEFLAGS is handed to Snakemake.
 PYTHON ?= python3
@@ -6,11 +8,17 @@ SNAKEFLAGS ?=
 BIN := .venv/bin
 STAMP := .venv/prophet-environment
 
-.PHONY: paper test lint lock bench report clean
+.PHONY: paper verify pdf test lint lock bench report clean
 .DEFAULT_GOAL := paper
 
 paper: $(STAMP)
 	$(BIN)/snakemake $(SNAKEFLAGS)
+
+verify: paper
+	@$(BIN)/python scripts/verify_claims.py --claims evaluation/memory_results/prophet_kv_extension/claims.csv
+
+pdf: $(STAMP)
+	$(BIN)/snakemake $(SNAKEFLAGS) paper
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

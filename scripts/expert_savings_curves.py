@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from prophet_memory.routing import routing_laws
+from prophet_memory.routing import power_law_demand, routing_laws
 from prophet_pipeline.command import run
 from prophet_pipeline.tables import read_rows, write_table
 
@@ -28,12 +28,15 @@ def main() -> None:
     experts = np.array([m["experts"] for m in models])[:, None]
     top_k = np.array([m["top_k"] for m in models])[:, None]
     distinct = np.stack([laws[name](experts, top_k, batch) for name in routings], axis=1)
+    demand = power_law_demand(top_k, batch, exponent=args.power_law_exponent)
+    uncapped = np.stack([demand if name == "power_law" else distinct[:, i] for i, name in enumerate(routings)], axis=1)
     model, routing, batches = np.meshgrid([m["model"] for m in models], routings, batch, indexing="ij")
     columns = {
         "model": model,
         "routing": routing,
         "batch_size": batches,
         "distinct_experts": distinct,
+        "distinct_experts_uncapped": uncapped,
         "expert_savings_fraction": 1 - distinct / experts[:, None],
     }
     write_table(pl.DataFrame({name: values.ravel() for name, values in columns.items()}), args.output)

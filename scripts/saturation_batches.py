@@ -25,6 +25,7 @@ def saturation(experts: int, top_k: int, exponent: float, batch_sizes: Sequence[
         "power_law_first_swept_saturated_batch": next((b for b in sorted(batch_sizes) if b >= corner), None),
         "power_law_batch_99_percent": power_law_batch_for_fraction(experts, top_k, NEARLY_ALL, exponent=exponent),
         "uniform_saturation_batch": None if math.isinf(never) else never,
+        "uniform_saturation_batch_integer": None if math.isinf(never) else math.ceil(never),
         "uniform_batch_99_percent": uniform_batch_for_fraction(experts, top_k, NEARLY_ALL),
     }
 

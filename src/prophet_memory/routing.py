@@ -16,10 +16,14 @@ FloatArray = npt.NDArray[np.float64]
 RoutingLaw = Callable[[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike], FloatArray]
 
 
+def power_law_demand(top_k: npt.ArrayLike, batch: npt.ArrayLike, *, exponent: float) -> FloatArray:
+    """The source document's formula as it stands, k B^exponent, which passes the number of experts at the saturation batch."""
+    return np.asarray(top_k, np.float64) * np.asarray(batch, np.float64) ** exponent
+
+
 def power_law(experts: npt.ArrayLike, top_k: npt.ArrayLike, batch: npt.ArrayLike, *, exponent: float) -> FloatArray:
     """The source document's law: U = min(E, k B^exponent)."""
-    spread = np.asarray(top_k, np.float64) * np.asarray(batch, np.float64) ** exponent
-    return np.minimum(np.asarray(experts, np.float64), spread)
+    return np.minimum(np.asarray(experts, np.float64), power_law_demand(top_k, batch, exponent=exponent))
 
 
 def uniform(experts: npt.ArrayLike, top_k: npt.ArrayLike, batch: npt.ArrayLike) -> FloatArray:

@@ -169,6 +169,36 @@ def check_settings(settings: Any, models: Iterable[str], gpus: Iterable[str], fi
         raise error(file, "sweep.policies", sweep["policies"], f"a list with {' and '.join(sorted(missing))}")
 
 
+KINDS_OF_CLAIM = ("value", "range", "at_least", "at_most", "above", "below", "order", "external")
+
+
+def read_claims(file: Path) -> dict[str, Any]:
+    """The claims ledger, config/claims.yaml: each claim of one kind, with a query and pinned verdicts unless external."""
+    ledger = read_yaml(file)
+    validate(ledger, "claims", file)
+    assert isinstance(ledger, dict)  # noqa: S101 - the schema says so
+    seen: set[str] = set()
+    for position, entry in enumerate(ledger["claims"]):
+        key, claim = f"claims[{position}]", entry["claim"]
+        if entry["id"] in seen:
+            raise error(file, f"{key}.id", entry["id"], "an id that no other claim has")
+        seen.add(entry["id"])
+        kinds = [kind for kind in KINDS_OF_CLAIM if kind in claim]
+        if len(kinds) != 1:
+            raise error(file, f"{key}.claim", claim, f"exactly one of {', '.join(KINDS_OF_CLAIM)}")
+        needed, optional = {"external": (set(), set()), "order": ({"along"}, {"within"})}.get(
+            kinds[0], ({"unit"}, {"quantifier"})
+        )
+        if not needed <= set(claim) - {kinds[0]} <= needed | optional:
+            raise error(file, f"{key}.claim", claim, f"{kinds[0]} with {', '.join(sorted(needed | optional)) or 'nothing else'}")
+        wanted = set() if "external" in claim else {"query", "expected"}
+        if wanted != {"query", "expected"} & set(entry):
+            raise error(file, f"{key}", entry["id"], "query and expected, and neither of them for an external claim")
+        if "range" in claim and float(claim["range"][0]) > float(claim["range"][1]):
+            raise error(file, f"{key}.claim.range", claim["range"], "the lower end first")
+    return ledger
+
+
 def _check_known(values: Iterable[object], key: str, known: Iterable[object], what: str, file: Path) -> None:
     names = [str(name) for name in known]
     for value in values:

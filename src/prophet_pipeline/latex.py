@@ -11,6 +11,7 @@ from operator import itemgetter
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "†": r"$^\dagger$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "×": r"$\times$",
+    "≥": r"$\geq$", "≤": r"$\leq$", "→": r"$\rightarrow$", "<": r"$<$", ">": r"$>$", "§": r"\S{}", "|": r"$|$",
 }  # fmt: skip
 LAW_HEADS = {"power_law": "power law", "uniform": "uniform law"}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -18,14 +19,20 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its head (LaTeX), and `places` (integer digits, decimals) of a number column or None for text."""
+    """One column: its head (LaTeX), and `places` (integer digits, decimals) of a number column or None for text.
+
+    A text column with a `width` (a LaTeX length) breaks its lines.
+    """
 
     head: str
     places: tuple[int, int] | None = None
+    width: str | None = None
 
     @property
     def specification(self) -> str:
         """For the tabular preamble."""
+        if self.width is not None:
+            return rf">{{\raggedright\arraybackslash}}p{{{self.width}}}"
         return "l" if self.places is None else f"S[table-format={self.places[0]}.{self.places[1]}]"
 
     def cell(self, value: object) -> str:
@@ -58,10 +65,11 @@ def table(
     rows: Sequence[Sequence[object] | None],
     *,
     caption: str,
-    label: str,
+    label: str | None,
     spanning_heads: Sequence[tuple[str, int, int]] = (),
     wide: bool = False,
     column_gap_points: float = 6,
+    size: str = "footnotesize",
 ) -> str:
     r"""A whole table environment; the document loads booktabs and siunitx.
 
@@ -69,9 +77,10 @@ def table(
         columns: heads and formats.
         rows: values in the order of the columns; None is a thin rule between groups of rows.
         caption: LaTeX, above the table.
-        label: key for \ref, with its prefix.
+        label: key for \ref, with its prefix; None for what goes on from another table.
         spanning_heads: (LaTeX, first column, last column), 1-based, above the heads.
         wide: over both columns of a two-column page.
+        size: LaTeX's name of the type size.
         column_gap_points: between columns; tables of many columns need less.
     """
     environment = "table*" if wide else "table"
@@ -81,9 +90,9 @@ def table(
         rf"\begin{{{environment}}}[t]",
         r"  \centering",
         rf"  \caption{{{caption}}}",
-        rf"  \label{{{label}}}",
+        *([] if label is None else [rf"  \label{{{label}}}"]),
         r"  \smallskip",
-        r"  \footnotesize",
+        rf"  \{size}",
         rf"  \setlength{{\tabcolsep}}{{{column_gap_points / 2:g}pt}}",
         rf"  \begin{{tabular}}{{@{{}}{''.join(c.specification for c in columns)}@{{}}}}",
         r"    \toprule",

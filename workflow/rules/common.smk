@@ -48,6 +48,10 @@ MODEL_LIBRARY = expand(
     name=sorted(glob_wildcards("src/prophet_memory/{name}.py").name),
 )
 EDGE = expand("src/prophet_pipeline/{name}.py", name=["command", "files", "tables"])
+QUERY_EDGE = [
+    "src/prophet_pipeline/queries.py",
+    "src/prophet_pipeline/text.py",
+]
 CONFIG_EDGE = EDGE + ["src/prophet_pipeline/configuration.py"]
 ENVIRONMENT = "requirements.lock"
 PYTHON = sys.executable

@@ -211,6 +211,8 @@ rule checksums:
             rules.mean_extension_by_model.output,
             rules.mean_extension_by_expert_count.output,
             rules.max_context.output,
+            f"{RESULTS}/claims.csv",
+            f"{RESULTS}/claims_summary.csv",
         ],
     output:
         f"{RESULTS}/SHA256SUMS",

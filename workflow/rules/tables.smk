@@ -123,6 +123,42 @@ rule table_summary_statistics:
         " --gpu-catalogue {input.gpu_catalogue} --output {output} 2> {log}"
 
 
+rule table_claims:
+    input:
+        script="scripts/table_claims.py",
+        library=TABLE_LIBRARY,
+        environment=ENVIRONMENT,
+        claims=f"{RESULTS}/claims.csv",
+    output:
+        f"{TABLES}/table_claims.tex",
+    log:
+        "logs/table_claims.log",
+    params:
+        python=PYTHON,
+    message:
+        "Writing table_claims"
+    shell:
+        "{params.python} {input.script} --claims {input.claims} --output {output} 2> {log}"
+
+
+rule table_claims_summary:
+    input:
+        script="scripts/table_claims_summary.py",
+        library=TABLE_LIBRARY,
+        environment=ENVIRONMENT,
+        summary=f"{RESULTS}/claims_summary.csv",
+    output:
+        f"{TABLES}/table_claims_summary.tex",
+    log:
+        "logs/table_claims_summary.log",
+    params:
+        python=PYTHON,
+    message:
+        "Writing table_claims_summary"
+    shell:
+        "{params.python} {input.script} --summary {input.summary} --output {output} 2> {log}"
+
+
 rule tables:
     input:
         rules.table_model_catalogue.output,
@@ -131,3 +167,5 @@ rule tables:
         rules.table_kv_extension.output,
         rules.table_extension_by_expert_count.output,
         rules.table_summary_statistics.output,
+        rules.table_claims.output,
+        rules.table_claims_summary.output,

@@ -1,0 +1,36 @@
+"""How many claims of each kind hold, by routing law."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from prophet_pipeline.command import run
+from prophet_pipeline.tables import read_rows, write_rows
+
+KINDS = ("value", "range", "bound", "ordering", "external")
+VERDICTS = ("reproduced", "not_reproduced", "not_testable")
+LAWS = ("power_law", "uniform")
+
+
+def main() -> None:
+    """Count, write; the last row is the total."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--claims", type=Path, required=True, help="claims.csv")
+    parser.add_argument("--output", type=Path, required=True, help="CSV file")
+    args = parser.parse_args()
+    claims = read_rows(args.claims)
+    rows = []
+    for kind in (*KINDS, "all"):
+        chosen = [claim for claim in claims if kind in {claim["kind"], "all"}]
+        counts = {law: Counter(claim[f"verdict_{law}"] for claim in chosen) for law in LAWS}
+        either = sum("reproduced" in {claim[f"verdict_{law}"] for law in LAWS} for claim in chosen)
+        both = sum(all(claim[f"verdict_{law}"] == "reproduced" for law in LAWS) for claim in chosen)
+        row = {"kind": kind, "claims": len(chosen), "reproduced_either_law": either, "reproduced_both_laws": both}
+        rows.append(row | {f"{verdict}_{law}": counts[law][verdict] for law in LAWS for verdict in VERDICTS})
+    write_rows(rows, args.output)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,70 @@
+"""LaTeX tables, as many as it takes: every claim of the source document, what was computed for it and the verdicts."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import groupby
+from pathlib import Path
+
+from prophet_pipeline.command import run
+from prophet_pipeline.files import write_text
+from prophet_pipeline.latex import LAW_HEADS, Column, escape, table
+from prophet_pipeline.tables import Row, read_rows
+
+WORDS = {"reproduced": "holds", "not_reproduced": "fails", "not_testable": "--"}
+COLUMNS = (Column("Claim", width="1.35in"), Column("Printed", width="2.5in"))
+OF_ONE_LAW = (Column("computed", width="0.82in"), Column(""))
+CAPTION = r"""The claims of the source document against the results (under \emph{{printed}}, a shortened quotation). A verdict
+    follows from the printed precision; a dash: nothing here can test it. The reasons stand in \texttt{{claims.csv}}{part}."""
+QUOTE_CHARACTERS = 92
+LINE_CHARACTERS = 46  # of a quotation in its column
+LINES_PER_PAGE = 64
+
+
+def shortened(quote: str) -> str:
+    """A quotation cut at a word."""
+    if len(quote) <= QUOTE_CHARACTERS:
+        return quote
+    return quote[:QUOTE_CHARACTERS].rsplit(" ", 1)[0] + " ..."
+
+
+def pages(claims: list[Row]) -> list[list[list[object] | None]]:
+    """The rows of each table: sections kept in order, a thin rule between them."""
+    parts: list[list[list[object] | None]] = [[]]
+    used = 0
+    for _, section in groupby(claims, key=lambda claim: claim["section"]):
+        for first, claim in ((i == 0, c) for i, c in enumerate(section)):
+            quote = shortened(claim["quote"])
+            lines = max(-(-len(quote) // LINE_CHARACTERS), -(-len(claim["claim"]) // 25))  # noqa: PLR2004 - the id's column
+            if used + lines > LINES_PER_PAGE:
+                parts.append([])
+                used = 0
+            if first and parts[-1]:
+                parts[-1].append(None)
+                used += 1
+            cells = [(claim[f"computed_{law}"] or "", WORDS[claim[f"verdict_{law}"]]) for law in LAW_HEADS]
+            parts[-1].append([claim["claim"], quote, *cells[0], *cells[1]])
+            used += lines
+    return parts
+
+
+def main() -> None:
+    """Read results, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--claims", type=Path, required=True, help="claims.csv")
+    parser.add_argument("--output", type=Path, required=True, help=".tex file")
+    args = parser.parse_args()
+    spans = [(escape(head), 3 + 2 * i, 4 + 2 * i) for i, head in enumerate(LAW_HEADS.values())]
+    parts = pages(read_rows(args.claims))
+    text = "".join(
+        table(
+            (*COLUMNS, *OF_ONE_LAW * len(LAW_HEADS)), rows, caption=CAPTION.format(part=f"; part {i} of {len(parts)}"),
+            label="tab:claims" if i == 1 else None, spanning_heads=spans, wide=True, size="scriptsize",
+        )
+        for i, rows in enumerate(parts, 1)
+    )  # fmt: skip
+    write_text(args.output, text)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,106 @@
+"""Questions to the results: which rows of which table, and what is computed of each. Claims and numbers in the prose ask alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from prophet_pipeline.tables import read_table
+
+EVERYTHING = "all"
+CATALOGUES = {"model": "model_catalogue", "gpu": "gpu_catalogue"}
+LAW_PLACEHOLDER = "{routing}"
+STATISTICS = ("mean", "median", "min", "max", "sum", "count")
+
+
+class QueryError(ValueError):
+    """A query that the results cannot answer: key, value and what is allowed."""
+
+    def __init__(self, key: str, value: object, allowed: str) -> None:
+        super().__init__(f"{key}: {value}; allowed: {allowed}")
+        self.key, self.value, self.allowed = key, value, allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Rows of one table and a value of each.
+
+    `where` holds a value, a list, {at_least, at_most}, or "all" by column; columns of the catalogues are there too. `value` is
+    an SQL expression in which {routing} is the law's name. `statistic` reduces what is found to one value.
+    """
+
+    table: str
+    value: str
+    where: Mapping[str, Any] = field(default_factory=dict)
+    statistic: str | None = None
+
+
+class Results:
+    """The tables of a results folder by name, read once, each with its models' and GPUs' catalogue columns."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._files = {file.stem: file for file in files}
+        self._tables: dict[str, pl.DataFrame] = {}
+
+    def table(self, name: str) -> pl.DataFrame:
+        """One table; raises QueryError for a name that no file has."""
+        if name not in self._files:
+            raise QueryError("table", name, ", ".join(sorted(self._files)))
+        if name not in self._tables:
+            found = read_table(self._files[name])
+            for key, catalogue in CATALOGUES.items():
+                if key in found.columns and name != catalogue and catalogue in self._files:
+                    facts = read_table(self._files[catalogue])
+                    new = [key, *(column for column in facts.columns if column not in found.columns)]
+                    found = found.join(facts.select(new), on=key, how="left")
+            self._tables[name] = found
+        return self._tables[name]
+
+    def ask(self, query: Query, routing: str, defaults: Mapping[str, Any]) -> pl.DataFrame:
+        """The rows that a query selects under a routing law, with their `value`, in the order of its lists.
+
+        `defaults` apply to columns that the table has and the query does not name. Raises QueryError.
+        """
+        found = self.table(query.table)
+        implied = {"routing": routing, **defaults}
+        where = {name: wanted for name, wanted in implied.items() if name in found.columns} | dict(query.where)
+        for name, wanted in where.items():
+            found = _filtered(found, name, wanted)
+        expression = query.value.replace(LAW_PLACEHOLDER, routing)
+        try:
+            found = found.with_columns(pl.sql_expr(expression).alias("value"))
+            if found.schema["value"].is_numeric() or found["value"].null_count() == len(found):
+                found = found.with_columns(pl.col("value").cast(pl.Float64).fill_nan(None))
+        except pl.exceptions.PolarsError as problem:
+            columns = ", ".join(sorted(found.columns))
+            raise QueryError("value", query.value, f"an expression of {columns} ({str(problem).splitlines()[0]})") from None
+        return found if query.statistic is None else _reduced(found, query.statistic)
+
+
+def _filtered(found: pl.DataFrame, name: str, wanted: Any) -> pl.DataFrame:
+    if name not in found.columns:
+        raise QueryError(f"where.{name}", wanted, f"a column: {', '.join(sorted(found.columns))}")
+    if wanted == EVERYTHING:
+        return found
+    column = pl.col(name)
+    if isinstance(wanted, Mapping):
+        return found.filter(column >= wanted.get("at_least", -float("inf")), column <= wanted.get("at_most", float("inf")))
+    values = wanted if isinstance(wanted, list) else [wanted]
+    unknown = [value for value in values if value not in found[name].unique().to_list()]
+    if unknown:
+        there = ", ".join(map(str, sorted(found[name].drop_nulls().unique().to_list())))
+        raise QueryError(f"where.{name}", unknown[0], f"one of {there}")
+    kept = found.filter(column.is_in(values))
+    if isinstance(wanted, list):
+        kept = kept.sort(column.replace_strict(values, range(len(values))), maintain_order=True)
+    return kept
+
+
+def _reduced(found: pl.DataFrame, statistic: str) -> pl.DataFrame:
+    """One row; undefined values take no part, and if nothing else is there the result is undefined."""
+    reduced = getattr(pl.col("value").drop_nulls(), statistic)()
+    return found.select(pl.lit(len(found)).alias("rows"), reduced.cast(pl.Float64).alias("value"))

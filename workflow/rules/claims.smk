@@ -1,0 +1,56 @@
+# The source document's claims, each judged by a query into the results
+QUERIED = [
+    DATA,
+    CATALOGUE,
+    GPU_CATALOGUE,
+    f"{RESULTS}/expert_savings_curves.parquet",
+    f"{RESULTS}/saturation_batches.csv",
+    f"{RESULTS}/summary_statistics.csv",
+    f"{RESULTS}/mean_extension_by_model.csv",
+    f"{RESULTS}/mean_extension_by_expert_count.csv",
+]
+
+
+rule judge_claims:
+    input:
+        script="scripts/judge_claims.py",
+        library=CONFIG_EDGE
+        + QUERY_EDGE
+        + ["src/prophet_pipeline/claims.py", "src/prophet_memory/routing.py"],
+        environment=ENVIRONMENT,
+        ledger="config/claims.yaml",
+        results=QUERIED,
+    output:
+        f"{RESULTS}/claims.csv",
+    log:
+        "logs/judge_claims.log",
+    params:
+        python=PYTHON,
+    message:
+        "Judging the claims"
+    shell:
+        "{params.python} {input.script} {input.results} --claims {input.ledger} --output {output} 2> {log}"
+
+
+rule claims_summary:
+    input:
+        script="scripts/claims_summary.py",
+        library=EDGE,
+        environment=ENVIRONMENT,
+        claims=f"{RESULTS}/claims.csv",
+    output:
+        f"{RESULTS}/claims_summary.csv",
+    log:
+        "logs/claims_summary.log",
+    params:
+        python=PYTHON,
+    message:
+        "Counting the verdicts"
+    shell:
+        "{params.python} {input.script} --claims {input.claims} --output {output} 2> {log}"
+
+
+rule claims:
+    input:
+        rules.judge_claims.output,
+        rules.claims_summary.output,
