@@ -18,6 +18,7 @@ verify: paper
 	@$(BIN)/python scripts/verify_claims.py --claims evaluation/memory_results/prophet_kv_extension/claims.csv
 
 pdf: $(STAMP)
+	@$(BIN)/python scripts/compile_paper.py --check
 	$(BIN)/snakemake $(SNAKEFLAGS) paper
 
 test: $(STAMP)

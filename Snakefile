@@ -8,5 +8,6 @@ rule all:
         rules.results.input,
         rules.figures.input,
         rules.tables.input,
+        rules.guide.input,
     message:
         "Done: evaluation/memory_results, evaluation/figures and paper_tables are up to date"

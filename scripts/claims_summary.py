@@ -22,8 +22,8 @@ def main() -> None:
     args = parser.parse_args()
     claims = read_rows(args.claims)
     rows = []
-    for kind in (*KINDS, "all"):
-        chosen = [claim for claim in claims if kind in {claim["kind"], "all"}]
+    for kind in (*KINDS, "total"):
+        chosen = [claim for claim in claims if kind in {claim["kind"], "total"}]
         counts = {law: Counter(claim[f"verdict_{law}"] for claim in chosen) for law in LAWS}
         either = sum("reproduced" in {claim[f"verdict_{law}"] for law in LAWS} for claim in chosen)
         both = sum(all(claim[f"verdict_{law}"] == "reproduced" for law in LAWS) for claim in chosen)

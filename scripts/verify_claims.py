@@ -22,7 +22,8 @@ def main() -> None:
         message = f'{args.claims}: file: "missing"; allowed: the judged claims, which `make paper` writes'
         raise ConfigurationError(message)
     claims = read_rows(args.claims)
-    lost, changed = [], []
+    lost: list[str] = []
+    changed: list[str] = []
     print(f"{'claim':32} {'claimed':20} {'power law':>18} {'':3} {'uniform law':>18} {'':3}  why not")
     for claim in claims:
         cells = " ".join(f"{claim[f'computed_{law}'] or '':>18} {MARKS[claim[f'verdict_{law}']]:3}" for law in LAWS)

@@ -133,11 +133,11 @@ def _judge_values(claim: Mapping[str, Any], frame: pl.DataFrame, quantifier: str
     defined = [value for value in values if value is not None]
     satisfied = sum(value in allowed for value in defined)  # an undefined value satisfies no claim
     holds = satisfied > 0 if quantifier == "some" else satisfied == len(values)
-    ends = (min(defined), max(defined)) if defined else (None, None)
     return Finding(
         REPRODUCED if holds else NOT_REPRODUCED,
         _computed_text(claim, defined),
-        *ends,
+        lowest=min(defined, default=None),
+        highest=max(defined, default=None),
         configurations=len(values),
         satisfied=satisfied,
         reason="" if holds else _why_not(frame, values, satisfied, _computed_text(claim, defined)),
@@ -150,7 +150,7 @@ def _computed_text(claim: Mapping[str, Any], defined: Sequence[float]) -> str:
         return "undefined"
     printed = next(text for text in (claim.get(k) for k in ("value", "range", "at_least", "at_most", "above", "below")) if text)
     texts = [printed] if isinstance(printed, str) else printed
-    decimals = max(max(-int(Decimal(text).as_tuple().exponent) for text in texts), 0)
+    decimals = max(0, *(-int(Decimal(text).as_tuple().exponent) for text in texts))
     whole = claim["unit"] in {"batch", "count"}
     fine = decimals if whole else max(decimals, 1) + (claim["unit"] == "times" or decimals > 1)
     ends = [_rounded(value, fine) for value in (min(defined), max(defined))]
@@ -213,11 +213,12 @@ def _judge_ordering(claim: Mapping[str, Any], frame: pl.DataFrame) -> Finding:
                 wrong += 1
                 example = example or _counterexample(before, after, along)
     kept = wrong == 0 and compared > 0
-    defined = frame["value"].drop_nulls()
+    defined = frame["value"].drop_nulls().to_list()
     return Finding(
         REPRODUCED if kept else NOT_REPRODUCED,
         f"{compared - wrong} of {compared} steps" if compared else "undefined",
-        *((float(defined.min()), float(defined.max())) if len(defined) else (None, None)),  # type: ignore[arg-type]
+        lowest=min(defined, default=None),
+        highest=max(defined, default=None),
         configurations=compared,
         satisfied=compared - wrong,
         reason="" if kept else (example or "nothing to compare"),

@@ -199,6 +199,14 @@ def read_claims(file: Path) -> dict[str, Any]:
     return ledger
 
 
+def read_numbers(file: Path) -> dict[str, Any]:
+    """The numbers of the prose, config/numbers.yaml."""
+    numbers = read_yaml(file)
+    validate(numbers, "numbers", file)
+    assert isinstance(numbers, dict)  # noqa: S101 - the schema says so
+    return numbers
+
+
 def _check_known(values: Iterable[object], key: str, known: Iterable[object], what: str, file: Path) -> None:
     names = [str(name) for name in known]
     for value in values:

@@ -51,6 +51,12 @@ def escape(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in text)
 
 
+def macro(name: str, value: str, unit: str) -> str:
+    """A number of the prose as a macro; what follows it decides the space after."""
+    printed = {"": escape(value), "×": rf"\ensuremath{{{value}\times}}"}.get(unit, rf"{escape(value)}\,{escape(unit)}")
+    return rf"\newcommand*{{\{name}}}{{{printed}\xspace}}" + "\n"
+
+
 def with_group_rules(rows: Iterable[tuple[object, Sequence[object]]]) -> list[Sequence[object] | None]:
     """Rows, each given with its group, and None where the group changes."""
     ruled: list[Sequence[object] | None] = []

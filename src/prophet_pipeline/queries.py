@@ -1,4 +1,4 @@
-"""Questions to the results: which rows of which table, and what is computed of each. Claims and numbers in the prose ask alike."""
+"""Questions to the results: which rows of which table, and what is computed of each; for claims and for the prose alike."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Results:
         return found if query.statistic is None else _reduced(found, query.statistic)
 
 
-def _filtered(found: pl.DataFrame, name: str, wanted: Any) -> pl.DataFrame:
+def _filtered(found: pl.DataFrame, name: str, wanted: object) -> pl.DataFrame:
     if name not in found.columns:
         raise QueryError(f"where.{name}", wanted, f"a column: {', '.join(sorted(found.columns))}")
     if wanted == EVERYTHING:

@@ -1,0 +1,99 @@
+"""The reviewers' guide in Markdown and HTML: a template with every number from the results and every departure marked by its claim."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import jinja2
+from markdown_it import MarkdownIt
+
+from prophet_pipeline.command import run
+from prophet_pipeline.configuration import error, read_numbers
+from prophet_pipeline.files import write_text
+from prophet_pipeline.prose import evaluated
+from prophet_pipeline.queries import QueryError, Results
+from prophet_pipeline.tables import Row, read_rows
+from prophet_pipeline.text import multiplied, percent
+
+SPACED_UNITS = {"GiB", "MB", "MiB", "tokens"}
+WORDS = {"reproduced": "holds", "not_reproduced": "fails", "not_testable": "not testable here"}
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<main>
+{body}</main>
+</body>
+</html>
+"""
+
+
+def marker(claims: dict[str, Row], used: set[str]) -> Callable[[str], str]:
+    """What the template writes beside a statement that departs from the source document: the claim and its verdicts."""
+
+    def mark(name: str) -> str:
+        claim = claims[name]
+        used.add(name)
+        verdicts = [WORDS[claim[f"verdict_{law}"]] for law in ("power_law", "uniform")]
+        said = verdicts[0] if verdicts[0] == verdicts[1] else f"power law {verdicts[0]}, uniform law {verdicts[1]}"
+        return f"\\[`{name}`: {said}\\]"
+
+    return mark
+
+
+def extension(row: Row) -> str:
+    """A KV extension, or why there is none."""
+    return multiplied(row["kv_extension"]) if row["fit_verdict"] == "fits" else row["fit_verdict"].replace("_", " ")
+
+
+def main() -> None:
+    """Read results and template, render, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path, nargs="+", help="the result tables, claims.csv among them")
+    parser.add_argument("--numbers", type=Path, required=True, help="config/numbers.yaml")
+    parser.add_argument("--template", type=Path, required=True)
+    parser.add_argument("--style", type=Path, required=True, help="style sheet of the page")
+    parser.add_argument("--power-law-exponent", required=True)
+    parser.add_argument("--output", type=Path, nargs=2, required=True, help=".md and .html file")
+    args = parser.parse_args()
+    files = {file.stem: file for file in args.results}
+    asked, results = read_numbers(args.numbers), Results(args.results)
+    values = {}
+    for name, entry in asked["numbers"].items():
+        try:
+            value, unit = evaluated(name, entry, results, asked["defaults"])
+        except QueryError as problem:
+            raise error(args.numbers, f"numbers.{name}.{problem.key}", problem.value, problem.allowed) from None
+        values[name] = f"{value} {unit}" if unit in SPACED_UNITS else f"{value}{unit}"
+    claims = {claim["claim"]: claim for claim in read_rows(files["claims"])}
+    names = {model["model"]: model["name"] for model in read_rows(files["model_catalogue"])}
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False
+    )  # noqa: S701 - Markdown
+    environment.filters |= {"percent": percent}
+    template = environment.from_string(args.template.read_text(encoding="utf-8"))
+    try:
+        text = template.render(
+            n=values, claim=marker(claims, set()), claims=list(claims.values()), words=WORDS, zip=zip, extension=extension, name=names.__getitem__, exponent=args.power_law_exponent,
+            rows=lambda table, **where: read_rows(files[table], **where),
+        )  # fmt: skip
+    except (jinja2.UndefinedError, KeyError) as problem:
+        raise error(
+            args.template, "name", str(problem), "a number of config/numbers.yaml or an id of config/claims.yaml"
+        ) from None
+    body = MarkdownIt("commonmark").enable("table").render(text)
+    title = text.splitlines()[0].removeprefix("# ")
+    write_text(args.output[0], text)
+    write_text(args.output[1], PAGE.format(title=title, style=args.style.read_text(encoding="utf-8"), body=body))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,36 @@
+"""Numbers as the prose prints them: a value with its rounding and unit, asked of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prophet_pipeline.queries import Query, QueryError, Results
+from prophet_pipeline.text import percent, significant
+
+DEFAULT_LAW = "power_law"
+GIB, MIB, MB = 2**30, 2**20, 10**6
+
+
+def printed(value: float, form: str) -> tuple[str, str]:
+    """A value and its unit."""
+    return {
+        "integer": lambda: (f"{value:.0f}", ""),
+        "percent": lambda: (percent(value), "%"),
+        "share": lambda: (f"{100 * value:.4f}", "%"),
+        "times": lambda: (significant(value), "×"),
+        "gib": lambda: (f"{value / GIB:.1f}", "GiB"),
+        "megabytes": lambda: (f"{value / MB:.1f}", "MB"),
+        "mebibytes": lambda: (f"{value / MIB:.0f}", "MiB"),
+        "tokens": lambda: (f"{value:,.0f}", "tokens"),
+        "experts": lambda: (f"{value:.1f}", ""),
+    }[form]()
+
+
+def evaluated(name: str, entry: Mapping[str, Any], results: Results, defaults: Mapping[str, Any]) -> tuple[str, str]:
+    """One number of config/numbers.yaml, printed. Raises QueryError unless the query finds exactly one defined value."""
+    found = results.ask(Query(**entry["query"]), entry.get("law", DEFAULT_LAW), defaults)
+    values = found["value"].to_list()
+    if len(values) != 1 or values[0] is None:
+        raise QueryError("query", dict(entry["query"]), f"a query that finds one defined value for {name}; it finds {values[:3]}")
+    return printed(values[0], entry["format"])

@@ -1,0 +1,85 @@
+# What the prose says: its numbers as macros, the reviewers' guide, the paper
+ASKED = QUERIED + [
+    f"{RESULTS}/kv_extension_at_reference.csv",
+    f"{RESULTS}/claims_summary.csv",
+]
+PROSE_LIBRARY = CONFIG_EDGE + QUERY_EDGE + ["src/prophet_pipeline/prose.py"]
+GUIDE = "evaluation/reports/batch_size_justification"
+PAPER_PDF = "paper/prophet-memory.pdf"
+
+
+rule prose_numbers:
+    input:
+        script="scripts/prose_numbers.py",
+        library=PROSE_LIBRARY + ["src/prophet_pipeline/latex.py"],
+        environment=ENVIRONMENT,
+        numbers="config/numbers.yaml",
+        results=ASKED,
+    output:
+        f"{TABLES}/numbers.tex",
+    log:
+        "logs/prose_numbers.log",
+    params:
+        python=PYTHON,
+        exponent=ASSUMPTIONS["power_law_exponent"],
+    message:
+        "Writing the numbers of the prose"
+    shell:
+        "{params.python} {input.script} {input.results} --numbers {input.numbers}"
+        " --power-law-exponent {params.exponent} --output {output} 2> {log}"
+
+
+rule batch_size_justification:
+    input:
+        script="scripts/batch_size_justification.py",
+        library=PROSE_LIBRARY,
+        environment=ENVIRONMENT,
+        numbers="config/numbers.yaml",
+        template="workflow/templates/batch_size_justification.md.j2",
+        style="workflow/templates/guide.css",
+        claims=f"{RESULTS}/claims.csv",
+        results=ASKED,
+    output:
+        f"{GUIDE}.md",
+        f"{GUIDE}.html",
+    log:
+        "logs/batch_size_justification.log",
+    params:
+        python=PYTHON,
+        exponent=ASSUMPTIONS["power_law_exponent"],
+    message:
+        "Writing the reviewers' guide"
+    shell:
+        "{params.python} {input.script} {input.results} {input.claims} --numbers {input.numbers}"
+        " --template {input.template} --style {input.style} --power-law-exponent {params.exponent}"
+        " --output {output} 2> {log}"
+
+
+rule compile_paper:
+    input:
+        script="scripts/compile_paper.py",
+        library=EDGE,
+        environment=ENVIRONMENT,
+        sources=["paper/prophet-memory.tex", "paper/references.bib"],
+        shown=rules.tables.input + rules.prose_numbers.output + rules.figures.input,
+    output:
+        PAPER_PDF,
+    log:
+        "logs/compile_paper.log",
+    params:
+        python=PYTHON,
+    message:
+        "Compiling the paper"
+    shell:
+        "{params.python} {input.script} --source {input.sources[0]} --output {output} 2> {log}"
+
+
+rule guide:
+    input:
+        rules.prose_numbers.output,
+        rules.batch_size_justification.output,
+
+
+rule paper:
+    input:
+        rules.compile_paper.output,
