@@ -77,7 +77,7 @@ def main() -> None:
     names = {model["model"]: model["name"] for model in read_rows(files["model_catalogue"])}
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False
-    )  # noqa: S701 - Markdown
+    )
     environment.filters |= {"percent": percent}
     template = environment.from_string(args.template.read_text(encoding="utf-8"))
     try:

@@ -35,7 +35,7 @@ def pages(claims: list[Row]) -> list[list[list[object] | None]]:
     for _, section in groupby(claims, key=lambda claim: claim["section"]):
         for first, claim in ((i == 0, c) for i, c in enumerate(section)):
             quote = shortened(claim["quote"])
-            lines = max(-(-len(quote) // LINE_CHARACTERS), -(-len(claim["claim"]) // 25))  # noqa: PLR2004 - the id's column
+            lines = max(-(-len(quote) // LINE_CHARACTERS), -(-len(claim["claim"]) // 25))
             if used + lines > LINES_PER_PAGE:
                 parts.append([])
                 used = 0

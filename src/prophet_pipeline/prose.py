@@ -14,17 +14,17 @@ GIB, MIB, MB = 2**30, 2**20, 10**6
 
 def printed(value: float, form: str) -> tuple[str, str]:
     """A value and its unit."""
-    return {
-        "integer": lambda: (f"{value:.0f}", ""),
-        "percent": lambda: (percent(value), "%"),
-        "share": lambda: (f"{100 * value:.4f}", "%"),
-        "times": lambda: (significant(value), "×"),
-        "gib": lambda: (f"{value / GIB:.1f}", "GiB"),
-        "megabytes": lambda: (f"{value / MB:.1f}", "MB"),
-        "mebibytes": lambda: (f"{value / MIB:.0f}", "MiB"),
-        "tokens": lambda: (f"{value:,.0f}", "tokens"),
-        "experts": lambda: (f"{value:.1f}", ""),
-    }[form]()
+    forms: dict[str, tuple[str, str]] = {
+        "integer": (f"{value:.0f}", ""),
+        "percent": (percent(value), "%"),
+        "share": (f"{100 * value:.4f}", "%"),
+        "times": (significant(value), "×"),
+        "gib": (f"{value / GIB:.1f}", "GiB"),
+        "megabytes": (f"{value / MB:.1f}", "MB"),
+        "mebibytes": (f"{value / MIB:.0f}", "MiB"),
+        "tokens": (f"{value:,.0f}", "tokens"),
+    }
+    return forms[form]
 
 
 def evaluated(name: str, entry: Mapping[str, Any], results: Results, defaults: Mapping[str, Any]) -> tuple[str, str]:
