@@ -1,4 +1,4 @@
-"""The reviewers' guide in Markdown and HTML: a template with every number from the results and every departure marked by its claim."""
+"""The reviewers' guide, Markdown and HTML: every number from the results, every departure marked by its claim."""
 
 from __future__ import annotations
 
@@ -36,12 +36,11 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-def marker(claims: dict[str, Row], used: set[str]) -> Callable[[str], str]:
+def marker(claims: dict[str, Row]) -> Callable[[str], str]:
     """What the template writes beside a statement that departs from the source document: the claim and its verdicts."""
 
     def mark(name: str) -> str:
         claim = claims[name]
-        used.add(name)
         verdicts = [WORDS[claim[f"verdict_{law}"]] for law in ("power_law", "uniform")]
         said = verdicts[0] if verdicts[0] == verdicts[1] else f"power law {verdicts[0]}, uniform law {verdicts[1]}"
         return f"\\[`{name}`: {said}\\]"
@@ -75,14 +74,13 @@ def main() -> None:
         values[name] = f"{value} {unit}" if unit in SPACED_UNITS else f"{value}{unit}"
     claims = {claim["claim"]: claim for claim in read_rows(files["claims"])}
     names = {model["model"]: model["name"] for model in read_rows(files["model_catalogue"])}
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False
-    )
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True)  # noqa: S701 - Markdown
     environment.filters |= {"percent": percent}
+    environment.globals |= {"zip": zip, "extension": extension, "name": names.__getitem__, "words": WORDS}
     template = environment.from_string(args.template.read_text(encoding="utf-8"))
     try:
         text = template.render(
-            n=values, claim=marker(claims, set()), claims=list(claims.values()), words=WORDS, zip=zip, extension=extension, name=names.__getitem__, exponent=args.power_law_exponent,
+            n=values, claim=marker(claims), claims=list(claims.values()), exponent=args.power_law_exponent,
             rows=lambda table, **where: read_rows(files[table], **where),
         )  # fmt: skip
     except (jinja2.UndefinedError, KeyError) as problem:

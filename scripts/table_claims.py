@@ -18,7 +18,7 @@ CAPTION = r"""The claims of the source document against the results (under \emph
     follows from the printed precision; a dash: nothing here can test it. The reasons stand in \texttt{{claims.csv}}{part}."""
 QUOTE_CHARACTERS = 92
 LINE_CHARACTERS = 46  # of a quotation in its column
-LINES_PER_PAGE = 64
+LINES_PER_PAGE = 76
 
 
 def shortened(quote: str) -> str:

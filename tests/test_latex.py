@@ -15,7 +15,7 @@ TABLES = sorted((REPOSITORY / "paper_tables").glob("table_*.tex"))
 NO_LATEX = "no pdflatex with booktabs and siunitx: apt-get install texlive-latex-recommended texlive-science"
 DOCUMENT = r"""\documentclass[10pt%s]{article}
 \usepackage[letterpaper,margin=0.75in]{geometry}
-\usepackage{booktabs,siunitx}
+\usepackage{array,booktabs,siunitx}
 \begin{document}
 Tables %s.
 %s
@@ -39,7 +39,7 @@ def compiled(folder, body: str, references: str = "", options: str = ",twocolumn
 
 
 def test_all_tables_compile_in_one_document(tmp_path):
-    assert len(TABLES) == 6
+    assert len(TABLES) == 8
     labels = [line.split("{")[1].rstrip("}") for file in TABLES for line in file.read_text().splitlines() if "\\label" in line]
     assert len(set(labels)) == len(TABLES)
     body = "\n".join(rf"\input{{{file}}}" for file in TABLES)
@@ -52,8 +52,9 @@ def test_all_tables_compile_in_one_document(tmp_path):
 @pytest.mark.parametrize("file", TABLES, ids=lambda file: file.stem)
 def test_tables_are_booktabs_with_caption_label_and_aligned_numbers(file):
     text = file.read_text(encoding="utf-8")
-    for part in ("\\toprule", "\\midrule", "\\bottomrule", "\\caption{", "\\label{tab:", "S[table-format="):
+    for part in ("\\toprule", "\\midrule", "\\bottomrule", "\\caption{", "\\label{tab:"):
         assert part in text
+    assert "S[table-format=" in text or file.stem == "table_claims"
     assert "nan" not in text.lower().replace("\\textit", "").split("begin{tabular}")[1]
     assert not any(word in text for word in ("None", "inf ", "\\hline"))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from prophet_pipeline.queries import Query, QueryError, Results
+from prophet_pipeline.queries import NotSweptError, Query, QueryError, Results
 from prophet_pipeline.text import significant
 
 REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "not_reproduced", "not_testable"
@@ -116,7 +116,10 @@ def judge(entry: Mapping[str, Any], results: Results, routing: str, defaults: Ma
     claim = entry["claim"]
     if "external" in claim:
         return Finding(NOT_TESTABLE, "", reason=f"would take {claim['external']}")
-    frame = results.ask(Query(**entry["query"]), routing, defaults)
+    try:
+        frame = results.ask(Query(**entry["query"]), routing, defaults)
+    except NotSweptError as problem:
+        return Finding(NOT_TESTABLE, "", reason=f"the sweep has no {problem.key.removeprefix('where.')} {problem.value}")
     if not frame.schema["value"].is_numeric():
         raise QueryError("query.value", entry["query"]["value"], "an expression whose value is a number")
     if frame.is_empty():

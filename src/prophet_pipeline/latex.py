@@ -83,7 +83,7 @@ def table(
         columns: heads and formats.
         rows: values in the order of the columns; None is a thin rule between groups of rows.
         caption: LaTeX, above the table.
-        label: key for \ref, with its prefix; None for what goes on from another table.
+        label: key for \ref, with its prefix; None for a table that goes on from the one before, under its number.
         spanning_heads: (LaTeX, first column, last column), 1-based, above the heads.
         wide: over both columns of a two-column page.
         size: LaTeX's name of the type size.
@@ -94,6 +94,7 @@ def table(
     lines = [
         "% Generated from the results; edits are overwritten.",
         rf"\begin{{{environment}}}[t]",
+        *([r"  \addtocounter{table}{-1}"] if label is None else []),
         r"  \centering",
         rf"  \caption{{{caption}}}",
         *([] if label is None else [rf"  \label{{{label}}}"]),

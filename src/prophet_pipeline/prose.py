@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from prophet_pipeline.queries import Query, QueryError, Results
+from prophet_pipeline.queries import NotSweptError, Query, QueryError, Results
 from prophet_pipeline.text import percent, significant
 
 DEFAULT_LAW = "power_law"
@@ -28,9 +28,14 @@ def printed(value: float, form: str) -> tuple[str, str]:
 
 
 def evaluated(name: str, entry: Mapping[str, Any], results: Results, defaults: Mapping[str, Any]) -> tuple[str, str]:
-    """One number of config/numbers.yaml, printed. Raises QueryError unless the query finds exactly one defined value."""
-    found = results.ask(Query(**entry["query"]), entry.get("law", DEFAULT_LAW), defaults)
+    """One number of config/numbers.yaml, printed. Raises QueryError unless the query finds exactly one value."""
+    try:
+        found = results.ask(Query(**entry["query"]), entry.get("law", DEFAULT_LAW), defaults)
+    except NotSweptError:
+        return "not swept", ""
     values = found["value"].to_list()
-    if len(values) != 1 or values[0] is None:
-        raise QueryError("query", dict(entry["query"]), f"a query that finds one defined value for {name}; it finds {values[:3]}")
+    if values == [None]:
+        return "undefined", ""
+    if len(values) != 1:
+        raise QueryError("query", dict(entry["query"]), f"a query that finds one value for {name}; it finds {values[:3]}")
     return printed(values[0], entry["format"])

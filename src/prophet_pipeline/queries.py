@@ -25,6 +25,10 @@ class QueryError(ValueError):
         self.key, self.value, self.allowed = key, value, allowed
 
 
+class NotSweptError(QueryError):
+    """A query about what the sweep leaves out: another config, not a mistake."""
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Rows of one table and a value of each.
@@ -52,6 +56,8 @@ class Results:
             raise QueryError("table", name, ", ".join(sorted(self._files)))
         if name not in self._tables:
             found = read_table(self._files[name])
+            nothing = [column for column in found.columns if found[column].null_count() == len(found)]
+            found = found.with_columns(pl.col(nothing).cast(pl.Float64))  # a CSV does not say what an empty column would hold
             for key, catalogue in CATALOGUES.items():
                 if key in found.columns and name != catalogue and catalogue in self._files:
                     facts = read_table(self._files[catalogue])
@@ -63,7 +69,8 @@ class Results:
     def ask(self, query: Query, routing: str, defaults: Mapping[str, Any]) -> pl.DataFrame:
         """The rows that a query selects under a routing law, with their `value`, in the order of its lists.
 
-        `defaults` apply to columns that the table has and the query does not name. Raises QueryError.
+        `defaults` apply to columns that the table has and the query does not name. Raises QueryError; NotSweptError where
+        the results have no such model, GPU, batch size, precision or law.
         """
         found = self.table(query.table)
         implied = {"routing": routing, **defaults}
@@ -73,7 +80,7 @@ class Results:
         expression = query.value.replace(LAW_PLACEHOLDER, routing)
         try:
             found = found.with_columns(pl.sql_expr(expression).alias("value"))
-            if found.schema["value"].is_numeric() or found["value"].null_count() == len(found):
+            if found.schema["value"].is_numeric():
                 found = found.with_columns(pl.col("value").cast(pl.Float64).fill_nan(None))
         except pl.exceptions.PolarsError as problem:
             columns = ", ".join(sorted(found.columns))
@@ -91,9 +98,9 @@ def _filtered(found: pl.DataFrame, name: str, wanted: object) -> pl.DataFrame:
         return found.filter(column >= wanted.get("at_least", -float("inf")), column <= wanted.get("at_most", float("inf")))
     values = wanted if isinstance(wanted, list) else [wanted]
     unknown = [value for value in values if value not in found[name].unique().to_list()]
-    if unknown:
+    if unknown and name != "fit_verdict":  # a verdict that no row has is an answer
         there = ", ".join(map(str, sorted(found[name].drop_nulls().unique().to_list())))
-        raise QueryError(f"where.{name}", unknown[0], f"one of {there}")
+        raise NotSweptError(f"where.{name}", unknown[0], f"one of {there}")
     kept = found.filter(column.is_in(values))
     if isinstance(wanted, list):
         kept = kept.sort(column.replace_strict(values, range(len(values))), maintain_order=True)

@@ -1,0 +1,198 @@
+"""The claims ledger: verdicts follow from results alone, tolerances from printed digits."""
+
+import shutil
+import subprocess
+import sys
+from decimal import Decimal
+
+import polars as pl
+import pytest
+import yaml
+from conftest import REPOSITORY, RESULTS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prophet_pipeline.claims import NOT_REPRODUCED, REPRODUCED, half_unit, interval, judge
+from prophet_pipeline.command import ConfigurationError
+from prophet_pipeline.configuration import read_claims, read_numbers
+from prophet_pipeline.queries import Query, QueryError, Results
+
+LEDGER = REPOSITORY / "config" / "claims.yaml"
+CLAIMS = read_claims(LEDGER)
+FILES = [file for file in (REPOSITORY / RESULTS).iterdir() if file.suffix in {".csv", ".parquet"} and "data.csv" not in file.name]
+VERIFY = [sys.executable, "scripts/verify_claims.py", "--claims"]
+
+
+def entry(name: str) -> dict:
+    return next(claim for claim in CLAIMS["claims"] if claim["id"] == name)
+
+
+def judged_again(folder, changes: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """claims.csv from the committed results with some tables replaced."""
+    files = []
+    for file in FILES:
+        if not file.stem.startswith("claims"):
+            target = folder / file.name
+            shutil.copyfile(file, target)
+            if file.stem in changes:
+                frame = changes[file.stem]
+                frame.write_parquet(target) if file.suffix == ".parquet" else frame.write_csv(target)
+            files.append(target)
+    output = folder / "claims.csv"
+    command = [sys.executable, REPOSITORY / "scripts/judge_claims.py", *files, "--claims", LEDGER, "--output", output]
+    subprocess.run(command, check=True, cwd=folder)
+    return pl.read_csv(output)
+
+
+def test_a_tolerance_is_half_of_the_last_printed_digit():
+    kept = interval({"value": "9.0", "unit": "percent"})
+    assert (kept.lower, kept.upper) == (8.95, 9.05)
+    assert 8.949 not in kept
+    assert 9.05 in kept
+    assert 63 not in interval({"range": ["64", "80"], "unit": "percent"})
+    assert 79.9 in interval({"range": ["60", "80"], "unit": "percent"})
+    assert 1.3 not in interval({"below": "1.3", "unit": "times"})
+    assert 0 not in interval({"above": "0", "unit": "percent"})
+
+
+@given(st.decimals(0, 1000, places=2), st.integers(0, 2))
+def test_what_rounds_to_the_printed_text_is_accepted(value: Decimal, places: int):
+    printed = str(round(value, places) if places else int(value.to_integral_value()))
+    assert float(value) in interval({"value": printed, "unit": "percent"})
+    assert float(Decimal(printed) + half_unit(printed) * Decimal("1.01")) not in interval({"value": printed, "unit": "percent"})
+
+
+def test_every_verdict_changes_with_the_results(tmp_path):
+    """Savings turned upside down: what held by value fails, and a verdict that a hand had written would stay."""
+    before = pl.read_csv(REPOSITORY / RESULTS / "claims.csv")
+    curves = pl.read_parquet(REPOSITORY / RESULTS / "expert_savings_curves.parquet")
+    turned = curves.with_columns(pl.col("expert_savings_fraction") * 0.5 + 0.013, pl.col("distinct_experts_uncapped") + 3)
+    after = judged_again(tmp_path, {"expert_savings_curves": turned})
+    rows = zip(before.to_dicts(), after.to_dicts(), strict=True)
+    touched = [
+        (old, new)
+        for old, new in rows
+        if "Example" in old["section"] and old["kind"] == "value" and not old["claim"].endswith(("saturation", "b16-experts"))
+    ]
+    assert len(touched) > 20
+    assert all(old["verdict_power_law"] != "reproduced" or new["verdict_power_law"] == "not_reproduced" for old, new in touched)
+
+
+def test_a_failing_claim_becomes_reproduced_when_the_results_say_so(tmp_path):
+    summary = pl.read_csv(REPOSITORY / RESULTS / "summary_statistics.csv")
+    mixtral = (pl.col("model") == "mixtral-8x7b") & (pl.col("batch_size") == 1)
+    bent = summary.with_columns(pl.when(mixtral).then(10.2).otherwise(pl.col("kv_extension")).alias("kv_extension"))
+    after = judged_again(tmp_path, {"summary_statistics": bent}).filter(pl.col("claim") == "summary-mixtral-b1-extension")
+    assert after["verdict_uniform"].to_list() == ["reproduced"]
+
+
+def test_the_contradictions_that_a_reviewer_would_find_are_found():
+    claims = {claim["claim"]: claim for claim in pl.read_csv(REPOSITORY / RESULTS / "claims.csv").to_dicts()}
+    assert "13.9" in claims["mixtral-b8-experts"]["reason"]
+    assert "fits only with Prophet" in claims["summary-mixtral-b1-extension"]["reason"]
+    for name in ("tldr-deepseek-v3-batch64", "compat-128", "table-baseline-size"):
+        assert claims[name]["verdict_power_law"] == claims[name]["verdict_uniform"] == NOT_REPRODUCED
+    assert claims["mixtral-b4-savings"]["verdict_power_law"] == REPRODUCED
+
+
+def test_verdicts_against_a_second_reading_of_the_results():
+    """Savings claims of the examples, recomputed from the formula."""
+    judged = {c["claim"]: c for c in pl.read_csv(REPOSITORY / RESULTS / "claims.csv").to_dicts()}
+    for name, experts, top_k in (("mixtral", 8, 2), ("deepseek-moe", 64, 6), ("switch", 128, 1), ("deepseek-v3", 256, 8)):
+        for claim in CLAIMS["claims"]:
+            if claim["id"].startswith(f"{name}-b") and claim["id"].endswith("-savings"):
+                batch, printed = claim["query"]["where"]["batch_size"], claim["claim"]["value"]
+                values = {
+                    "power_law": 1 - min(experts, top_k * batch**0.932) / experts,
+                    "uniform": (1 - top_k / experts) ** batch,
+                }
+                for law, value in values.items():
+                    holds = abs(100 * value - float(printed)) <= float(half_unit(printed))
+                    assert (judged[claim["id"]][f"verdict_{law}"] == REPRODUCED) == holds, claim["id"]
+
+
+def test_external_claims_name_what_could_test_them_and_only_they_are_untested():
+    for claim in pl.read_csv(REPOSITORY / RESULTS / "claims.csv").to_dicts():
+        external = claim["kind"] == "external"
+        assert (claim["verdict_uniform"] == "not_testable") == external
+        assert bool(claim["reason"]) or "not_reproduced" not in (claim["verdict_power_law"], claim["verdict_uniform"])
+
+
+def test_verify_passes_and_fails_only_when_a_reproduced_claim_is_lost(tmp_path):
+    file = tmp_path / "claims.csv"
+    committed = (REPOSITORY / RESULTS / "claims.csv").read_text(encoding="utf-8")
+    file.write_text(committed, encoding="utf-8")
+    assert subprocess.run([*VERIFY, file], cwd=REPOSITORY, check=False, capture_output=True).returncode == 0
+    frame = pl.read_csv(file)
+    held = (pl.col("claim") == "mixtral-b4-savings").alias("held")
+    frame.with_columns(
+        pl.when(held).then(pl.lit("not_reproduced")).otherwise(pl.col("verdict_power_law")).alias("verdict_power_law")
+    ).write_csv(file)
+    done = subprocess.run([*VERIFY, file], cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "mixtral-b4-savings" in done.stderr
+    lost = pl.col("claim") == "mixtral-b8-experts"
+    pl.read_csv(REPOSITORY / RESULTS / "claims.csv").with_columns(
+        pl.when(lost).then(pl.lit("reproduced")).otherwise(pl.col("verdict_power_law")).alias("verdict_power_law")
+    ).write_csv(file)
+    assert subprocess.run([*VERIFY, file], cwd=REPOSITORY, check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"claim": {"value": "9.0"}}, "value with quantifier, unit"),
+        ({"claim": {"value": "9.0", "above": "1", "unit": "percent"}}, "exactly one of"),
+        ({"claim": {"value": 9.0, "unit": "percent"}}, "allowed: string"),
+        ({"claim": {"range": ["9", "8"], "unit": "percent"}}, "the lower end first"),
+        ({"verdict": "reproduced"}, "allowed: the keys"),
+        ({"expected": {"power_law": "yes", "uniform": "reproduced"}}, "reproduced, not_reproduced"),
+    ],
+)
+def test_a_wrong_ledger_gets_one_line(tmp_path, change, message):
+    file = tmp_path / "claims.yaml"
+    file.write_text(yaml.safe_dump({"defaults": {}, "claims": [entry("mixtral-b4-savings") | change]}), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        read_claims(file)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "key"),
+    [
+        (Query("nothing", "1"), "table"),
+        (Query("saturation_batches", "no_such_column"), "value"),
+        (Query("saturation_batches", "experts", {"model": "mixtral"}), "where.model"),
+        (Query("saturation_batches", "experts", {"colour": "red"}), "where.colour"),
+        (Query("saturation_batches", "experts +"), "value"),
+    ],
+)
+def test_a_query_that_cannot_be_answered_names_its_key(query, key):
+    with pytest.raises(QueryError) as caught:
+        Results(FILES).ask(query, "uniform", {})
+    assert caught.value.key == key
+
+
+def test_an_undefined_value_satisfies_nothing_and_averages_leave_it_out():
+    claim = entry("summary-mixtral-b1-extension")
+    assert judge(claim, Results(FILES), "uniform", CLAIMS["defaults"]).satisfied == 0
+    mean = Results(FILES).ask(
+        Query("summary_statistics", "kv_extension", {"batch_size": 1, "model": "mixtral-8x7b"}, "mean"), "uniform", {}
+    )
+    assert mean["value"].to_list() == [None]
+
+
+def test_numbers_are_all_used_and_all_known():
+    names = set(read_numbers(REPOSITORY / "config/numbers.yaml")["numbers"])
+    text = (REPOSITORY / "paper/prophet-memory.tex").read_text() + (
+        REPOSITORY / "workflow/templates/batch_size_justification.md.j2"
+    ).read_text()
+    unused = {name for name in names if f"\\{name}" not in text and f"n.{name} " not in text}
+    assert unused == set()
+
+
+def test_what_the_sweep_leaves_out_is_not_testable():
+    claim = entry("mixtral-b4-savings")
+    elsewhere = claim | {"query": claim["query"] | {"where": {"model": "mixtral-8x7b", "batch_size": 3000}}}
+    found = judge(elsewhere, Results(FILES), "uniform", {})
+    assert (found.verdict, found.reason) == ("not_testable", "the sweep has no batch_size 3000")
