@@ -10,10 +10,10 @@ import jinja2
 from markdown_it import MarkdownIt
 
 from prophet_pipeline.command import run
-from prophet_pipeline.configuration import error, read_numbers
+from prophet_pipeline.configuration import error
 from prophet_pipeline.files import write_text
-from prophet_pipeline.prose import evaluated
-from prophet_pipeline.queries import QueryError, Results
+from prophet_pipeline.prose import prose_numbers
+from prophet_pipeline.queries import Results
 from prophet_pipeline.tables import Row, read_rows
 from prophet_pipeline.text import multiplied, percent
 
@@ -64,14 +64,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, nargs=2, required=True, help=".md and .html file")
     args = parser.parse_args()
     files = {file.stem: file for file in args.results}
-    asked, results = read_numbers(args.numbers), Results(args.results)
-    values = {}
-    for name, entry in asked["numbers"].items():
-        try:
-            value, unit = evaluated(name, entry, results, asked["defaults"])
-        except QueryError as problem:
-            raise error(args.numbers, f"numbers.{name}.{problem.key}", problem.value, problem.allowed) from None
-        values[name] = f"{value} {unit}" if unit in SPACED_UNITS else f"{value}{unit}"
+    numbers = prose_numbers(args.numbers, Results(args.results))
+    values = {name: f"{value} {unit}" if unit in SPACED_UNITS else f"{value}{unit}" for name, (value, unit) in numbers.items()}
     claims = {claim["claim"]: claim for claim in read_rows(files["claims"])}
     names = {model["model"]: model["name"] for model in read_rows(files["model_catalogue"])}
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True)  # noqa: S701 - Markdown

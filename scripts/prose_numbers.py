@@ -6,11 +6,10 @@ import argparse
 from pathlib import Path
 
 from prophet_pipeline.command import run
-from prophet_pipeline.configuration import error, read_numbers
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import macro
-from prophet_pipeline.prose import evaluated
-from prophet_pipeline.queries import QueryError, Results
+from prophet_pipeline.prose import prose_numbers
+from prophet_pipeline.queries import Results
 
 HEAD = "% Generated from the results; edits are overwritten. The document loads xspace.\n"
 
@@ -23,14 +22,8 @@ def main() -> None:
     parser.add_argument("--power-law-exponent", required=True)
     parser.add_argument("--output", type=Path, required=True, help=".tex file")
     args = parser.parse_args()
-    numbers, results = read_numbers(args.numbers), Results(args.results)
     macros = [macro("PowerLawExponent", args.power_law_exponent, "")]
-    for name, entry in numbers["numbers"].items():
-        try:
-            value, unit = evaluated(name, entry, results, numbers["defaults"])
-        except QueryError as problem:
-            raise error(args.numbers, f"numbers.{name}.{problem.key}", problem.value, problem.allowed) from None
-        macros.append(macro(name, value, unit))
+    macros += [macro(name, *number) for name, number in prose_numbers(args.numbers, Results(args.results)).items()]
     write_text(args.output, HEAD + "".join(macros))
 
 

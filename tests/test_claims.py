@@ -196,3 +196,52 @@ def test_what_the_sweep_leaves_out_is_not_testable():
     elsewhere = claim | {"query": claim["query"] | {"where": {"model": "mixtral-8x7b", "batch_size": 3000}}}
     found = judge(elsewhere, Results(FILES), "uniform", {})
     assert (found.verdict, found.reason) == ("not_testable", "the sweep has no batch_size 3000")
+
+
+def found_in(folder, rows: list[dict], claim: dict, **query):
+    """The finding on a claim about one small table."""
+    file = folder / "small.csv"
+    pl.DataFrame(rows).write_csv(file)
+    asked = {"claim": claim, "query": {"table": "small", "value": "value_of_row"} | query}
+    return judge(asked, Results([file]), "uniform", {})
+
+
+def test_one_undefined_value_is_enough_to_fail(tmp_path):
+    rows = [{"model": "a", "value_of_row": 2.0}, {"model": "b", "value_of_row": None}]
+    claim = {"range": ["1", "3"], "unit": "times"}
+    found = found_in(tmp_path, rows, claim)
+    assert (found.verdict, found.satisfied, found.configurations) == (NOT_REPRODUCED, 1, 2)
+    assert "1 undefined" in found.reason
+    assert found_in(tmp_path, rows[:1], claim).verdict == REPRODUCED
+    assert found_in(tmp_path, rows, claim | {"quantifier": "some"}).verdict == REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("order", "values", "holds"),
+    [
+        ("decreasing", (3, 2, 1), True), ("decreasing", (3, 3, 1), False), ("nonincreasing", (3, 3, 1), True),
+        ("nonincreasing", (3, 1, 2), False), ("increasing", (1, 2, 3), True), ("nondecreasing", (1, 1, 0), False),
+    ],
+)  # fmt: skip
+def test_orderings_hold_or_name_a_counterexample(tmp_path, order, values, holds):
+    rows = [{"model": "a", "batch_size": 2**i, "value_of_row": float(v)} for i, v in enumerate(values)]
+    found = found_in(tmp_path, rows[::-1], {"order": order, "along": "batch_size"})
+    assert found.verdict == (REPRODUCED if holds else NOT_REPRODUCED)
+    assert bool(found.reason) != holds
+
+
+def test_an_ordering_compares_each_model_with_itself_unless_told_otherwise(tmp_path):
+    points = (("a", 1, 9), ("a", 2, 8), ("b", 1, 2), ("b", 2, 1))
+    rows = [{"model": m, "batch_size": b, "value_of_row": float(v)} for m, b, v in points]
+    claim = {"order": "decreasing", "along": "batch_size"}
+    assert found_in(tmp_path, rows, claim).verdict == REPRODUCED
+    across = [{"model": m, "experts": e, "value_of_row": float(v)} for m, e, v in (("a", 8, 1), ("b", 16, 2), ("c", 64, 1))]
+    assert found_in(tmp_path, across, {"order": "increasing", "along": "experts", "within": False}).verdict == NOT_REPRODUCED
+    one = found_in(tmp_path, across[:1], {"order": "increasing", "along": "experts", "within": False})
+    assert one.reason == "nothing to compare"
+
+
+def test_pinned_verdicts_are_those_of_the_committed_results():
+    for claim in pl.read_csv(REPOSITORY / RESULTS / "claims.csv").to_dicts():
+        for law in ("power_law", "uniform"):
+            assert claim[f"verdict_{law}"] == claim[f"expected_{law}"], claim["claim"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from prophet_pipeline.configuration import error, read_numbers
 from prophet_pipeline.queries import NotSweptError, Query, QueryError, Results
 from prophet_pipeline.text import percent, significant
 
@@ -39,3 +41,15 @@ def evaluated(name: str, entry: Mapping[str, Any], results: Results, defaults: M
     if len(values) != 1:
         raise QueryError("query", dict(entry["query"]), f"a query that finds one value for {name}; it finds {values[:3]}")
     return printed(values[0], entry["format"])
+
+
+def prose_numbers(file: Path, results: Results) -> dict[str, tuple[str, str]]:
+    """Every number of config/numbers.yaml by its name: text and unit. Raises ConfigurationError."""
+    asked = read_numbers(file)
+    values = {}
+    for name, entry in asked["numbers"].items():
+        try:
+            values[name] = evaluated(name, entry, results, asked["defaults"])
+        except QueryError as problem:
+            raise error(file, f"numbers.{name}.{problem.key}", problem.value, problem.allowed) from None
+    return values
