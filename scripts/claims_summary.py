@@ -6,12 +6,12 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from prophet_memory.routing import ROUTING_LAW_NAMES
+from prophet_pipeline.claims import REPRODUCED, VERDICTS
 from prophet_pipeline.command import run
 from prophet_pipeline.tables import read_rows, write_rows
 
 KINDS = ("value", "range", "bound", "ordering", "external")
-VERDICTS = ("reproduced", "not_reproduced", "not_testable")
-LAWS = ("power_law", "uniform")
 
 
 def main() -> None:
@@ -24,11 +24,11 @@ def main() -> None:
     rows = []
     for kind in (*KINDS, "total"):
         chosen = [claim for claim in claims if kind in {claim["kind"], "total"}]
-        counts = {law: Counter(claim[f"verdict_{law}"] for claim in chosen) for law in LAWS}
-        either = sum("reproduced" in {claim[f"verdict_{law}"] for law in LAWS} for claim in chosen)
-        both = sum(all(claim[f"verdict_{law}"] == "reproduced" for law in LAWS) for claim in chosen)
+        counts = {law: Counter(claim[f"verdict_{law}"] for claim in chosen) for law in ROUTING_LAW_NAMES}
+        either = sum(REPRODUCED in {claim[f"verdict_{law}"] for law in ROUTING_LAW_NAMES} for claim in chosen)
+        both = sum(all(claim[f"verdict_{law}"] == REPRODUCED for law in ROUTING_LAW_NAMES) for claim in chosen)
         row = {"kind": kind, "claims": len(chosen), "reproduced_either_law": either, "reproduced_both_laws": both}
-        rows.append(row | {f"{verdict}_{law}": counts[law][verdict] for law in LAWS for verdict in VERDICTS})
+        rows.append(row | {f"{verdict}_{law}": counts[law][verdict] for law in ROUTING_LAW_NAMES for verdict in VERDICTS})
     write_rows(rows, args.output)
 
 

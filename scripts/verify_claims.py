@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from prophet_pipeline.command import ConfigurationError, run
+from prophet_pipeline.latex import LAW_HEADS
 from prophet_pipeline.tables import read_rows
 
 MARKS = {"reproduced": "yes", "not_reproduced": "no", "not_testable": "-"}
-LAWS = {"power_law": "power law", "uniform": "uniform law"}
 
 
 def main() -> None:
@@ -26,13 +26,13 @@ def main() -> None:
     changed: list[str] = []
     print(f"{'claim':32} {'claimed':20} {'power law':>18} {'':3} {'uniform law':>18} {'':3}  why not")
     for claim in claims:
-        cells = " ".join(f"{claim[f'computed_{law}'] or '':>18} {MARKS[claim[f'verdict_{law}']]:3}" for law in LAWS)
+        cells = " ".join(f"{claim[f'computed_{law}'] or '':>18} {MARKS[claim[f'verdict_{law}']]:3}" for law in LAW_HEADS)
         print(f"{claim['claim']:32} {claim['claimed'][:20]:20} {cells}  {claim['reason'] or ''}".rstrip())
-        for law, name in LAWS.items():
+        for law, name in LAW_HEADS.items():
             verdict, expected = claim[f"verdict_{law}"], claim[f"expected_{law}"]
             if verdict != expected:
                 (lost if expected == "reproduced" else changed).append(f"{claim['claim']} ({name}): {expected} -> {verdict}")
-    for law, name in LAWS.items():
+    for law, name in LAW_HEADS.items():
         counts = [sum(claim[f"verdict_{law}"] == verdict for claim in claims) for verdict in MARKS]
         print(f"{name}: {counts[0]} reproduced, {counts[1]} not reproduced, {counts[2]} not testable here, of {len(claims)}")
     for line in changed:

@@ -14,7 +14,6 @@ from prophet_pipeline.tables import read_table
 EVERYTHING = "all"
 CATALOGUES = {"model": "model_catalogue", "gpu": "gpu_catalogue"}
 LAW_PLACEHOLDER = "{routing}"
-STATISTICS = ("mean", "median", "min", "max", "sum", "count")
 
 
 class QueryError(ValueError):
