@@ -37,7 +37,7 @@ def command_lines(copy: Path) -> list[str]:
     """The rules' command lines in an order in which they can run, without interpreter and redirection."""
     lines = []
     for line in snakemake(copy, "--dry-run", "--forceall", "--printshellcmds").splitlines():
-        _, found, arguments = line.partition(f"Shell command: {sys.executable} ")
+        _, found, arguments = line.partition("Shell command: python3 ")
         if found:
             lines.append(arguments.split(" 2> ")[0])
     return lines

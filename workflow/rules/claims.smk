@@ -26,12 +26,10 @@ rule judge_claims:
         f"{RESULTS}/claims.csv",
     log:
         "logs/judge_claims.log",
-    params:
-        python=PYTHON,
     message:
         "Judging the claims"
     shell:
-        "{params.python} {input.script} {input.results} --claims {input.ledger} --output {output} 2> {log}"
+        "python3 {input.script} {input.results} --claims {input.ledger} --output {output} 2> {log}"
 
 
 rule claims_summary:
@@ -44,12 +42,10 @@ rule claims_summary:
         f"{RESULTS}/claims_summary.csv",
     log:
         "logs/claims_summary.log",
-    params:
-        python=PYTHON,
     message:
         "Counting the verdicts"
     shell:
-        "{params.python} {input.script} --claims {input.claims} --output {output} 2> {log}"
+        "python3 {input.script} --claims {input.claims} --output {output} 2> {log}"
 
 
 rule claims:

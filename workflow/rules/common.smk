@@ -4,10 +4,14 @@ import os
 import sys
 from math import prod
 
-# This checkout's library, from whichever checkout the environment was installed.
+# This checkout's library, from whichever checkout the environment was installed, and this very Python: so a rule's command is
+# the same in every checkout, in every environment and on every node.
 SOURCE = os.path.join(workflow.basedir, "src")
 sys.path.insert(0, SOURCE)
-os.environ.update(PYTHONPATH=SOURCE)
+os.environ["PYTHONPATH"] = SOURCE
+os.environ["PATH"] = os.pathsep.join(
+    [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
+)
 
 from prophet_pipeline.command import run
 from prophet_pipeline.configuration import (
@@ -54,7 +58,6 @@ QUERY_EDGE = [
 ]
 CONFIG_EDGE = EDGE + ["src/prophet_pipeline/configuration.py"]
 ENVIRONMENT = "requirements.lock"
-PYTHON = sys.executable
 MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])
 
 

@@ -23,7 +23,6 @@ rule figure1_detailed_memory_breakdown:
     log:
         "logs/figure1_detailed_memory_breakdown.log",
     params:
-        python=PYTHON,
         gpu=REFERENCE["gpu"],
         batch_size=REFERENCE["batch_size"],
         precision=REFERENCE["precision"],
@@ -31,7 +30,7 @@ rule figure1_detailed_memory_breakdown:
     message:
         "Drawing Figure 1"
     shell:
-        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue}"
+        "python3 {input.script} --data {input.data} --catalogue {input.catalogue}"
         " --gpu-catalogue {input.gpu_catalogue} --gpu {params.gpu} --batch-size {params.batch_size}"
         " --precision {params.precision} --models {params.models} --output {output} 2> {log}"
 
@@ -54,12 +53,11 @@ rule figure2_kv_extension_by_model:
     log:
         "logs/figure2_kv_extension_by_model.log",
     params:
-        python=PYTHON,
         precision=REFERENCE["precision"],
     message:
         "Drawing Figure 2"
     shell:
-        "{params.python} {input.script} --reference {input.reference} --catalogue {input.catalogue}"
+        "python3 {input.script} --reference {input.reference} --catalogue {input.catalogue}"
         " --gpu-catalogue {input.gpu_catalogue} --precision {params.precision} --output {output} 2> {log}"
 
 
@@ -81,13 +79,12 @@ rule figure3_extension_vs_batch:
     log:
         "logs/figure3_extension_vs_batch.log",
     params:
-        python=PYTHON,
         gpu=REFERENCE["gpu"],
         precision=REFERENCE["precision"],
     message:
         "Drawing Figure 3"
     shell:
-        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue}"
+        "python3 {input.script} --data {input.data} --catalogue {input.catalogue}"
         " --gpu-catalogue {input.gpu_catalogue} --gpu {params.gpu} --precision {params.precision}"
         " --output {output} 2> {log}"
 
@@ -108,12 +105,10 @@ rule figure4_savings_heatmap:
         ),
     log:
         "logs/figure4_savings_heatmap.log",
-    params:
-        python=PYTHON,
     message:
         "Drawing Figure 4"
     shell:
-        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue}"
+        "python3 {input.script} --data {input.data} --catalogue {input.catalogue}"
         " --output {output} 2> {log}"
 
 
@@ -134,12 +129,11 @@ rule figure5_expert_count:
     log:
         "logs/figure5_expert_count.log",
     params:
-        python=PYTHON,
         precision=REFERENCE["precision"],
     message:
         "Drawing Figure 5"
     shell:
-        "{params.python} {input.script} --by-model {input.by_model} --by-experts {input.by_experts}"
+        "python3 {input.script} --by-model {input.by_model} --by-experts {input.by_experts}"
         " --precision {params.precision} --output {output} 2> {log}"
 
 
@@ -160,12 +154,11 @@ rule figure6_savings_vs_batch_by_experts:
     log:
         "logs/figure6_savings_vs_batch_by_experts.log",
     params:
-        python=PYTHON,
         batch_sizes=sorted(SWEEP["batch_sizes"]),
     message:
         "Drawing Figure 6"
     shell:
-        "{params.python} {input.script} --catalogue {input.catalogue} --curves {input.curves}"
+        "python3 {input.script} --catalogue {input.catalogue} --curves {input.curves}"
         " --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
 
 

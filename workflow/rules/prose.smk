@@ -20,12 +20,11 @@ rule prose_numbers:
     log:
         "logs/prose_numbers.log",
     params:
-        python=PYTHON,
         exponent=ASSUMPTIONS["power_law_exponent"],
     message:
         "Writing the numbers of the prose"
     shell:
-        "{params.python} {input.script} {input.results} --numbers {input.numbers}"
+        "python3 {input.script} {input.results} --numbers {input.numbers}"
         " --power-law-exponent {params.exponent} --output {output} 2> {log}"
 
 
@@ -45,12 +44,11 @@ rule batch_size_justification:
     log:
         "logs/batch_size_justification.log",
     params:
-        python=PYTHON,
         exponent=ASSUMPTIONS["power_law_exponent"],
     message:
         "Writing the reviewers' guide"
     shell:
-        "{params.python} {input.script} {input.results} {input.claims} --numbers {input.numbers}"
+        "python3 {input.script} {input.results} {input.claims} --numbers {input.numbers}"
         " --template {input.template} --style {input.style} --power-law-exponent {params.exponent}"
         " --output {output} 2> {log}"
 
@@ -66,12 +64,10 @@ rule compile_paper:
         PAPER_PDF,
     log:
         "logs/compile_paper.log",
-    params:
-        python=PYTHON,
     message:
         "Compiling the paper"
     shell:
-        "{params.python} {input.script} --source {input.sources[0]} --output {output} 2> {log}"
+        "python3 {input.script} --source {input.sources[0]} --output {output} 2> {log}"
 
 
 rule guide:

@@ -19,14 +19,13 @@ rule describe_models:
     log:
         "logs/describe_models.log",
     params:
-        python=PYTHON,
         groups=PAPER["expert_count_groups"],
         kv=ASSUMPTIONS["kv_value_bytes"],
         state=ASSUMPTIONS["state_value_bytes"],
     message:
         "Counting the parameters of every model"
     shell:
-        "{params.python} {input.script} {input.models} --expert-count-groups {params.groups}"
+        "python3 {input.script} {input.models} --expert-count-groups {params.groups}"
         " --kv-value-bytes {params.kv} --state-value-bytes {params.state} --output {output} 2> {log}"
 
 
@@ -41,12 +40,11 @@ rule describe_gpus:
     log:
         "logs/describe_gpus.log",
     params:
-        python=PYTHON,
         names=sorted(SWEEP["gpus"]),
     message:
         "Listing the GPUs"
     shell:
-        "{params.python} {input.script} --gpus-file {input.gpus} --gpus {params.names} --output {output} 2> {log}"
+        "python3 {input.script} --gpus-file {input.gpus} --gpus {params.names} --output {output} 2> {log}"
 
 
 rule saturation_batches:
@@ -60,13 +58,12 @@ rule saturation_batches:
     log:
         "logs/saturation_batches.log",
     params:
-        python=PYTHON,
         exponent=ASSUMPTIONS["power_law_exponent"],
         batch_sizes=sorted(SWEEP["batch_sizes"]),
     message:
         "Solving for the saturation batches"
     shell:
-        "{params.python} {input.script} --catalogue {input.catalogue} --power-law-exponent {params.exponent}"
+        "python3 {input.script} --catalogue {input.catalogue} --power-law-exponent {params.exponent}"
         " --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
 
 
@@ -81,14 +78,13 @@ rule expert_savings_curves:
     log:
         "logs/expert_savings_curves.log",
     params:
-        python=PYTHON,
         exponent=ASSUMPTIONS["power_law_exponent"],
         routings=sorted(SWEEP["routings"]),
         max_batch=max(SWEEP["batch_sizes"]),
     message:
         "Drawing out the savings curves"
     shell:
-        "{params.python} {input.script} --catalogue {input.catalogue} --power-law-exponent {params.exponent}"
+        "python3 {input.script} --catalogue {input.catalogue} --power-law-exponent {params.exponent}"
         " --routings {params.routings} --max-batch {params.max_batch} --output {output} 2> {log}"
 
 
@@ -103,7 +99,6 @@ rule summary_statistics:
     log:
         "logs/summary_statistics.log",
     params:
-        python=PYTHON,
         gpu=REFERENCE["gpu"],
         precision=REFERENCE["precision"],
         models=SUMMARY["models"],
@@ -111,7 +106,7 @@ rule summary_statistics:
     message:
         "Summary statistics"
     shell:
-        "{params.python} {input.script} --data {input.data} --gpu {params.gpu} --precision {params.precision}"
+        "python3 {input.script} --data {input.data} --gpu {params.gpu} --precision {params.precision}"
         " --models {params.models} --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
 
 
@@ -126,13 +121,12 @@ rule kv_extension_at_reference:
     log:
         "logs/kv_extension_at_reference.log",
     params:
-        python=PYTHON,
         gpu=REFERENCE["gpu"],
         batch_size=REFERENCE["batch_size"],
     message:
         "KV extension at {params.gpu}, batch {params.batch_size}"
     shell:
-        "{params.python} {input.script} --data {input.data} --gpu {params.gpu} --batch-size {params.batch_size}"
+        "python3 {input.script} --data {input.data} --gpu {params.gpu} --batch-size {params.batch_size}"
         " --output {output} 2> {log}"
 
 
@@ -147,12 +141,10 @@ rule mean_extension_by_model:
         f"{RESULTS}/mean_extension_by_model.csv",
     log:
         "logs/mean_extension_by_model.log",
-    params:
-        python=PYTHON,
     message:
         "Mean extension by model"
     shell:
-        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue} --by model"
+        "python3 {input.script} --data {input.data} --catalogue {input.catalogue} --by model"
         " --output {output} 2> {log}"
 
 
@@ -167,12 +159,10 @@ rule mean_extension_by_expert_count:
         f"{RESULTS}/mean_extension_by_expert_count.csv",
     log:
         "logs/mean_extension_by_expert_count.log",
-    params:
-        python=PYTHON,
     message:
         "Mean extension by expert count"
     shell:
-        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue} --by experts"
+        "python3 {input.script} --data {input.data} --catalogue {input.catalogue} --by experts"
         " --output {output} 2> {log}"
 
 
@@ -187,12 +177,11 @@ rule max_context:
     log:
         "logs/max_context.log",
     params:
-        python=PYTHON,
         precision=REFERENCE["precision"],
     message:
         "Maximum context per sequence"
     shell:
-        "{params.python} {input.script} --data {input.data} --precision {params.precision} --output {output} 2> {log}"
+        "python3 {input.script} --data {input.data} --precision {params.precision} --output {output} 2> {log}"
 
 
 rule checksums:
@@ -218,9 +207,7 @@ rule checksums:
         f"{RESULTS}/SHA256SUMS",
     log:
         "logs/checksums.log",
-    params:
-        python=PYTHON,
     message:
         "Checksums of the results"
     shell:
-        "{params.python} {input.script} {input.results} --output {output} 2> {log}"
+        "python3 {input.script} {input.results} --output {output} 2> {log}"

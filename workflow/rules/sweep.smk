@@ -13,7 +13,6 @@ rule sweep_model:
     log:
         "logs/sweep_model/{model}.log",
     params:
-        python=PYTHON,
         sweep=compact_json(
             {axis: values for axis, values in SWEEP.items() if axis != "models"}
         ),
@@ -21,7 +20,7 @@ rule sweep_model:
     message:
         "Sweeping {wildcards.model}"
     shell:
-        "{params.python} {input.script} --model {input.model} --gpus {input.gpus}"
+        "python3 {input.script} --model {input.model} --gpus {input.gpus}"
         " --sweep {params.sweep:q} --assumptions {params.assumptions:q} --output {output} 2> {log}"
 
 
@@ -37,9 +36,8 @@ rule join_shards:
     log:
         "logs/join_shards.log",
     params:
-        python=PYTHON,
         rows=prod(len(values) for axis, values in SWEEP.items() if axis != "models"),
     message:
         "Joining the shards"
     shell:
-        "{params.python} {input.script} {input.shards} --rows-per-shard {params.rows} --output {output} 2> {log}"
+        "python3 {input.script} {input.shards} --rows-per-shard {params.rows} --output {output} 2> {log}"

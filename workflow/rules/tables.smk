@@ -12,12 +12,10 @@ rule table_model_catalogue:
         f"{TABLES}/table_model_catalogue.tex",
     log:
         "logs/table_model_catalogue.log",
-    params:
-        python=PYTHON,
     message:
         "Writing table_model_catalogue"
     shell:
-        "{params.python} {input.script} --catalogue {input.catalogue} --output {output} 2> {log}"
+        "python3 {input.script} --catalogue {input.catalogue} --output {output} 2> {log}"
 
 
 rule table_saturation_thresholds:
@@ -31,12 +29,11 @@ rule table_saturation_thresholds:
     log:
         "logs/table_saturation_thresholds.log",
     params:
-        python=PYTHON,
         power_law_exponent=ASSUMPTIONS["power_law_exponent"],
     message:
         "Writing table_saturation_thresholds"
     shell:
-        "{params.python} {input.script} --saturation {input.saturation}"
+        "python3 {input.script} --saturation {input.saturation}"
         " --power-law-exponent {params.power_law_exponent} --output {output} 2> {log}"
 
 
@@ -51,12 +48,10 @@ rule table_savings_by_batch:
         f"{TABLES}/table_savings_by_batch.tex",
     log:
         "logs/table_savings_by_batch.log",
-    params:
-        python=PYTHON,
     message:
         "Writing table_savings_by_batch"
     shell:
-        "{params.python} {input.script} --data {input.data} --catalogue {input.catalogue}"
+        "python3 {input.script} --data {input.data} --catalogue {input.catalogue}"
         " --output {output} 2> {log}"
 
 
@@ -73,12 +68,11 @@ rule table_kv_extension:
     log:
         "logs/table_kv_extension.log",
     params:
-        python=PYTHON,
         precision=REFERENCE["precision"],
     message:
         "Writing table_kv_extension"
     shell:
-        "{params.python} {input.script} --reference {input.reference} --catalogue {input.catalogue}"
+        "python3 {input.script} --reference {input.reference} --catalogue {input.catalogue}"
         " --gpu-catalogue {input.gpu_catalogue} --precision {params.precision} --output {output} 2> {log}"
 
 
@@ -93,12 +87,11 @@ rule table_extension_by_expert_count:
     log:
         "logs/table_extension_by_expert_count.log",
     params:
-        python=PYTHON,
         precision=REFERENCE["precision"],
     message:
         "Writing table_extension_by_expert_count"
     shell:
-        "{params.python} {input.script} --by-experts {input.by_experts} --precision {params.precision}"
+        "python3 {input.script} --by-experts {input.by_experts} --precision {params.precision}"
         " --output {output} 2> {log}"
 
 
@@ -114,12 +107,10 @@ rule table_summary_statistics:
         f"{TABLES}/table_summary_statistics.tex",
     log:
         "logs/table_summary_statistics.log",
-    params:
-        python=PYTHON,
     message:
         "Writing table_summary_statistics"
     shell:
-        "{params.python} {input.script} --summary {input.summary} --catalogue {input.catalogue}"
+        "python3 {input.script} --summary {input.summary} --catalogue {input.catalogue}"
         " --gpu-catalogue {input.gpu_catalogue} --output {output} 2> {log}"
 
 
@@ -133,12 +124,10 @@ rule table_claims:
         f"{TABLES}/table_claims.tex",
     log:
         "logs/table_claims.log",
-    params:
-        python=PYTHON,
     message:
         "Writing table_claims"
     shell:
-        "{params.python} {input.script} --claims {input.claims} --output {output} 2> {log}"
+        "python3 {input.script} --claims {input.claims} --output {output} 2> {log}"
 
 
 rule table_claims_summary:
@@ -151,12 +140,10 @@ rule table_claims_summary:
         f"{TABLES}/table_claims_summary.tex",
     log:
         "logs/table_claims_summary.log",
-    params:
-        python=PYTHON,
     message:
         "Writing table_claims_summary"
     shell:
-        "{params.python} {input.script} --summary {input.summary} --output {output} 2> {log}"
+        "python3 {input.script} --summary {input.summary} --output {output} 2> {log}"
 
 
 rule tables:
