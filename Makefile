@@ -2,24 +2,32 @@
 # make verify  print every claim of the source document with what was computed for it; exit 1 if one that held no longer does
 # make pdf     compile the paper (needs LaTeX)
 # make test    run the tests
-# PYTHON chooses the interpreter that builds the environment; SNAKEFLAGS is handed to Snakemake.
+# PROFILE=slurm (or generic, kubernetes) runs the jobs on a cluster, see docs/cluster.md. PYTHON chooses the interpreter that
+# builds the environment; SNAKEFLAGS is handed to Snakemake.
 PYTHON ?= python3
 SNAKEFLAGS ?=
-BIN := .venv/bin
-STAMP := .venv/prophet-environment
+PROFILE ?= default
+ifeq ($(wildcard profiles/$(PROFILE)/config.yaml),)
+$(error PROFILE=$(PROFILE): allowed: $(notdir $(patsubst %/,%,$(wildcard profiles/*/))))
+endif
+VENV := $(if $(filter default,$(PROFILE)),.venv,.venv-$(PROFILE))
+BIN := $(VENV)/bin
+STAMP := $(VENV)/prophet-environment
+LOCKS := requirements.lock $(wildcard profiles/$(PROFILE)/requirements.lock)
+SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/$(PROFILE) $(SNAKEFLAGS)
 
 .PHONY: paper verify pdf test lint lock bench report clean
 .DEFAULT_GOAL := paper
 
 paper: $(STAMP)
-	$(BIN)/snakemake $(SNAKEFLAGS)
+	$(SNAKEMAKE)
 
 verify: paper
 	@$(BIN)/python scripts/verify_claims.py --claims evaluation/memory_results/prophet_kv_extension/claims.csv
 
 pdf: $(STAMP)
 	@$(BIN)/python scripts/compile_paper.py --check
-	$(BIN)/snakemake $(SNAKEFLAGS) paper
+	$(SNAKEMAKE) paper
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
@@ -37,16 +45,25 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/pipeline.py
 
 report: $(STAMP)
-	$(BIN)/snakemake $(SNAKEFLAGS) --report report.html
+	$(SNAKEMAKE) --report report.html
 
-# Resolve anew: needs uv. environment.yml follows.
+# Resolve anew: needs uv. environment.yml follows. A profile's lock holds what its executor needs beside requirements.lock;
+# the S3 client of kubernetes wants an older python-dateutil than the rest.
+RESOLVE = uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+    --no-emit-index-url --no-header
+PINS = sed -n 's/^\([A-Za-z0-9._-]*==[^\\]*[^ \\]\).*/\1/p' requirements.lock | grep -v "^$$loose=="
 lock:
-	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 \
-	    --fork-strategy fewest --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
+	$(RESOLVE) --extra test --output-file requirements.lock
 	$(PYTHON) scripts/export_environment.py
+	for profile in slurm generic kubernetes; do \
+	    loose=$$(test $$profile = kubernetes && echo python-dateutil); \
+	    $(PINS) | $(RESOLVE) --no-annotate --quiet --extra $$profile --constraint - \
+	        $$($(PINS) | sed 's/==.*//; s/^/--no-emit-package /') --output-file profiles/$$profile/requirements.lock && \
+	    sed -i '/^#/d' profiles/$$profile/requirements.lock || exit 1; \
+	done
 
 clean:
-	rm -rf .venv .snakemake logs evaluation/memory_results/*/shards
+	rm -rf .venv .venv-* .snakemake logs evaluation/memory_results/*/shards
 
-$(STAMP): requirements.lock pyproject.toml scripts/build_environment.py
-	$(PYTHON) scripts/build_environment.py --stamp $@
+$(STAMP): $(LOCKS) pyproject.toml scripts/build_environment.py
+	$(PYTHON) scripts/build_environment.py --stamp $@ --locks $(LOCKS)

@@ -1,4 +1,4 @@
-"""Build .venv from the hash-pinned requirements.lock: with uv where it is present, with venv and pip otherwise.
+"""Build a virtual environment from hash-pinned locks: with uv where it is present, with venv and pip otherwise.
 
 Runs on a bare Python, before anything of the project's is installed, so it imports the standard library only.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LEAST_PYTHON = (3, 11)
-LOCK = "requirements.lock"
+LOCK = Path("requirements.lock")
 PACKAGES_PER_LINE = 15
 
 
@@ -37,8 +37,8 @@ def check_python() -> None:
             ) from None
 
 
-def commands(venv: Path) -> list[list[str]]:
-    """What builds the environment, in order. The lock pins the build backend too, so nothing is resolved here."""
+def commands(venv: Path, locks: list[Path]) -> list[list[str]]:
+    """What builds the environment, in order. The locks pin everything, the build backend too, so nothing is resolved here."""
     python = str(venv / "bin" / "python")
     uv = shutil.which("uv")
     if uv:
@@ -49,14 +49,15 @@ def commands(venv: Path) -> list[list[str]]:
         make = [sys.executable, "-m", "venv", "--clear", str(venv)]
     return [
         make,
-        [*install, "--require-hashes", "--requirement", str(REPOSITORY / LOCK)],
+        *([*install, "--no-deps", "--require-hashes", "--requirement", str(REPOSITORY / lock)] for lock in locks),
         [*install, "--no-deps", "--no-build-isolation", "--editable", str(REPOSITORY)],
     ]
 
 
 def run_with_progress(command: list[str], environment: dict[str, str]) -> int:
     """Run a command; of pip's hundreds of lines show a count of packages. Errors and uv's own progress pass through."""
-    packages = sum("==" in line for line in (REPOSITORY / LOCK).read_text(encoding="utf-8").splitlines())
+    lock = Path(command[-1])
+    packages = sum("==" in line for line in lock.read_text(encoding="utf-8").splitlines()) if lock.is_file() else 1
     seen = 0
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
         for line in process.stdout or ():
@@ -69,15 +70,15 @@ def run_with_progress(command: list[str], environment: dict[str, str]) -> int:
     return process.returncode
 
 
-def build(stamp: Path) -> None:
+def build(stamp: Path, locks: list[Path]) -> None:
     """Run the commands; the stamp marks the environment as complete, so it is written last."""
     check_python()
     venv = stamp.parent
     tool = "uv" if shutil.which("uv") else "pip"
-    print(f"Building {venv} from {LOCK} with {tool} and Python {sys.version.split()[0]} ...", flush=True)
+    print(f"Building {venv} from {' and '.join(map(str, locks))} with {tool} and Python {sys.version.split()[0]} ...", flush=True)
     # Bytecode saves every job the compilation of its imports.
     environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"}}
-    for command in commands(venv):
+    for command in commands(venv, locks):
         status = run_with_progress(command, environment)
         if status:
             raise EnvironmentProblem(f"{venv}: not built: {' '.join(command)} failed with status {status}")
@@ -88,8 +89,10 @@ def main() -> None:
     """Build or say in one line why not."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stamp", type=Path, default=REPOSITORY / ".venv" / "prophet-environment", help="written last")
+    parser.add_argument("--locks", type=Path, nargs="+", default=[LOCK], help="requirements with hashes, one after the other")
+    args = parser.parse_args()
     try:
-        build(parser.parse_args().stamp)
+        build(args.stamp, args.locks)
     except EnvironmentProblem as problem:
         print(problem, file=sys.stderr)
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""Evaluate the memory model for one model over the whole grid: one shard of the results."""
+"""Evaluate the memory model for one model over the whole grid: one shard of the results, and its sidecar."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import polars as pl
 from prophet_memory.sweep import FIT_VERDICTS, Assumptions, Grid, sweep_model
 from prophet_pipeline.command import run
 from prophet_pipeline.configuration import GPUS_FILE, model_architecture, read_gpus, read_model, read_settings
+from prophet_pipeline.shards import write_sidecar
 from prophet_pipeline.tables import write_table
 
 N_GPUS = 1
@@ -36,7 +37,9 @@ def main() -> None:
     parser.add_argument("--gpus", type=Path, default=GPUS_FILE, help="catalogue of GPUs")
     parser.add_argument("--sweep", type=json.loads, help="JSON of the grid; default: that of config/config.yaml")
     parser.add_argument("--assumptions", type=json.loads, help="JSON of the assumptions; default: as above")
-    parser.add_argument("--output", type=Path, required=True, help="Parquet file of the shard")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="Parquet file of the shard; a .json beside it records rows and checksum"
+    )
     args = parser.parse_args()
     settings = {"sweep": args.sweep, "assumptions": args.assumptions}
     if None in settings.values():
@@ -52,7 +55,9 @@ def main() -> None:
     )
     architecture = model_architecture(read_model(args.model), args.model)
     columns = sweep_model(architecture, grid, Assumptions(**settings["assumptions"]))
-    write_table(shard(args.model.stem, grid, columns), args.output)
+    table = shard(args.model.stem, grid, columns)
+    write_table(table, args.output)
+    write_sidecar(args.output, table.height)
 
 
 if __name__ == "__main__":

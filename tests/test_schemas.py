@@ -15,7 +15,7 @@ from prophet_pipeline.configuration import read_settings, schema
 from prophet_pipeline.text import PRECISION_LABELS
 
 
-@pytest.mark.parametrize("name", ["config", "gpus", "model", "claims", "numbers"])
+@pytest.mark.parametrize("name", ["config", "gpus", "model", "claims", "numbers", "cluster"])
 def test_schemas_are_valid_and_closed(name):
     Draft202012Validator.check_schema(schema(name))
 

@@ -1,4 +1,4 @@
-"""What every script has in common: one line and exit status 2 for wrong input."""
+"""What every script has in common: one line and exit status 2 for wrong input, and for a disk that is full or gone."""
 
 from __future__ import annotations
 
@@ -18,5 +18,8 @@ def run(main: Callable[[], Result]) -> Result:
     try:
         return main()
     except ConfigurationError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the message is for the terminal
-        sys.exit(2)
+        line = str(error)
+    except OSError as error:
+        line = f"{error.filename or 'file'}: {error.strerror or error}; allowed: a file system that can be read and written"
+    print(line.splitlines()[0], file=sys.stderr)  # noqa: T201 - the message is for the terminal
+    sys.exit(2)

@@ -25,6 +25,7 @@ from prophet_pipeline.files import REPOSITORY
 CONFIG = REPOSITORY / "config"
 SETTINGS_FILE = CONFIG / "config.yaml"
 GPUS_FILE = CONFIG / "gpus.yaml"
+CLUSTER_FILE = CONFIG / "cluster.yaml"
 MODELS_FOLDER = CONFIG / "models"
 SCHEMAS_FOLDER = REPOSITORY / "workflow" / "schemas"
 SHOWN_VALUE_CHARACTERS = 80
@@ -197,6 +198,14 @@ def read_claims(file: Path) -> dict[str, Any]:
         if "range" in claim and float(claim["range"][0]) > float(claim["range"][1]):
             raise error(file, f"{key}.claim.range", claim["range"], "the lower end first")
     return ledger
+
+
+def read_cluster(file: Path = CLUSTER_FILE) -> dict[str, Any]:
+    """config/cluster.yaml: where jobs run on a cluster, null where its own defaults decide."""
+    place = read_yaml(file)
+    validate(place, "cluster", file)
+    assert isinstance(place, dict)  # noqa: S101 - the schema says so
+    return place
 
 
 def read_numbers(file: Path) -> dict[str, Any]:

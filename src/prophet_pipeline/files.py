@@ -27,6 +27,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as problem:
+        if problem.filename in {None, str(temporary)}:
+            problem.filename = str(path)  # a full disk is reported without a name by some writers
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

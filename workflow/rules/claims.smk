@@ -1,4 +1,9 @@
 # The source document's claims, each judged by a query into the results
+localrules:
+    judge_claims,
+    claims_summary,
+
+
 QUERIED = [
     DATA,
     CATALOGUE,

@@ -4,18 +4,19 @@ import os
 import sys
 from math import prod
 
-# This checkout's library, from whichever checkout the environment was installed, and this very Python: so a rule's command is
-# the same in every checkout, in every environment and on every node.
+# This checkout's library, from whichever checkout the environment was installed, and this very Python: so a rule's
+# command is the same in every checkout, in every environment and on every node.
 SOURCE = os.path.join(workflow.basedir, "src")
 sys.path.insert(0, SOURCE)
-os.environ["PYTHONPATH"] = SOURCE
-os.environ["PATH"] = os.pathsep.join(
-    [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
+os.environ.update(
+    PYTHONPATH=SOURCE,
+    PATH=f"{os.path.dirname(sys.executable)}:{os.getenv('PATH', os.defpath)}",
 )
 
 from prophet_pipeline.command import run
 from prophet_pipeline.configuration import (
     check_settings,
+    read_cluster,
     read_gpus,
     read_models,
     read_settings,
@@ -38,6 +39,9 @@ if config != settings:  # something was overridden on the command line
 
 SWEEP, ASSUMPTIONS, PAPER = config["sweep"], config["assumptions"], config["paper"]
 REFERENCE, SUMMARY = PAPER["reference"], PAPER["summary"]
+
+# What sbatch is told beside each rule's own needs; other executors leave it alone.
+PLACE = {name: word for name, word in run(read_cluster).items() if word is not None}
 
 RESULTS = "evaluation/memory_results/prophet_kv_extension"
 FIGURES = "evaluation/figures/prophet_kv_extension"
@@ -64,3 +68,8 @@ MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])
 def compact_json(section):
     """A config section as one command-line word, the same bytes whatever the order of its keys."""
     return json.dumps(section, sort_keys=True, separators=(",", ":"))
+
+
+def memory(mebibytes):
+    """The memory that a job asks of a cluster, in MiB: more at each further attempt."""
+    return lambda wildcards, attempt: attempt * mebibytes

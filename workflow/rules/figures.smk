@@ -1,4 +1,13 @@
 # What the paper shows as pictures, each as PDF and PNG
+localrules:
+    figure1_detailed_memory_breakdown,
+    figure2_kv_extension_by_model,
+    figure3_extension_vs_batch,
+    figure4_savings_heatmap,
+    figure5_expert_count,
+    figure6_savings_vs_batch_by_experts,
+
+
 FIGURE_LIBRARY = EDGE + [
     "src/prophet_pipeline/figures.py",
     "src/prophet_pipeline/text.py",

@@ -1,4 +1,10 @@
 # What the prose says: its numbers as macros, the reviewers' guide, the paper
+localrules:
+    prose_numbers,
+    batch_size_justification,
+    compile_paper,
+
+
 ASKED = QUERIED + [
     f"{RESULTS}/kv_extension_at_reference.csv",
     f"{RESULTS}/claims_summary.csv",

@@ -1,4 +1,15 @@
 # The catalogue resolved, and what is read off the long table
+localrules:
+    describe_models,
+    describe_gpus,
+    saturation_batches,
+    expert_savings_curves,
+    summary_statistics,
+    kv_extension_at_reference,
+    mean_extension_by_model,
+    mean_extension_by_expert_count,
+    max_context,
+    checksums,
 
 
 rule results:

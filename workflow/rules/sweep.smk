@@ -1,43 +1,58 @@
 # config -> architecture -> one shard of the results per model -> the long table
+localrules:
+    join_shards,
+
+
+SHARDS = f"{RESULTS}/shards"
+AXES = compact_json(
+    {axis: values for axis, values in SWEEP.items() if axis != "models"}
+)
+SHARD_EDGE = EDGE + ["src/prophet_pipeline/shards.py"]
 
 
 rule sweep_model:
     input:
         script="scripts/sweep_model.py",
-        library=MODEL_LIBRARY + CONFIG_EDGE,
+        library=MODEL_LIBRARY + CONFIG_EDGE + SHARD_EDGE[-1:],
         environment=ENVIRONMENT,
         gpus="config/gpus.yaml",
         model="config/models/{model}.yaml",
     output:
-        f"{RESULTS}/shards/{{model}}.parquet",
+        shard=f"{SHARDS}/{{model}}.parquet",
+        sidecar=f"{SHARDS}/{{model}}.json",
     log:
         "logs/sweep_model/{model}.log",
+    threads: 1
+    resources:
+        **PLACE,
+        # Seen: 170 MiB with Snakemake's own process beside the script, 3 s.
+        mem_mb=memory(400),
+        runtime=5,
     params:
-        sweep=compact_json(
-            {axis: values for axis, values in SWEEP.items() if axis != "models"}
-        ),
+        sweep=AXES,
         assumptions=compact_json(ASSUMPTIONS),
     message:
         "Sweeping {wildcards.model}"
     shell:
         "python3 {input.script} --model {input.model} --gpus {input.gpus}"
-        " --sweep {params.sweep:q} --assumptions {params.assumptions:q} --output {output} 2> {log}"
+        " --sweep {params.sweep:q} --assumptions {params.assumptions:q} --output {output.shard} 2> {log}"
 
 
 rule join_shards:
     input:
         script="scripts/join_shards.py",
-        library=EDGE,
+        library=SHARD_EDGE,
         environment=ENVIRONMENT,
-        shards=expand(f"{RESULTS}/shards/{{model}}.parquet", model=SWEEP["models"]),
+        shards=expand(f"{SHARDS}/{{model}}.parquet", model=SWEEP["models"]),
+        sidecars=expand(f"{SHARDS}/{{model}}.json", model=SWEEP["models"]),
     output:
         DATA,
         f"{RESULTS}/prophet_kv_extension_data.csv",
     log:
         "logs/join_shards.log",
     params:
-        rows=prod(len(values) for axis, values in SWEEP.items() if axis != "models"),
+        sweep=AXES,
     message:
         "Joining the shards"
     shell:
-        "python3 {input.script} {input.shards} --rows-per-shard {params.rows} --output {output} 2> {log}"
+        "python3 {input.script} {input.shards} --sweep {params.sweep:q} --output {output} 2> {log}"

@@ -1,4 +1,15 @@
 # What the paper shows as LaTeX tables
+localrules:
+    table_model_catalogue,
+    table_saturation_thresholds,
+    table_savings_by_batch,
+    table_kv_extension,
+    table_extension_by_expert_count,
+    table_summary_statistics,
+    table_claims,
+    table_claims_summary,
+
+
 TABLE_LIBRARY = EDGE + ["src/prophet_pipeline/latex.py", "src/prophet_pipeline/text.py"]
 
 
