@@ -1,6 +1,7 @@
 # make paper   build the environment and regenerate every result, figure and table
 # make verify  print every claim of the source document with what was computed for it; exit 1 if one that held no longer does
 # make pdf     compile the paper (needs LaTeX)
+# make design-space  sweep some 59 million configurations and draw where Prophet at least doubles the KV capacity
 # make test    run the tests
 # PROFILE=slurm (or generic, kubernetes) runs the jobs on a cluster, see docs/cluster.md. PYTHON chooses the interpreter that
 # builds the environment; SNAKEFLAGS is handed to Snakemake.
@@ -16,7 +17,7 @@ STAMP := $(VENV)/prophet-environment
 LOCKS := requirements.lock $(wildcard profiles/$(PROFILE)/requirements.lock)
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/$(PROFILE) $(SNAKEFLAGS)
 
-.PHONY: paper verify pdf test lint lock bench report clean
+.PHONY: paper verify pdf design-space scale test lint lock bench report clean
 .DEFAULT_GOAL := paper
 
 paper: $(STAMP)
@@ -28,6 +29,14 @@ verify: paper
 pdf: $(STAMP)
 	@$(BIN)/python scripts/compile_paper.py --check
 	$(SNAKEMAKE) paper
+
+design-space: $(STAMP)
+	@$(BIN)/python scripts/watch_design_space.py config/models/*.yaml --design config/design_space.yaml \
+	    --points evaluation/memory_results/design_space/points --reports logs/sweep_design_space \
+	    --command $(SNAKEMAKE) design_space --quiet host reason rules progress
+
+# The compiled kernel: for sweeps far larger than the one above.
+scale: $(VENV)/prophet-scale
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
@@ -47,7 +56,7 @@ bench: $(STAMP)
 report: $(STAMP)
 	$(SNAKEMAKE) --report report.html
 
-# Resolve anew: needs uv. environment.yml follows. A profile's lock holds what its executor needs beside requirements.lock;
+# Resolve anew: needs uv. environment.yml follows. The lock of an extra holds what it needs beside requirements.lock;
 # the S3 client of kubernetes wants an older python-dateutil than the rest.
 RESOLVE = uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
     --no-emit-index-url --no-header
@@ -55,15 +64,18 @@ PINS = sed -n 's/^\([A-Za-z0-9._-]*==[^\\]*[^ \\]\).*/\1/p' requirements.lock | 
 lock:
 	$(RESOLVE) --extra test --output-file requirements.lock
 	$(PYTHON) scripts/export_environment.py
-	for profile in slurm generic kubernetes; do \
-	    loose=$$(test $$profile = kubernetes && echo python-dateutil); \
-	    $(PINS) | $(RESOLVE) --no-annotate --quiet --extra $$profile --constraint - \
-	        $$($(PINS) | sed 's/==.*//; s/^/--no-emit-package /') --output-file profiles/$$profile/requirements.lock && \
-	    sed -i '/^#/d' profiles/$$profile/requirements.lock || exit 1; \
+	for extra in slurm generic kubernetes scale; do \
+	    loose=$$(test $$extra = kubernetes && echo python-dateutil); \
+	    lock=$$(test -d profiles/$$extra && echo profiles/$$extra/requirements.lock || echo requirements-$$extra.lock); \
+	    $(PINS) | $(RESOLVE) --no-annotate --quiet --extra $$extra --constraint - \
+	        $$($(PINS) | sed 's/==.*//; s/^/--no-emit-package /') --output-file $$lock && sed -i '/^#/d' $$lock || exit 1; \
 	done
 
 clean:
-	rm -rf .venv .venv-* .snakemake logs evaluation/memory_results/*/shards
+	rm -rf .venv .venv-* .snakemake logs evaluation/memory_results/*/shards evaluation/memory_results/*/points
+
+$(VENV)/prophet-scale: $(STAMP) requirements-scale.lock
+	$(PYTHON) scripts/build_environment.py --stamp $@ --locks requirements-scale.lock --extend
 
 $(STAMP): $(LOCKS) pyproject.toml scripts/build_environment.py
 	$(PYTHON) scripts/build_environment.py --stamp $@ --locks $(LOCKS)

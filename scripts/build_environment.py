@@ -37,7 +37,7 @@ def check_python() -> None:
             ) from None
 
 
-def commands(venv: Path, locks: list[Path]) -> list[list[str]]:
+def commands(venv: Path, locks: list[Path], *, extend: bool = False) -> list[list[str]]:
     """What builds the environment, in order. The locks pin everything, the build backend too, so nothing is resolved here."""
     python = str(venv / "bin" / "python")
     uv = shutil.which("uv")
@@ -47,11 +47,10 @@ def commands(venv: Path, locks: list[Path]) -> list[list[str]]:
     else:
         install = [python, "-m", "pip", "install", "--disable-pip-version-check"]
         make = [sys.executable, "-m", "venv", "--clear", str(venv)]
-    return [
-        make,
-        *([*install, "--no-deps", "--require-hashes", "--requirement", str(REPOSITORY / lock)] for lock in locks),
-        [*install, "--no-deps", "--no-build-isolation", "--editable", str(REPOSITORY)],
-    ]
+    pinned = [[*install, "--no-deps", "--require-hashes", "--requirement", str(REPOSITORY / lock)] for lock in locks]
+    if extend:
+        return pinned
+    return [make, *pinned, [*install, "--no-deps", "--no-build-isolation", "--editable", str(REPOSITORY)]]
 
 
 def run_with_progress(command: list[str], environment: dict[str, str]) -> int:
@@ -70,15 +69,16 @@ def run_with_progress(command: list[str], environment: dict[str, str]) -> int:
     return process.returncode
 
 
-def build(stamp: Path, locks: list[Path]) -> None:
+def build(stamp: Path, locks: list[Path], *, extend: bool = False) -> None:
     """Run the commands; the stamp marks the environment as complete, so it is written last."""
     check_python()
     venv = stamp.parent
     tool = "uv" if shutil.which("uv") else "pip"
-    print(f"Building {venv} from {' and '.join(map(str, locks))} with {tool} and Python {sys.version.split()[0]} ...", flush=True)
+    doing, sources = "Extending" if extend else "Building", " and ".join(map(str, locks))
+    print(f"{doing} {venv} from {sources} with {tool} and Python {sys.version.split()[0]} ...", flush=True)
     # Bytecode saves every job the compilation of its imports.
     environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"}}
-    for command in commands(venv, locks):
+    for command in commands(venv, locks, extend=extend):
         status = run_with_progress(command, environment)
         if status:
             raise EnvironmentProblem(f"{venv}: not built: {' '.join(command)} failed with status {status}")
@@ -90,9 +90,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stamp", type=Path, default=REPOSITORY / ".venv" / "prophet-environment", help="written last")
     parser.add_argument("--locks", type=Path, nargs="+", default=[LOCK], help="requirements with hashes, one after the other")
+    parser.add_argument("--extend", action="store_true", help="install into the environment that is there")
     args = parser.parse_args()
     try:
-        build(args.stamp, args.locks)
+        build(args.stamp, args.locks, extend=args.extend)
     except EnvironmentProblem as problem:
         print(problem, file=sys.stderr)
         sys.exit(2)

@@ -104,6 +104,19 @@ def bytes_per_sequence(layout: KVLayout, context_tokens: npt.ArrayLike) -> IntAr
     return total
 
 
+def pieces(layout: KVLayout) -> tuple[tuple[int, int, int], ...]:
+    """The lines of which bytes_per_sequence is the minimum: (first token, bytes before it beside the constant, bytes per token).
+
+    The last piece has no bytes per token where no layer's cache grows forever.
+    """
+    lines, rate, start, start_bytes = [], layout.bytes_per_token, 0, 0
+    for window, window_rate in (*layout.windows, (0, 0)):
+        lines.append((start, start_bytes, rate))
+        start_bytes += rate * (window - start)
+        start, rate = window, rate - window_rate
+    return tuple(lines)
+
+
 def max_context_tokens(layout: KVLayout, bytes_for_each_sequence: npt.ArrayLike) -> IntArray:
     """Largest context c with bytes_per_sequence(c) <= the bytes for each sequence; 0 where not even one token fits.
 
@@ -116,13 +129,10 @@ def max_context_tokens(layout: KVLayout, bytes_for_each_sequence: npt.ArrayLike)
     """
     available = np.asarray(bytes_for_each_sequence, dtype=np.int64) - layout.constant_bytes
     context: IntArray = np.zeros_like(available)
-    rate, start, start_bytes = layout.bytes_per_token, 0, 0
-    for window, window_rate in (*layout.windows, (0, 0)):
+    for start, start_bytes, rate in pieces(layout):
         # bytes_per_sequence is concave, so the minimum of its lines: c fits if it fits under any one of them.
         if rate:
             np.maximum(context, start + (available - start_bytes) // rate, out=context)
         else:
             np.maximum(context, np.where(available >= start_bytes, layout.max_context_tokens or 0, 0), out=context)
-        start_bytes += rate * (window - start)
-        start, rate = window, rate - window_rate
     return context

@@ -45,12 +45,12 @@ def routing_laws(*, power_law_exponent: float) -> Mapping[str, RoutingLaw]:
 ROUTING_LAW_NAMES = tuple(routing_laws(power_law_exponent=1.0))
 
 
-def power_law_batch_for_fraction(experts: int, top_k: int, fraction: float, *, exponent: float) -> float:
+def power_law_batch_for_fraction(experts: float, top_k: float, fraction: float, *, exponent: float) -> float:
     """Continuous batch at which the power law reaches `fraction` of E; at 1, the saturation batch (E/k)^(1/exponent)."""
     return max(1.0, math.pow(fraction * experts / top_k, 1 / exponent))
 
 
-def uniform_batch_for_fraction(experts: int, top_k: int, fraction: float) -> float:
+def uniform_batch_for_fraction(experts: float, top_k: float, fraction: float) -> float:
     """Continuous batch at which the uniform law reaches `fraction` of E: infinite at 1 unless k = E."""
     if fraction * experts <= top_k:
         return 1.0

@@ -102,6 +102,7 @@ class Outcome:
 
     free_for_kv_bytes: IntArray
     max_context_tokens: IntArray
+    baseline_context_tokens: IntArray  # may keep singleton axes where the baseline does not vary
     kv_capacity_tokens: IntArray
     kv_extension: FloatArray
     fit_verdict: npt.NDArray[np.int8]  # an index into FIT_VERDICTS
@@ -165,7 +166,7 @@ def evaluate(usable: IntArray, demand_bytes: IntArray, baseline_bytes: IntArray,
     fits, baseline_fits = context > 0, baseline_context > 0
     extension = np.divide(context, np.maximum(baseline_context, 1))
     verdict = np.where(fits, np.where(baseline_fits, np.int8(FITS), np.int8(NEWLY_FITS)), np.int8(DOES_NOT_FIT))
-    return Outcome(free, context, context * batch, extension * baseline_fits, verdict)
+    return Outcome(free, context, baseline_context, context * batch, extension * baseline_fits, verdict)
 
 
 def sweep_model(architecture: Architecture, grid: Grid, assumptions: Assumptions) -> dict[str, npt.NDArray[np.generic]]:

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Hashable, Iterable, Mapping
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ CONFIG = REPOSITORY / "config"
 SETTINGS_FILE = CONFIG / "config.yaml"
 GPUS_FILE = CONFIG / "gpus.yaml"
 CLUSTER_FILE = CONFIG / "cluster.yaml"
+DESIGN_SPACE_FILE = CONFIG / "design_space.yaml"
 MODELS_FOLDER = CONFIG / "models"
 SCHEMAS_FOLDER = REPOSITORY / "workflow" / "schemas"
 SHOWN_VALUE_CHARACTERS = 80
@@ -206,6 +208,24 @@ def read_cluster(file: Path = CLUSTER_FILE) -> dict[str, Any]:
     validate(place, "cluster", file)
     assert isinstance(place, dict)  # noqa: S101 - the schema says so
     return place
+
+
+def read_design_space(models: Iterable[str], gpus: Iterable[str], file: Path = DESIGN_SPACE_FILE) -> dict[str, Any]:
+    """config/design_space.yaml, checked against its schema and against the models and GPUs that there are."""
+    design = read_yaml(file)
+    validate(design, "design_space", file)
+    assert isinstance(design, dict)  # noqa: S101 - the schema says so
+    _check_known(design["models"], "models", models, f"the files in {_relative(MODELS_FOLDER)}", file)
+    _check_known(design["gpus"], "gpus", gpus, f"the entries of {_relative(GPUS_FILE)}", file)
+    _check_known([design["figure_precision"]], "figure_precision", design["precisions"], "the values of precisions", file)
+    family = design["family"]
+    for hidden, heads in product(family["hidden_size"], family["kv_heads"]):
+        if hidden % family["head_dim"] or hidden // family["head_dim"] % heads:
+            allowed = f"divisors of every hidden_size over head_dim, such as {hidden} / {family['head_dim']}"
+            raise error(file, "family.kv_heads", heads, allowed)
+    if min(family["top_k"]) >= max(family["experts"]):
+        raise error(file, "family.top_k", family["top_k"], "at least one below the largest number of experts")
+    return design
 
 
 def read_numbers(file: Path) -> dict[str, Any]:

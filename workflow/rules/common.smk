@@ -17,6 +17,7 @@ from prophet_pipeline.command import run
 from prophet_pipeline.configuration import (
     check_settings,
     read_cluster,
+    read_design_space,
     read_gpus,
     read_models,
     read_settings,

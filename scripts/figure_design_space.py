@@ -1,0 +1,127 @@
+"""Where in the design space Prophet at least doubles the KV capacity: by the load of the GPU and by sparsity, over batch size."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from prophet_memory.routing import power_law_batch_for_fraction, uniform_batch_for_fraction
+from prophet_pipeline.command import run
+from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_DASHES, LAW_LABELS, new_figure, save
+from prophet_pipeline.tables import read_table
+from prophet_pipeline.text import PRECISION_LABELS
+
+HALF = 0.5
+BAND = (1.13, 1.22)  # where the row of models that take more than the GPU has stands, on the axis of the share
+DARK = 0.5  # share from which a cell is dark enough for white text
+
+
+def edges(centres: Sequence[float]) -> list[float]:
+    """Borders of cells around centres on a logarithmic axis."""
+    logs = np.log2(centres)
+    steps = np.diff(logs) if len(logs) > 1 else np.ones(1)
+    inner = logs[:-1] + steps / 2 if len(logs) > 1 else logs[:0]
+    borders: list[float] = np.exp2([logs[0] - steps[0] / 2, *inner, logs[-1] + steps[-1] / 2]).tolist()
+    return borders
+
+
+def share(table: pl.DataFrame, row: str, rows: Sequence[float], batches: Sequence[int], part: str, whole: pl.Expr) -> np.ndarray:
+    """Percentage `part` of `whole` per (row, batch); NaN where there is nothing to be a part of."""
+    sums = table.group_by(row, "batch_size").agg(part=pl.col(part).sum(), whole=whole.sum())
+    found = {(a, b): part / whole if whole else np.nan for a, b, part, whole in sums.iter_rows()}
+    return np.array([[found.get((value, batch), np.nan) for batch in batches] for value in rows])
+
+
+def batch_axis(panel: Axes, batches: Sequence[int]) -> None:
+    """Ticks at the powers of two, and no grid behind the cells."""
+    panel.set_xscale("log", base=2)
+    powers = [batch for batch in batches if batch.bit_count() == 1]
+    panel.set_xticks(powers, [str(batch) for batch in powers])
+    panel.set_xlim(edges(batches)[0], edges(batches)[-1])
+    panel.minorticks_off()
+    panel.grid(visible=False)
+    panel.spines[:].set_visible(False)
+    panel.tick_params(axis="y", length=0)
+
+
+def load_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int]) -> Any:  # noqa: ANN401 - what a colour bar takes
+    """Rows by the share of the memory that all experts would take; the row on top takes more than there is."""
+    column = "all_resident_fraction_from"
+    below = sorted(start for start in table[column].unique().to_list() if start < 1)
+    doubled = share(table, column, below, batches, "at_least_doubled", pl.col("fits"))
+    cells = panel.pcolormesh(edges(batches), [*below, 1.0], doubled, cmap="Blues", vmin=0, vmax=1)
+    newly = share(table, column, [1.0], batches, "newly_fits", pl.col("configurations"))
+    panel.pcolormesh(edges(batches), BAND, newly, cmap="Oranges", vmin=0, vmax=1)
+    for batch, value in zip(batches, newly[0], strict=True):
+        if np.isfinite(value):
+            panel.text(batch, sum(BAND) / 2, f"{100 * value:.0f}", ha="center", va="center_baseline", fontsize=7,
+                       color="white" if value > DARK else BLACK)  # fmt: skip
+    panel.text(edges(batches)[0], 1.02, "above 100: fits only with Prophet (%)", fontsize=7, va="bottom")
+    panel.set_ylim(0, BAND[1])
+    panel.set_yticks([0, 0.25, 0.5, 0.75, 1, sum(BAND) / 2], ["0", "25", "50", "75", "100", "> 100"])
+    batch_axis(panel, batches)
+    return cells
+
+
+def sparsity_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], law: str, exponent: float) -> None:
+    """Rows by octaves of E/k, with the batch at which half the experts are active."""
+    table = table.with_columns(octave=(pl.col("experts") / pl.col("top_k")).log(2).floor())
+    octaves = sorted(table["octave"].unique().to_list())
+    cells = share(table, "octave", octaves, batches, "at_least_doubled", pl.col("fits"))
+    borders = [2.0 ** (octave + step) for octave, step in [*((o, 0) for o in octaves), (octaves[-1], 1)]]
+    panel.pcolormesh(edges(batches), borders, cells, cmap="Blues", vmin=0, vmax=1)
+    ratios = np.geomspace(borders[0], borders[-1], 100)
+    inverse: dict[str, Callable[[float, float, float], float]] = {
+        "power_law": partial(power_law_batch_for_fraction, exponent=exponent),
+        "uniform": uniform_batch_for_fraction,
+    }
+    halves = [inverse[law](ratio, 1, HALF) for ratio in ratios]
+    panel.plot(halves, ratios, color=BLACK, linewidth=1, linestyle=LAW_DASHES[law])
+    panel.set_yscale("log", base=2)
+    panel.set_yticks(borders, [f"{border:.0f}" for border in borders])
+    panel.set_ylim(borders[0], borders[-1])
+    batch_axis(panel, batches)
+    place = min(range(len(ratios)), key=lambda i: abs(halves[i] - 24))
+    panel.annotate("half of the\nexperts active", (halves[place], ratios[place]), xytext=(5, -4), textcoords="offset points",
+                   va="top", fontsize=7)  # fmt: skip
+
+
+def main() -> None:
+    """Read the counts, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--by-load", type=Path, required=True, help="counts by share of the memory that all experts would take")
+    parser.add_argument("--by-sparsity", type=Path, required=True, help="counts by number of experts and top-k")
+    parser.add_argument("--precision", required=True, help="precision to show")
+    parser.add_argument("--power-law-exponent", type=float, required=True)
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
+    args = parser.parse_args()
+    by_load, by_sparsity = (read_table(file, precision=args.precision) for file in (args.by_load, args.by_sparsity))
+    batches = sorted(by_load["batch_size"].unique().to_list())
+    laws = sorted(by_load["routing"].unique().to_list())
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 4.4)
+    panels = figure.subplots(2, len(laws), sharex=True, sharey="row", squeeze=False)
+    for column, law in enumerate(laws):
+        cells = load_panel(panels[0, column], by_load.filter(routing=law), batches)
+        sparsity_panel(panels[1, column], by_sparsity.filter(routing=law), batches, law, args.power_law_exponent)
+        panels[0, column].set_title(LAW_LABELS[law])
+        panels[1, column].set_xlabel("Batch size")
+    panels[0, 0].set_ylabel("GPU memory taken with\nall experts resident (%)")
+    panels[1, 0].set_ylabel("Experts per active expert, E/k")
+    bar = figure.colorbar(cells, ax=panels, fraction=0.025, pad=0.01, aspect=50)
+    shown = PRECISION_LABELS[args.precision]
+    bar.set_label(f"KV capacity at least doubles (% of the configurations that fit without Prophet, {shown})")
+    bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    bar.outline.set_visible(False)
+    save(figure, args.output)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,102 @@
+"""Run a command that sweeps the design space and show one bar over all shards: rows done, rows per second, time left.
+
+Rows are those of finished shards (their sidecars) and of running ones (what they report); the command's own lines pass above the
+bar. Where the output is not a terminal, a line is printed now and then instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from prophet_pipeline.command import ConfigurationError, run
+from prophet_pipeline.configuration import GPUS_FILE
+from prophet_pipeline.design_space import DesignSpace, open_design_space
+from prophet_pipeline.shards import read_sidecar
+
+LOOK_EVERY_S = 0.5
+LINE_EVERY_S = 10
+RATE_OVER_S = 60  # of the bar: shards report once a block
+MILLION = 1e6
+
+
+class Rate(ProgressColumn):
+    """Rows per second."""
+
+    def render(self, task: Task) -> Text:
+        """Of the last seconds, or of the whole where it is done."""
+        return Text(f"{(task.finished_speed or task.speed or 0) / MILLION:.1f} M rows/s")
+
+
+def rows_done(design: DesignSpace, points: Path, reports: Path) -> int:
+    """Rows of finished shards, and what the running ones report."""
+    done = 0
+    for number in range(design.settings["shards"]):
+        promised = len(design.members_of_shard(number)) * design.rows_per_model
+        shard, report = points / f"shard={number:04}" / "points.parquet", reports / f"{number:04}.rows"
+        try:
+            done += min(promised, read_sidecar(shard)["rows"] if shard.exists() else int(report.read_text(encoding="utf-8")))
+        except (ConfigurationError, OSError, ValueError):  # not begun, or just being written
+            continue
+    return done
+
+
+def pass_on(process: subprocess.Popen[str], console: Console) -> None:
+    """The command's lines, above the bar."""
+    for line in process.stdout or ():
+        console.print(line.rstrip(), markup=False, highlight=False)
+
+
+def watch(design: DesignSpace, count: Callable[[], int], command: list[str]) -> int:
+    """Run the command to its end; its exit status."""
+    console, total = Console(stderr=True), len(design.models) * design.rows_per_model
+    bar = Progress(
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} rows"), BarColumn(None), TextColumn("{task.percentage:>3.0f} %"),
+        Rate(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=True),
+        console=console, speed_estimate_period=RATE_OVER_S, disable=not console.is_terminal,
+    )  # fmt: skip
+    before, start, said = count(), time.monotonic(), time.monotonic()
+    with bar, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
+        lines = threading.Thread(target=pass_on, args=(process, console))
+        lines.start()
+        task = bar.add_task("rows", total=total, completed=before)
+        while process.poll() is None:
+            time.sleep(LOOK_EVERY_S)
+            done, now = count(), time.monotonic()
+            bar.update(task, completed=done)
+            if bar.disable and now - said >= LINE_EVERY_S and done > before:
+                rate, said = (done - before) / (now - start), now
+                left = f"{rate / MILLION:.1f} M rows/s, {(total - done) / rate:.0f} s left"
+                print(f"{done:,} of {total:,} rows, {left}", flush=True)
+        lines.join()
+        bar.update(task, completed=count())
+    return process.returncode
+
+
+def main() -> None:
+    """Read config, run, watch."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", type=Path, nargs="*", help="catalogue files, config/models/<slug>.yaml")
+    parser.add_argument("--design", type=Path, required=True, help="config/design_space.yaml")
+    parser.add_argument("--gpus", type=Path, default=GPUS_FILE, help="catalogue of GPUs")
+    parser.add_argument("--points", type=Path, required=True, help="folder of the shards")
+    parser.add_argument("--reports", type=Path, required=True, help="folder in which running shards report their rows")
+    parser.add_argument("--command", nargs=argparse.REMAINDER, required=True, help="what to run; last, all that follows")
+    args = parser.parse_args()
+    design = open_design_space(args.design, args.gpus, args.models)
+    for report in args.reports.glob("*.rows"):  # of an earlier run
+        report.unlink()
+    sys.exit(watch(design, lambda: rows_done(design, args.points, args.reports), args.command))
+
+
+if __name__ == "__main__":
+    run(main)
