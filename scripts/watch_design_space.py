@@ -12,11 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TextColumn
 
 from prophet_pipeline.command import ConfigurationError, run
 from prophet_pipeline.configuration import GPUS_FILE
@@ -25,16 +25,7 @@ from prophet_pipeline.shards import read_sidecar
 
 LOOK_EVERY_S = 0.5
 LINE_EVERY_S = 10
-RATE_OVER_S = 60  # of the bar: shards report once a block
 MILLION = 1e6
-
-
-class Rate(ProgressColumn):
-    """Rows per second."""
-
-    def render(self, task: Task) -> Text:
-        """Of the last seconds, or of the whole where it is done."""
-        return Text(f"{(task.finished_speed or task.speed or 0) / MILLION:.1f} M rows/s")
 
 
 def rows_done(design: DesignSpace, points: Path, reports: Path) -> int:
@@ -56,27 +47,33 @@ def pass_on(process: subprocess.Popen[str], console: Console) -> None:
         console.print(line.rstrip(), markup=False, highlight=False)
 
 
+def pace(done: int, total: int, since: int, seconds: float) -> str:
+    """Rows per second since the start, and what is left at that rate."""
+    rate = (done - since) / seconds
+    left = f"{timedelta(seconds=round((total - done) / rate))} left" if rate else "waiting"
+    return f"{rate / MILLION:.1f} M rows/s, {left}"
+
+
 def watch(design: DesignSpace, count: Callable[[], int], command: list[str]) -> int:
     """Run the command to its end; its exit status."""
     console, total = Console(stderr=True), len(design.models) * design.rows_per_model
     bar = Progress(
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} rows"), BarColumn(None), TextColumn("{task.percentage:>3.0f} %"),
-        Rate(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=True),
-        console=console, speed_estimate_period=RATE_OVER_S, disable=not console.is_terminal,
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} rows"), BarColumn(None), TextColumn("{task.percentage:.0f} %"),
+        TextColumn("{task.description}"), console=console, disable=not console.is_terminal,
     )  # fmt: skip
     before, start, said = count(), time.monotonic(), time.monotonic()
     with bar, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
         lines = threading.Thread(target=pass_on, args=(process, console))
         lines.start()
-        task = bar.add_task("rows", total=total, completed=before)
+        task = bar.add_task("waiting", total=total, completed=before)
         while process.poll() is None:
             time.sleep(LOOK_EVERY_S)
             done, now = count(), time.monotonic()
-            bar.update(task, completed=done)
-            if bar.disable and now - said >= LINE_EVERY_S and done > before:
-                rate, said = (done - before) / (now - start), now
-                left = f"{rate / MILLION:.1f} M rows/s, {(total - done) / rate:.0f} s left"
-                print(f"{done:,} of {total:,} rows, {left}", flush=True)
+            status = pace(done, total, before, now - start)
+            bar.update(task, completed=done, description=status)
+            if bar.disable and now - said >= LINE_EVERY_S and before < done < total:
+                said = now
+                print(f"{done:,} of {total:,} rows, {status}", flush=True)
         lines.join()
         bar.update(task, completed=count())
     return process.returncode
