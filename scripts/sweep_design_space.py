@@ -19,8 +19,9 @@ from prophet_memory.sweep import FIT_VERDICTS, Assumptions, Outcome
 from prophet_pipeline.command import ConfigurationError, run
 from prophet_pipeline.configuration import GPUS_FILE, read_settings
 from prophet_pipeline.design_space import DesignSpace, open_design_space
-from prophet_pipeline.files import replacing, write_text
+from prophet_pipeline.files import write_text
 from prophet_pipeline.shards import write_sidecar
+from prophet_pipeline.tables import replacing_table
 
 KIBIBYTES_PER_MEBIBYTE = 1024
 Floats = npt.NDArray[np.float64]
@@ -77,7 +78,7 @@ def write_shard(design: DesignSpace, members: range, assumptions: Assumptions, o
     schema = block_table(design, members[:1], assumptions, None).schema
     rows = len(members) * design.rows_per_model
     start = time.perf_counter()
-    with replacing(output) as temporary:
+    with replacing_table(output) as temporary:
         source = register_io_source(lambda *_: blocks(design, members, assumptions, progress), schema=schema)
         source.sink_parquet(temporary, compression="zstd", row_group_size=design.settings["chunk_rows"], maintain_order=True)
     seconds = time.perf_counter() - start

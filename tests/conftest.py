@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = Path("evaluation/memory_results/prophet_kv_extension")
 MODELS = {slug: architecture_from_mapping(entry) for slug, entry in read_models().items()}
 GENERATED = ("evaluation/", "paper_tables/")
+# Committed, but made by targets of their own.
+APART = ("evaluation/figures/design_space/", "evaluation/memory_results/design_space/", "evaluation/benchmarks/")
 
 settings.register_profile("prophet", deadline=None, derandomize=True)  # no clocks, the same examples on every run
 settings.load_profile("prophet")
@@ -48,6 +52,42 @@ def copy_project(folder: Path, *, with_results: bool = False) -> Path:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(REPOSITORY / name, target)
+    return folder
+
+
+def committed() -> list[str]:
+    """The outputs of `make paper` that git tracks."""
+    return [name for name in known_files() if name.startswith(GENERATED) and not name.startswith(APART)]
+
+
+def generated(folder: Path) -> dict[str, bytes]:
+    """The bytes of every such output that stands in a folder."""
+    return {name: (folder / name).read_bytes() for name in committed() if (folder / name).exists()}
+
+
+SMALL = """
+sweep:
+  models: [{models}]
+  gpus: [h100-80gb]
+  batch_sizes: [1, 8]
+  routings: [uniform]
+  precisions: [bf16]
+  policies: [prophet, all_resident]
+paper:
+  reference: {{gpu: h100-80gb, batch_size: 8, precision: bf16}}
+  breakdown_models: [mixtral-8x7b, qwen1.5-moe-a2.7b]
+  summary: {{models: [qwen1.5-moe-a2.7b], batch_sizes: [8]}}
+  expert_count_groups: [16]
+"""
+
+
+def small_project(folder: Path, models: Sequence[str] = ("qwen1.5-moe-a2.7b", "mixtral-8x7b")) -> Path:
+    """A checkout whose config is a few models on one GPU under one law; those two are always among them."""
+    copy_project(folder)
+    config = folder / "config/config.yaml"
+    assumptions = re.search(r"^assumptions:\n(?:(?:  .*)?\n)+", config.read_text(encoding="utf-8"), re.MULTILINE)
+    assert assumptions
+    config.write_text(assumptions[0] + SMALL.format(models=", ".join(models)), encoding="utf-8")
     return folder
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from conftest import GENERATED, MODELS, REPOSITORY, RESULTS, copy_project, known_files, snakemake
+from conftest import GENERATED, MODELS, REPOSITORY, RESULTS, committed, copy_project, generated, small_project, snakemake
 
 MODEL = "config/models/olmoe-1b-7b.yaml"
 ALL_AFTER_A_SHARD = {
@@ -28,25 +28,18 @@ def planned(folder, *arguments: str) -> dict[str, int]:
     return {re.sub(r"^(figure\d).*", r"\1", rule): int(count) for rule, count in jobs if rule not in {"total", "all"}}
 
 
-def generated(folder) -> dict[str, bytes]:
-    """The bytes of every committed output that stands in a folder."""
-    return {
-        name: (folder / name).read_bytes() for name in known_files() if name.startswith(GENERATED) and (folder / name).exists()
-    }
-
-
 def test_a_clean_checkout_regenerates_every_committed_byte(built):
-    committed = {name: (REPOSITORY / name).read_bytes() for name in known_files() if name.startswith(GENERATED)}
+    before = {name: (REPOSITORY / name).read_bytes() for name in committed()}
     regenerated = generated(built)
-    assert len(committed) > 25
-    assert sorted(regenerated) == sorted(committed)
-    assert [name for name in committed if committed[name] != regenerated[name]] == []
+    assert len(before) > 25
+    assert sorted(regenerated) == sorted(before)
+    assert [name for name in before if before[name] != regenerated[name]] == []
 
 
 def test_outputs_are_exactly_what_is_committed(built):
     shards = {f"{RESULTS}/shards/{model}.{kind}" for model in MODELS for kind in ("parquet", "json")}
     there = {str(path.relative_to(built)) for top in GENERATED for path in (built / top).rglob("*") if path.is_file()}
-    assert there - shards == {name for name in known_files() if name.startswith(GENERATED)}
+    assert there - shards == set(committed())
 
 
 def test_a_clean_checkout_with_committed_results_runs_everything(tmp_path):
@@ -112,31 +105,6 @@ def test_a_config_edit_reruns_what_it_touches(built, right, wrong, expected):
     assert expected.items() <= jobs.items()
     if "sweep_model" not in expected:
         assert "sweep_model" not in jobs
-
-
-SMALL = """
-sweep:
-  models: [qwen1.5-moe-a2.7b, mixtral-8x7b]
-  gpus: [h100-80gb]
-  batch_sizes: [1, 8]
-  routings: [uniform]
-  precisions: [bf16]
-  policies: [prophet, all_resident]
-paper:
-  reference: {gpu: h100-80gb, batch_size: 8, precision: bf16}
-  breakdown_models: [mixtral-8x7b, qwen1.5-moe-a2.7b]
-  summary: {models: [qwen1.5-moe-a2.7b], batch_sizes: [8]}
-  expert_count_groups: [16]
-"""
-
-
-def small_project(folder):
-    """A checkout whose config is two models on one GPU under one law."""
-    copy_project(folder)
-    config = folder / "config/config.yaml"
-    assumptions = re.search(r"^assumptions:\n(?:(?:  .*)?\n)+", config.read_text(encoding="utf-8"), re.MULTILINE)[0]
-    config.write_text(assumptions + SMALL, encoding="utf-8")
-    return folder
 
 
 def test_any_part_of_the_lists_is_enough_for_every_output(tmp_path):

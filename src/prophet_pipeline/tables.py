@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import errno
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,22 @@ TEXT_THAT_LOOKS_LIKE_NUMBERS = {"expert_count_group": pl.String}
 Row = dict[str, Any]
 
 
+@contextmanager
+def replacing_table(path: Path) -> Iterator[Path]:
+    """As `replacing`; polars' own words for a disk that is full or gone become an OSError that names the file."""
+    with replacing(path) as temporary:
+        try:
+            yield temporary
+        except pl.exceptions.PolarsError as problem:
+            full = os.statvfs(path.parent).f_bavail == 0
+            reason = os.strerror(errno.ENOSPC) if full else f"not written ({problem})"
+            raise OSError(errno.ENOSPC if full else errno.EIO, reason, str(path)) from problem
+
+
 def write_table(table: pl.DataFrame, path: Path) -> None:
     """Write Parquet or CSV, by the suffix of the path; null is an empty CSV field."""
     table = table.with_columns(cs.float().round(FLOAT_DECIMALS))
-    with replacing(path) as temporary:
+    with replacing_table(path) as temporary:
         if path.suffix == ".parquet":
             table.write_parquet(temporary, compression="zstd")
         else:
