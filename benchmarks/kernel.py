@@ -1,71 +1,66 @@
-"""Points per second of the sweep kernel on one core, and against filling memory.
+"""Points per second of the sweep's kernel on one core, and the bytes that it writes against a plain memory fill in the same run.
 
-A point is one (GPU, batch size, routing law, precision, policy); the kernel writes what is left for the cache, context, capacity,
-extension and verdict of each. Only the ratios travel from machine to machine.
+A point is one (model, GPU, batch size, routing law, precision); the kernel writes what is left for the cache, both contexts,
+capacity, extension and verdict of each. Only the ratios travel from machine to machine.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import time
-from collections.abc import Callable
-
-for _library in ("OPENBLAS", "OMP", "MKL"):
-    os.environ[f"{_library}_NUM_THREADS"] = "1"
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
+from measure import best_s, parser, report
 
-from prophet_memory.architecture import Architecture
-from prophet_memory.precision import PRECISIONS
-from prophet_memory.residency import POLICIES
-from prophet_memory.routing import ROUTING_LAW_NAMES
-from prophet_memory.sweep import Assumptions, Grid, sweep_model
-from prophet_pipeline.configuration import MODELS_FOLDER, model_architecture, read_models, read_settings
+from prophet_memory.kv_cache import KVLayout
+from prophet_memory.sweep import evaluate
 
 GIB = 2**30
-MODELS_SHOWN = ("mixtral-8x7b", "deepseek-v3", "gpt-oss-120b", "switch-base-128")  # plain, MLA, windows, constant state
+BYTES_OF_A_POINT = 4 * 8 + 8 + 1  # four counts, the extension and the verdict
+LAYOUTS = {"plain": KVLayout(0, 131072), "windows": KVLayout(0, 36864, ((128, 36864),))}
+SIZES = ((10, 64), (10, 6_400), (16, 65_536))  # GPUs x the other axes: one model, a block of models, more than the caches hold
 
 
-def grid(gpus: int) -> Grid:
-    """A grid over made-up GPUs of 16 to 300 GiB, sized so that its arrays stay in cache."""
-    sizes = np.linspace(16 * GIB, 300 * GIB, gpus).astype(np.int64)
-    return Grid({f"g{i}": int(size) for i, size in enumerate(sizes)}, range(1, 65), ROUTING_LAW_NAMES, [*PRECISIONS], [*POLICIES])
+def inputs(gpus: int, points: int) -> tuple[np.ndarray, ...]:
+    """Made-up GPUs of 16 to 300 GiB, demands up to that size and batches, the same on every run."""
+    random = np.random.default_rng(0)
+    usable = np.linspace(16 * GIB, 300 * GIB, gpus).astype(np.int64)
+    need = random.integers(GIB, 300 * GIB, points)
+    return usable, need, need + random.integers(0, 50 * GIB, points), 2 ** random.integers(0, 8, points)
 
 
-def best_s(run: Callable[[], object], repeat: int) -> float:
-    """Seconds of the fastest of many calls, after one that touches the memory for the first time."""
-    run()
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def measure(architecture: Architecture, assumptions: Assumptions, gpus: int, repeat: int) -> tuple[int, float]:
-    """Points, and seconds of one sweep over them."""
-    points = grid(gpus)
-    return int(np.prod(points.shape)), best_s(lambda: sweep_model(architecture, points, assumptions), repeat)
+def kernels(gpus: int, points: int) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    """Kernel, layout and a call; numba's only where it is installed."""
+    usable, need, baseline, batch = inputs(gpus, points)
+    for name, layout in LAYOUTS.items():
+        yield "numpy", name, partial(evaluate, usable[:, None], need[None], baseline[None], batch[None], layout)
+    try:
+        from prophet_memory.compiled import empty_outcome, evaluate_plain  # noqa: PLC0415
+    except ImportError:
+        return
+    rate = LAYOUTS["plain"].unbounded_bytes_per_token
+    out, floats = empty_outcome(gpus, points), partial(np.asarray, dtype=np.float64)
+    memory, demand, other, sequences = map(floats, (usable, need, baseline, batch))
+    yield "numba", "plain", partial(evaluate_plain, memory, demand, other, sequences, 0 * sequences, rate * sequences, out)
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeat", type=int, default=30, help="the best of this many calls counts")
-    parser.add_argument("--gpus", type=int, default=40, help="length of the GPU axis; a point for every 512 others")
-    args = parser.parse_args()
-    entries, assumptions = read_models(), Assumptions(**read_settings()["assumptions"])
-    rates = []
-    for slug in MODELS_SHOWN:
-        points, seconds = measure(model_architecture(entries[slug], MODELS_FOLDER / slug), assumptions, args.gpus, args.repeat)
-        rates.append(points / seconds)
-        print(f"{slug:18} {points} points  {points / seconds / 1e6:6.1f} million points/s")
-    buffer = np.empty(points, np.int64)
-    fill = points / best_s(lambda: buffer.fill(1), args.repeat)
-    print(f"slowest / 10 million points/s          {min(rates) / 1e7:6.2f}")
-    print(f"slowest / filling one int64 a point    {min(rates) / fill:6.3f}")
+    """Measure, print, write."""
+    arguments = parser(__doc__, "kernel.csv")
+    arguments.add_argument("--repeat", type=int, default=10, help="the best of this many calls counts")
+    args = arguments.parse_args()
+    rows: list[dict[str, Any]] = []
+    for gpus, points in SIZES:
+        for kernel, layout, run in kernels(gpus, points):
+            written = gpus * points * BYTES_OF_A_POINT
+            buffer = np.empty(written // 8, np.int64)
+            seconds, fill = best_s(run, args.repeat), best_s(partial(buffer.fill, 1), args.repeat)
+            rows.append({
+                "kernel": kernel, "cache": layout, "points": gpus * points, "points_per_s": gpus * points / seconds,
+                "written_bytes_per_s": written / seconds, "fill_bytes_per_s": written / fill, "fraction_of_fill": fill / seconds,
+            })  # fmt: skip
+    report(rows, args.output)
 
 
 if __name__ == "__main__":

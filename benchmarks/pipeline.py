@@ -1,21 +1,21 @@
 """What the workflow engine costs: `snakemake` on a clean copy against one plain process that does the same computing and drawing.
 
 Both run the very command lines of the rules; the plain process runs them one after the other without leaving Python. Prints
-seconds and ratios of one run on one machine; only the ratios travel.
+seconds and ratios of one run on one machine; only the ratios travel. The last rows say what planning costs as shards become many.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+import yaml
+from measure import REPOSITORY, SINGLE_THREAD, parser, report, timed
+
 PLAIN = """
 import runpy, shlex, sys
 for line in sys.stdin.read().splitlines():
@@ -23,7 +23,8 @@ for line in sys.stdin.read().splitlines():
     runpy.run_path(sys.argv[0], run_name="__main__")
 """
 # Both sides get one thread per library, as the rules set it.
-ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+ENVIRONMENT = os.environ | SINGLE_THREAD
+PLANNED_SHARDS = (100, 1_000, 4_000)
 
 
 def snakemake(copy: Path, *arguments: str) -> str:
@@ -43,13 +44,6 @@ def command_lines(copy: Path) -> list[str]:
     return lines
 
 
-def timed(run: object, *arguments: object) -> float:
-    """Seconds of a call."""
-    start = time.perf_counter()
-    run(*arguments)  # type: ignore[operator]
-    return time.perf_counter() - start
-
-
 def clean_copy(folder: Path) -> Path:
     """The files that git knows, without results."""
     listed = subprocess.run(
@@ -63,11 +57,18 @@ def clean_copy(folder: Path) -> Path:
     return folder
 
 
+def planning_s(copy: Path, shards: int) -> float:
+    """Seconds of a dry run of the design space in so many shards."""
+    design = copy / "config" / "design_space.yaml"
+    design.write_text(yaml.safe_dump(yaml.safe_load(design.read_text(encoding="utf-8")) | {"shards": shards}), encoding="utf-8")
+    return timed(lambda: snakemake(copy, "design_space", "--dry-run", "--quiet"))
+
+
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeat", type=int, default=3, help="the best of this many runs counts")
-    repeat = parser.parse_args().repeat
+    """Measure, print, write."""
+    arguments = parser(__doc__, "pipeline.csv")
+    arguments.add_argument("--repeat", type=int, default=3, help="the best of this many runs counts")
+    args = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         copy = clean_copy(Path(folder))
         lines = command_lines(copy)
@@ -77,23 +78,22 @@ def main() -> None:
             own_library = ENVIRONMENT | {"PYTHONPATH": str(copy / "src")}
             subprocess.run([sys.executable, "-c", PLAIN], cwd=copy, env=own_library, input=script, text=True, check=True)
 
-        def engine() -> None:
-            snakemake(copy, "--forceall")
-
-        engine()  # warms the file cache and leaves something for the plain process to read
-        plain_s = min(timed(plain) for _ in range(repeat))
-        engine_s = min(timed(engine) for _ in range(repeat))
-        idle_s = min(timed(snakemake, copy) for _ in range(repeat))
+        snakemake(copy, "--forceall")  # warms the file cache and leaves something for the plain process to read
+        seconds = {"one plain process": min(timed(plain) for _ in range(args.repeat))}
+        seconds["snakemake, everything"] = min(timed(lambda: snakemake(copy, "--forceall")) for _ in range(args.repeat))
+        seconds["snakemake, nothing to do"] = min(timed(lambda: snakemake(copy)) for _ in range(args.repeat))
         model = copy / "config" / "models" / "mixtral-8x7b.yaml"
         edits = []
-        for i in range(repeat):
+        for i in range(args.repeat):
             model.write_text(f"{model.read_text(encoding='utf-8')}# edit {i}\n", encoding="utf-8")
-            edits.append(timed(snakemake, copy))
-    print(f"jobs                                   {len(lines)}")
-    print(f"one plain process, all of it           {plain_s:6.2f} s")
-    print(f"snakemake, all of it                   {engine_s:6.2f} s   {engine_s / plain_s:5.2f} x plain")
-    print(f"snakemake, one model edited            {min(edits):6.2f} s   {min(edits) / plain_s:5.2f} x plain")
-    print(f"snakemake, nothing to do               {idle_s:6.2f} s   {idle_s / plain_s:5.2f} x plain")
+            edits.append(timed(lambda: snakemake(copy)))
+        seconds["snakemake, one model edited"] = min(edits)
+        for shards in PLANNED_SHARDS:
+            seconds[f"planning {shards} shards"] = planning_s(copy, shards)
+    base = seconds["one plain process"]
+    report(
+        [{"run": run, "jobs": len(lines), "seconds": took, "of_plain": took / base} for run, took in seconds.items()], args.output
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,98 @@
+"""A simulated schedule of a design space far past this machine, from the measured costs of a shard and of planning.
+
+Jobs are submitted at a limited rate once the head has built its graph, start on the first free core, take the measured time with
+some spread, and touch a file system that serves so many operations a second; at the end one process counts over all rows, or,
+where shards count their own rows, only adds up. What was not measured here is an argument with its reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measure import FOLDER, parser, report
+
+from prophet_pipeline.tables import read_rows
+
+SHARDS = (300, 1_000, 3_000, 10_000, 30_000, 100_000)
+SECONDS_PER_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Measured on one core of one machine."""
+
+    start_s: float  # of a shard, whatever its size: Python, config, imports
+    row_s: float  # of a row to Parquet
+    head_start_s: float  # of Snakemake inside each job
+    plan_base_s: float  # of the head's graph...
+    plan_shard_s: float  # ...and of each shard in it
+    count_row_s: float  # of a row in the count at the end
+
+
+def fitted(x: list[float], y: list[float]) -> tuple[float, float]:
+    """Constant and slope of a line, neither below zero."""
+    slope, constant = np.polyfit(x, y, 1)
+    return max(0.0, float(constant)), max(0.0, float(slope))
+
+
+def costs(folder: Path) -> Costs:
+    """From the tables that the other benchmarks wrote."""
+    scaling, pipeline = (
+        read_rows(folder / "scaling.csv"),
+        {row["run"]: row["seconds"] for row in read_rows(folder / "pipeline.csv")},
+    )
+    sweeps = [row for row in scaling if row["step"] == "sweep"]
+    count = next(row for row in scaling if row["step"] == "count")
+    planned = {int(run.split()[1]): seconds for run, seconds in pipeline.items() if run.startswith("planning ")}
+    start, row = fitted([s["rows"] for s in sweeps], [s["seconds"] for s in sweeps])
+    base, shard = fitted(list(planned), list(planned.values()))
+    return Costs(start, row, pipeline["snakemake, nothing to do"], base, shard, count["seconds"] / count["rows"])
+
+
+def simulate(measured: Costs, shards: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Hours from the command to the last count, and where they go."""
+    rows = args.points / shards
+    planning = measured.plan_base_s + shards * measured.plan_shard_s
+    spread = np.random.default_rng(0).lognormal(0, args.spread, shards)
+    work = (measured.start_s + rows * measured.row_s) * spread
+    overhead = measured.head_start_s + args.file_operations / args.file_operations_per_s * args.nodes  # all nodes at once
+    free = [0.0] * min(shards, args.nodes * args.cores)
+    end = 0.0
+    for job in range(shards):
+        submitted = planning + job / args.submissions_per_s
+        finished = max(submitted, heapq.heappop(free)) + overhead + float(work[job])
+        heapq.heappush(free, finished)
+        end = max(end, finished)
+    count = args.points * measured.count_row_s
+    hours = {
+        "planning_h": planning, "submitting_h": shards / args.submissions_per_s, "sweeping_h": float(work.sum()) / len(free),
+        "job_overhead_h": shards * overhead / len(free), "until_last_shard_h": end, "counting_by_one_process_h": count,
+        "counting_in_shards_h": count / len(free) + shards * measured.plan_shard_s,
+    }  # fmt: skip
+    whole = {"shards": shards, "rows_per_shard": rows, "seconds_per_shard": measured.start_s + rows * measured.row_s}
+    return whole | {name: seconds / SECONDS_PER_HOUR for name, seconds in hours.items()}
+
+
+def main() -> None:
+    """Read the measured costs, simulate, write."""
+    arguments = parser(__doc__, "schedule.csv")
+    arguments.add_argument("--measured", type=Path, default=FOLDER, help="folder of scaling.csv and pipeline.csv")
+    arguments.add_argument("--points", type=float, default=1e12)
+    arguments.add_argument("--nodes", type=int, default=1000)
+    arguments.add_argument("--cores", type=int, default=32, help="cores of a node that the sweep gets")
+    arguments.add_argument("--submissions-per-s", type=float, default=10, help="Snakemake's own limit of jobs a second")
+    arguments.add_argument("--file-operations", type=int, default=3000, help="of a job: imports from a shared disk")
+    arguments.add_argument("--file-operations-per-s", type=float, default=100_000, help="that a shared file system serves in all")
+    arguments.add_argument("--spread", type=float, default=0.2, help="of the shards' times, as the deviation of their logarithm")
+    args = arguments.parse_args()
+    measured = costs(args.measured)
+    report([simulate(measured, shards, args) for shards in SHARDS], args.output)
+
+
+if __name__ == "__main__":
+    main()

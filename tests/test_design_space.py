@@ -1,0 +1,306 @@
+"""The design space: counted again by hand, kernels against each other, bad shards and bad config refused, resumed by shard."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from conftest import MODELS, REPOSITORY, copy_project, snakemake
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prophet_memory.design_space import Family, sweep_block
+from prophet_memory.kv_cache import KVLayout, bytes_per_sequence, pieces
+from prophet_memory.parameters import count_parameters
+from prophet_memory.sweep import FIT_VERDICTS, Grid, evaluate, sweep_model
+from prophet_pipeline.configuration import DESIGN_SPACE_FILE, read_settings, schema
+from prophet_pipeline.design_space import open_design_space
+
+RESULTS = "evaluation/memory_results/design_space"
+COUNTS = ("doubling_by_load.csv", "doubling_by_sparsity.csv")
+SMALL = """
+shards: 3
+chunk_rows: 100
+figure_precision: bf16
+load_steps: 10
+family:
+  experts: [8, 64]
+  top_k: [2, 8]
+  layers: [16]
+  hidden_size: [2048, 4096]
+  expert_width: [0.5]
+  kv_heads: [4, 8]
+  head_dim: 128
+  vocabulary_size: 32000
+models: [mixtral-8x7b, gpt-oss-120b, switch-base-8]
+gpus: [a100-80gb, rtx-4090]
+batch_sizes: [1, 8]
+routings: [power_law, uniform]
+precisions: [bf16]
+context_tokens: [1024, 65536]
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A checkout with a design space of a few hundred rows."""
+    copy_project(tmp_path)
+    (tmp_path / "config" / "design_space.yaml").write_text(SMALL, encoding="utf-8")
+    return tmp_path
+
+
+def design_of(folder):
+    return open_design_space(
+        folder / "config/design_space.yaml", folder / "config/gpus.yaml", sorted((folder / "config/models").glob("*.yaml"))
+    )
+
+
+def points_of(folder) -> pl.DataFrame:
+    return pl.concat(pl.read_parquet(shard) for shard in sorted((folder / RESULTS / "points").glob("*/points.parquet")))
+
+
+def test_every_point_is_what_the_paper_sweep_says(small):
+    done = snakemake(small, "design_space")
+    assert done.returncode == 0, done.stderr
+    design, points = design_of(small), points_of(small)
+    assert points.height == len(design.models) * design.rows_per_model == (3 + 3 * 4) * 2 * 2 * 2 * 2
+    assert points.n_unique(["architecture", "gpu", "batch_size", "routing", "precision", "context_tokens"]) == points.height
+    settings = read_settings()["assumptions"]
+    from prophet_memory.sweep import Assumptions
+
+    for number, (_, architecture) in enumerate(design.models):
+        grid = Grid(design.gpu_memory_bytes, [1, 8], ["power_law", "uniform"], ["bf16"], ["prophet"])
+        baseline = Grid(design.gpu_memory_bytes, [1, 8], ["power_law", "uniform"], ["bf16"], ["all_resident"])
+        ours, other = (sweep_model(architecture, one, Assumptions(**settings)) for one in (grid, baseline))
+        for row in points.filter(architecture=number).iter_rows(named=True):
+            at = (
+                list(design.gpu_memory_bytes).index(row["gpu"]), [1, 8].index(row["batch_size"]),
+                ["power_law", "uniform"].index(row["routing"]), 0, 0,
+            )  # fmt: skip
+            tokens, base = (np.ma.filled(one["max_context_tokens"], 0)[at] for one in (ours, other))
+            assert row["max_context_tokens"] == tokens
+            assert row["kv_capacity_tokens"] == tokens * row["batch_size"]
+            assert row["free_for_kv_bytes"] == ours["free_for_kv_bytes"][at]
+            holds, base_holds = tokens >= row["context_tokens"], base >= row["context_tokens"]
+            assert row["fit_verdict"] == ("fits" if base_holds else "newly_fits") if holds else "does_not_fit"
+            assert row["kv_extension"] == (tokens / base if holds and base_holds else None)
+
+
+def test_counts_are_those_of_a_plain_loop(small):
+    assert snakemake(small, "design_space").returncode == 0
+    points, design = points_of(small).to_dicts(), design_of(small)
+    by_load, by_sparsity = (pl.read_csv(small / RESULTS / name) for name in COUNTS)
+    for table in (by_load, by_sparsity):
+        assert table["configurations"].sum() == len(points)
+        for verdict in ("fits", "newly_fits"):
+            assert table[verdict].sum() == sum(row["fit_verdict"] == verdict for row in points)
+        assert table["at_least_doubled"].sum() == sum((row["kv_extension"] or 0) >= 2 for row in points)
+    for row in by_sparsity.iter_rows(named=True):
+        mine = [
+            point for point in points
+            if (moe := design.models[point["architecture"]][1].moe).routed_experts == row["experts"] and moe.top_k == row["top_k"]
+            and point["batch_size"] == row["batch_size"] and point["routing"] == row["routing"]
+        ]  # fmt: skip
+        assert len(mine) == row["configurations"]
+        assert sum((point["kv_extension"] or 0) >= 2 for point in mine) == row["at_least_doubled"]
+    for row in by_load.iter_rows(named=True):
+        start, above = row["all_resident_fraction_from"], row["all_resident_fraction_from"] >= 1
+        mine = [
+            point for point in points
+            if start <= point["all_resident_fraction"] and (above or point["all_resident_fraction"] < start + 0.1 - 1e-9)
+            and point["batch_size"] == row["batch_size"] and point["routing"] == row["routing"]
+        ]  # fmt: skip
+        assert len(mine) == row["configurations"]
+
+
+def test_shards_and_blocks_change_no_count_and_a_second_run_no_byte(small):
+    assert snakemake(small, "design_space").returncode == 0
+    first = [(small / RESULTS / name).read_bytes() for name in COUNTS]
+    rows = points_of(small).sort("architecture", "gpu", "batch_size", "routing", "context_tokens")
+    config = small / "config" / "design_space.yaml"
+    config.write_text(SMALL.replace("shards: 3", "shards: 1").replace("chunk_rows: 100", "chunk_rows: 7"), encoding="utf-8")
+    assert snakemake(small, "design_space").returncode == 0
+    assert [(small / RESULTS / name).read_bytes() for name in COUNTS] == first
+    whole = pl.read_parquet(small / RESULTS / "points/shard=0000/points.parquet")
+    assert whole.sort("architecture", "gpu", "batch_size", "routing", "context_tokens").equals(rows)
+    before = (small / RESULTS / "points/shard=0000/points.parquet").read_bytes()
+    assert snakemake(small, "--forcerun", "sweep_design_space", "--", "design_space").returncode == 0
+    assert (small / RESULTS / "points/shard=0000/points.parquet").read_bytes() == before
+
+
+def test_it_is_resumed_by_shard(small):
+    assert snakemake(small, "design_space").returncode == 0
+    for name in COUNTS:
+        (small / RESULTS / name).unlink()
+    (small / RESULTS / "points/shard=0001/points.parquet").unlink()
+    planned = snakemake(small, "design_space", "--dry-run")
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", planned.stdout + planned.stderr, re.MULTILINE))
+    assert jobs["sweep_design_space"] == "1"
+
+
+def counting(small, *shards) -> subprocess.CompletedProcess[str]:
+    """The count alone, over some shards."""
+    models = sorted((small / "config/models").glob("*.yaml"))
+    folder = small / RESULTS
+    command = [
+        sys.executable, REPOSITORY / "scripts/design_space_doubling.py", *models, "--design", small / "config/design_space.yaml",
+        "--architectures", folder / "architectures.parquet", "--shards", *shards, "--by-load", small / "load.csv",
+        "--by-sparsity", small / "sparsity.csv",
+    ]  # fmt: skip
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+
+
+def test_a_bad_shard_is_one_line_and_never_a_short_count(small):
+    assert snakemake(small, "design_space").returncode == 0
+    shards = sorted((small / RESULTS / "points").glob("*/points.parquet"))
+    whole = counting(small, *shards)
+    assert whole.returncode == 0, whole.stderr
+    (small / "load.csv").unlink()
+    swapped = counting(small, shards[1], shards[0], shards[2])
+    missing = counting(small, *shards[:2])
+    shards[2].write_bytes(shards[2].read_bytes()[:-9])
+    cut = counting(small, *shards)
+    for done, said in ((swapped, "architecture: other than the config's"), (missing, "--shards: 2; allowed: 3"), (cut, "sha256")):
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not (small / "load.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("shards: 3", "shards: 0", "config/design_space.yaml: shards: 0; allowed: integer of at least 1"),
+        ("shards: 3", "shard: 3", "config/design_space.yaml: shard: 3; allowed: the keys"),
+        ("kv_heads: [4, 8]", "kv_heads: [5]", "family.kv_heads: 5; allowed: divisors of every hidden_size over head_dim"),
+        ("experts: [8, 64]", "experts: [1]", "family.top_k: [2, 8]; allowed: at least one below the largest number of experts"),
+        ("gpus: [a100-80gb", "gpus: [a100-80", 'gpus: "a100-80"; allowed: the entries of config/gpus.yaml'),
+        ("models: [mixtral-8x7b", "models: [mixtral", 'models: "mixtral"; allowed: the files in config/models'),
+        ("figure_precision: bf16", "figure_precision: int8_experts", 'figure_precision: "int8_experts"; allowed: the values of'),
+        ("batch_sizes: [1, 8]", "batch_sizes: [0]", "batch_sizes[0]: 0; allowed: integer of at least 1"),
+    ],
+)  # fmt: skip
+def test_bad_config_is_one_line(small, right, wrong, said):
+    file = small / "config" / "design_space.yaml"
+    assert right in SMALL
+    file.write_text(SMALL.replace(right, wrong), encoding="utf-8")
+    done = snakemake(small, "--dry-run", "--quiet", "all")
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_the_shipped_space_has_fifty_million_configurations():
+    design = design_of(REPOSITORY)
+    rows = [len(design.members_of_shard(shard)) * design.rows_per_model for shard in range(design.settings["shards"])]
+    assert sum(rows) == len(design.models) * design.rows_per_model >= 50_000_000
+    assert max(rows) - min(rows) <= design.rows_per_model
+    counted = pl.read_csv(REPOSITORY / RESULTS / COUNTS[0])
+    assert counted["configurations"].sum() == sum(rows)
+    assert set(schema("design_space")["properties"]) == set(yaml.safe_load(DESIGN_SPACE_FILE.read_text(encoding="utf-8")))
+
+
+def test_a_member_of_the_family_has_the_parameters_of_its_formula():
+    family = Family([8], [2], [16], [2048], [0.5], [4], 128, 32000)
+    (member,) = family.members()
+    hidden, experts, width = 2048, 8, 1024
+    attention = hidden * (2048 + 2 * 4 * 128) + 2048 * hidden
+    layer = attention + experts * (3 * hidden * width + hidden) + 2 * hidden
+    assert count_parameters(member).total == 16 * layer + hidden + 2 * 32000 * hidden
+
+
+layouts = st.builds(
+    lambda constant, rate, windows: KVLayout(constant, rate, tuple(sorted(windows.items())), 4096),
+    st.integers(0, 10**9), st.integers(0, 10**6), st.dictionaries(st.integers(1, 5000), st.integers(1, 10**6), max_size=3),
+)  # fmt: skip
+
+
+@given(layouts, st.integers(0, 10**4))
+def test_pieces_are_the_lines_of_which_the_cache_is_the_least(layout, tokens):
+    lines = [start_bytes + rate * (tokens - start) for start, start_bytes, rate in pieces(layout)]
+    assert layout.constant_bytes + min(lines) <= bytes_per_sequence(layout, tokens)
+    assert layout.constant_bytes + min(
+        line for line, (start, _, _) in zip(lines, pieces(layout), strict=True) if start <= tokens
+    ) == (bytes_per_sequence(layout, tokens))
+
+
+@given(
+    st.lists(st.integers(0, 2**48), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(0, 2**48), st.integers(0, 2**48), st.integers(1, 2**12)), min_size=1, max_size=8),
+    st.integers(0, 2**32), st.integers(1, 2**32),
+)  # fmt: skip
+def test_the_compiled_kernel_equals_numpy_to_the_bit(memory, points, constant, rate):
+    compiled = pytest.importorskip("prophet_memory.compiled", reason="the extra scale (numba) is not installed: make scale")
+    usable, (need, more, batch) = np.array(memory), (np.array(values) for values in zip(*points, strict=True))
+    reference = evaluate(usable[:, None], need, need + more, batch, KVLayout(constant, rate))
+    out = compiled.empty_outcome(usable.size, need.size)
+    floats = [values.astype(np.float64) for values in (usable, need, need + more, batch, batch * constant, batch * rate)]
+    compiled.evaluate_plain(*floats, out)
+    for name in type(out).__slots__:
+        assert np.array_equal(getattr(out, name), np.broadcast_to(getattr(reference, name), (usable.size, need.size))), name
+
+
+def test_the_compiled_kernel_refuses_what_float64_would_round():
+    compiled = pytest.importorskip("prophet_memory.compiled", reason="the extra scale (numba) is not installed: make scale")
+    one = np.array([1.0])
+    with pytest.raises(OverflowError, match="fewer than"):
+        compiled.evaluate_plain(np.array([2.0**53]), one, one, one, one, one, compiled.empty_outcome(1, 1))
+
+
+def test_a_block_is_the_same_with_either_kernel(assumptions):
+    compiled = pytest.importorskip("prophet_memory.compiled", reason="the extra scale (numba) is not installed: make scale")
+    grid = Grid({"a": 40 * 2**30, "b": 80 * 2**30}, [1, 7, 64], ["power_law", "uniform"], ["bf16", "int8_experts"], ["prophet"])
+    block = [*Family([8, 64], [2], [16], [2048], [0.5, 2.0], [4], 128, 32000).members(), MODELS["mixtral-8x7b"]]
+
+    def kernel(usable, need, *others):
+        out = compiled.empty_outcome(usable.size, need.size)
+        compiled.evaluate_plain(usable, need, *others, out)
+        return out
+
+    plain, fast = (sweep_block(block, grid, [1024, 131072], assumptions, one) for one in (None, kernel))
+    for name, column in plain.items():
+        assert np.array_equal(np.ma.getdata(column), np.ma.getdata(fast[name])), name
+        assert np.array_equal(np.ma.getmaskarray(column), np.ma.getmaskarray(fast[name])), name
+    assert {FIT_VERDICTS[i] for i in np.unique(plain["fit_verdict"])} == set(FIT_VERDICTS)
+
+
+@given(st.integers(-(2**52), 2**52), st.integers(1, 2**40))
+def test_floor_of_a_float_quotient_is_the_integer_quotient(a, b):
+    assert np.floor(np.float64(a) / np.float64(b)) == a // b
+
+
+def test_the_bar_counts_what_is_there_and_passes_the_status_on(small):
+    models = map(str, sorted((small / "config/models").glob("*.yaml")))
+    command = [
+        sys.executable, str(REPOSITORY / "scripts/watch_design_space.py"), *models, "--design", "config/design_space.yaml",
+        "--points", f"{RESULTS}/points", "--reports", "logs/sweep_design_space", "--command",
+    ]  # fmt: skip
+    whole = subprocess.run(
+        [*command, sys.executable, "-m", "snakemake", "design_space"], cwd=small, capture_output=True, text=True, check=False
+    )
+    assert whole.returncode == 0, whole.stderr
+    assert "Sweeping shard 0002" in whole.stderr
+    failed = subprocess.run([*command, sys.executable, "-c", "raise SystemExit(7)"], cwd=small, check=False, capture_output=True)
+    assert failed.returncode == 7
+
+
+def test_memory_does_not_grow_with_the_shard(small):
+    """Ten times the rows in as large blocks: the peak stays, give or take what the allocator keeps."""
+    family = SMALL.replace("layers: [16]", f"layers: {list(range(1, 41))}").replace("chunk_rows: 100", "chunk_rows: 100000")
+    peaks = []
+    for contexts in (400, 4000):
+        text = family.replace("context_tokens: [1024, 65536]", f"context_tokens: {list(range(1, contexts + 1))}")
+        (small / "config" / "design_space.yaml").write_text(text.replace("shards: 3", "shards: 1"), encoding="utf-8")
+        output = small / f"{contexts}.parquet"
+        command = [
+            sys.executable, REPOSITORY / "scripts/sweep_design_space.py", *sorted((small / "config/models").glob("*.yaml")),
+            "--design", small / "config/design_space.yaml", "--shard", 0, "--output", output,
+        ]  # fmt: skip
+        subprocess.run(list(map(str, command)), check=True, env=os.environ | {"POLARS_MAX_THREADS": "1"})
+        peaks.append(yaml.safe_load(output.with_suffix(".json").read_text(encoding="utf-8")))
+    assert peaks[1]["rows"] == 10 * peaks[0]["rows"] > 10**7
+    assert peaks[1]["peak_mib"] < 1.5 * peaks[0]["peak_mib"]
+    assert peaks[1]["peak_mib"] < 1024
