@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -31,6 +33,23 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     """Run Snakemake in a folder with this environment's Python."""
     command = [sys.executable, "-m", "snakemake", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def profile_program(profile: str) -> Path:
+    """Snakemake in a profile's environment, or a reason to skip."""
+    found = REPOSITORY / f".venv-{profile}" / "bin" / "snakemake"
+    if not found.exists():
+        pytest.skip(f"no .venv-{profile}; make .venv-{profile}/prophet-environment PROFILE={profile}")
+    return found
+
+
+def finish(head: subprocess.Popen[str], seconds: float = 300) -> str:
+    """What a head that was started in a session of its own said; killed where it hangs."""
+    try:
+        return head.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(head.pid, signal.SIGKILL)
+        raise AssertionError(f"hangs: {head.communicate()[0]}") from None
 
 
 def known_files() -> list[str]:

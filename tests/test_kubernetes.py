@@ -21,8 +21,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import REPOSITORY, RESULTS, generated, known_files, snakemake
-from test_workflow import small_project
+from conftest import REPOSITORY, RESULTS, finish, generated, known_files, profile_program, small_project, snakemake
 
 VENV = REPOSITORY / ".venv-kubernetes"
 PROFILE = ["--workflow-profile", "profiles/kubernetes", "--seconds-between-status-checks", "1"]
@@ -34,10 +33,7 @@ CREDENTIALS = {"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "an-access-key", "SNAKEMAKE_ST
 @pytest.fixture(scope="session")
 def program() -> Path:
     """Snakemake in the profile's environment."""
-    found = VENV / "bin" / "snakemake"
-    if not found.exists():
-        pytest.skip(f"no {VENV.name}; make {VENV.name}/prophet-environment PROFILE=kubernetes")
-    return found
+    return profile_program("kubernetes")
 
 
 @pytest.fixture(scope="session")
@@ -115,15 +111,6 @@ def start(program: Path, folder: Path, bucket: str, env: dict[str, str], *argume
     command = [program, "--default-storage-prefix", f"s3://{bucket}/run", *arguments]
     out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
     return subprocess.Popen(command, cwd=folder, env=env, text=True, start_new_session=True, **out)
-
-
-def finish(head: subprocess.Popen[str], seconds: float = 300) -> str:
-    """What the head said; killed where it hangs."""
-    try:
-        return head.communicate(timeout=seconds)[0]
-    except subprocess.TimeoutExpired:
-        os.killpg(head.pid, signal.SIGKILL)
-        raise AssertionError(f"hangs: {head.communicate()[0]}") from None
 
 
 def results(folder: Path, bucket: str) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, RESULTS, copy_project, generated, small_project, snakemake
+from conftest import RESULTS, copy_project, finish, generated, profile_program, small_project, snakemake
 from private_slurm import INSTALL, INSTALL_ACCOUNTING, PrivateSlurm, missing_programs, wait_for
 
 DATA = str(RESULTS / "prophet_kv_extension_data.csv")
@@ -24,14 +24,6 @@ QUICK = {
 }
 TWO_GROUPS = ["--group-components", "sweep=2"]
 HEADS: list[subprocess.Popen[str]] = []
-
-
-def program(profile: str) -> Path:
-    """Snakemake in the profile's environment, or a reason to skip."""
-    found = REPOSITORY / f".venv-{profile}" / "bin" / "snakemake"
-    if not found.exists():
-        pytest.skip(f"no {found.parent.parent.name}; make {found.parent.parent.name}/prophet-environment PROFILE={profile}")
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +51,7 @@ def project(tmp_path):
 def start(slurm: PrivateSlurm, folder: Path, *options: str, profile: str = "slurm", target: str = DATA) -> subprocess.Popen[str]:
     """Start Snakemake's head on the cluster."""
     groups = TWO_GROUPS if profile == "slurm" else []
-    command = [program(profile), target, "--workflow-profile", f"profiles/{profile}", *groups, *QUICK[profile], *options]
+    command = [profile_program(profile), target, "--workflow-profile", f"profiles/{profile}", *groups, *QUICK[profile], *options]
     out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
     head = subprocess.Popen(command, cwd=folder, env=slurm.environment, text=True, start_new_session=True, **out)
     HEADS.append(head)
@@ -77,18 +69,9 @@ def heads():
     HEADS.clear()
 
 
-def finish(head: subprocess.Popen[str], seconds: float = 240) -> str:
-    """What the head said; killed where it hangs."""
-    try:
-        return head.communicate(timeout=seconds)[0]
-    except subprocess.TimeoutExpired:
-        os.killpg(head.pid, signal.SIGKILL)
-        raise AssertionError(f"hangs: {head.communicate()[0]}") from None
-
-
 def test_the_documented_command_gives_the_committed_bytes(slurm, tmp_path, built):
     copy_project(tmp_path)
-    (tmp_path / ".venv-slurm").symlink_to(program("slurm").parent.parent)
+    (tmp_path / ".venv-slurm").symlink_to(profile_program("slurm").parent.parent)
     flags = " ".join(QUICK["slurm"])
     # The environment is there already (--old-file); its making is what `make test` itself has shown.
     command = ["make", "--old-file", ".venv-slurm/prophet-environment", "paper", "PROFILE=slurm", f"SNAKEFLAGS={flags}"]

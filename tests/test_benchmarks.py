@@ -1,0 +1,52 @@
+"""The benchmarks run, and what is derived from their tables is what the committed tables say."""
+
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from conftest import REPOSITORY
+
+FOLDER = REPOSITORY / "evaluation" / "benchmarks"
+BENCHMARKS = sorted(path for path in (REPOSITORY / "benchmarks").glob("*.py") if path.stem != "measure")
+
+
+def run(name: str, *arguments: object) -> None:
+    command = [sys.executable, REPOSITORY / "benchmarks" / f"{name}.py", *arguments]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda path: path.stem)
+def test_every_benchmark_says_how_it_is_run(benchmark):
+    done = subprocess.run([sys.executable, benchmark, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--output" in done.stdout
+
+
+def test_plan_figure_and_page_follow_from_the_tables(tmp_path):
+    run("schedule", "--output", tmp_path / "schedule.csv")
+    assert (tmp_path / "schedule.csv").read_bytes() == (FOLDER / "schedule.csv").read_bytes()
+    run("plan", "--output", tmp_path / "scaling.md")
+    assert (tmp_path / "scaling.md").read_bytes() == (REPOSITORY / "docs" / "scaling.md").read_bytes()
+    run("draw", "--output", tmp_path / "benchmarks.pdf")
+    assert (tmp_path / "benchmarks.pdf").read_bytes() == (FOLDER / "benchmarks.pdf").read_bytes()
+
+
+def test_the_kernel_is_measured(tmp_path):
+    run("kernel", "--repeat", 1, "--output", tmp_path / "kernel.csv")
+    table = pl.read_csv(tmp_path / "kernel.csv")
+    assert set(table["kernel"]) >= {"numpy"}
+    assert (table["fraction_of_fill"] > 0).all()
+    # A share is that of the two rates beside it.
+    shares = table["written_bytes_per_s"] / table["fill_bytes_per_s"]
+    assert (shares / table["fraction_of_fill"] - 1).abs().max() < 1e-6
+
+
+def test_a_slower_file_system_or_fewer_nodes_never_end_sooner(tmp_path):
+    ends = {}
+    for name, options in {"base": (), "slow disk": ("--file-operations-per-s", 10_000), "few": ("--nodes", 10)}.items():
+        run("schedule", *options, "--output", tmp_path / "schedule.csv")
+        ends[name] = pl.read_csv(tmp_path / "schedule.csv")["until_last_shard_h"]
+    assert (ends["slow disk"] >= ends["base"]).all()
+    assert (ends["few"] >= ends["base"]).all()
+    assert ends["few"].max() > ends["base"].min()
