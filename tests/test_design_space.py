@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 
@@ -115,6 +116,20 @@ def test_counts_are_those_of_a_plain_loop(small):
             and point["batch_size"] == row["batch_size"] and point["routing"] == row["routing"]
         ]  # fmt: skip
         assert len(mine) == row["configurations"]
+
+
+def test_a_capacity_of_exactly_twice_counts_as_doubled():
+    counts = runpy.run_path(str(REPOSITORY / "scripts/design_space_doubling.py"), run_name="imported")["COUNTS"]
+    verdicts = ["fits", "fits", "fits", "newly_fits", "does_not_fit"]
+    points = pl.DataFrame({"fit_verdict": verdicts, "kv_extension": [1.999999, 2.0, 3.5, None, None]})
+    assert points.select(**counts).row(0) == (5, 3, 1, 2)
+
+
+def test_a_sequence_as_long_as_the_cache_allows_fits_and_one_token_more_does_not(assumptions):
+    block, grid = [MODELS["mixtral-8x7b"]], Grid({"a": 80 * 2**30}, [4], ["uniform"], ["int8_experts"], ["prophet"])
+    longest = int(sweep_block(block, grid, [1], assumptions)["max_context_tokens"].ravel()[0])
+    verdicts = sweep_block(block, grid, [longest, longest + 1], assumptions)["fit_verdict"].ravel()
+    assert [FIT_VERDICTS[i] for i in verdicts] == ["newly_fits", "does_not_fit"]
 
 
 def test_shards_and_blocks_change_no_count_and_a_second_run_no_byte(small):

@@ -28,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as problem:
-        if problem.filename in {None, str(temporary)}:
+        if problem.errno is not None and problem.filename in {None, str(temporary)}:
             problem.filename = str(path)  # a full disk is reported without a name by some writers
         raise
     finally:

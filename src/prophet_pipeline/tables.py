@@ -27,7 +27,9 @@ def replacing_table(path: Path) -> Iterator[Path]:
     with replacing(path) as temporary:
         try:
             yield temporary
-        except pl.exceptions.PolarsError as problem:
+        except (pl.exceptions.PolarsError, OSError) as problem:
+            if isinstance(problem, OSError) and problem.errno is not None:
+                raise
             full = os.statvfs(path.parent).f_bavail == 0
             reason = os.strerror(errno.ENOSPC) if full else f"not written ({problem})"
             raise OSError(errno.ENOSPC if full else errno.EIO, reason, str(path)) from problem
