@@ -16,7 +16,7 @@ from matplotlib.ticker import PercentFormatter
 from prophet_memory.routing import power_law_batch_for_fraction, uniform_batch_for_fraction
 from prophet_pipeline.command import run
 from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_DASHES, LAW_LABELS, new_figure, save
-from prophet_pipeline.tables import read_table
+from prophet_pipeline.tables import FLOAT_DECIMALS, read_table
 from prophet_pipeline.text import PRECISION_LABELS
 
 HALF = 0.5
@@ -52,10 +52,10 @@ def batch_axis(panel: Axes, batches: Sequence[int]) -> None:
     panel.tick_params(axis="y", length=0)
 
 
-def load_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int]) -> Any:  # noqa: ANN401 - what a colour bar takes
+def load_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], steps: int) -> Any:  # noqa: ANN401 - what a colour bar takes
     """Rows by the share of the memory that all experts would take; the row on top takes more than there is."""
     column = "all_resident_fraction_from"
-    below = sorted(start for start in table[column].unique().to_list() if start < 1)
+    below = [round(step / steps, FLOAT_DECIMALS) for step in range(steps)]
     doubled = share(table, column, below, batches, "at_least_doubled", pl.col("fits"))
     cells = panel.pcolormesh(edges(batches), [*below, 1.0], doubled, cmap="Blues", vmin=0, vmax=1)
     newly = share(table, column, [1.0], batches, "newly_fits", pl.col("configurations"))
@@ -72,9 +72,10 @@ def load_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int]) -> Any:
 
 
 def sparsity_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], law: str, exponent: float) -> None:
-    """Rows by octaves of E/k, with the batch at which half the experts are active."""
+    """Rows by octaves of E/k in which something fits, with the batch at which half the experts are active."""
     table = table.with_columns(octave=(pl.col("experts") / pl.col("top_k")).log(2).floor())
-    octaves = sorted(table["octave"].unique().to_list())
+    occupied = table.filter(pl.col("fits") > 0)["octave"].to_list() or [0.0]
+    octaves = [float(octave) for octave in range(int(min(occupied)), int(max(occupied)) + 1)]
     cells = share(table, "octave", octaves, batches, "at_least_doubled", pl.col("fits"))
     borders = [2.0 ** (octave + step) for octave, step in [*((o, 0) for o in octaves), (octaves[-1], 1)]]
     panel.pcolormesh(edges(batches), borders, cells, cmap="Blues", vmin=0, vmax=1)
@@ -100,6 +101,7 @@ def main() -> None:
     parser.add_argument("--by-load", type=Path, required=True, help="counts by share of the memory that all experts would take")
     parser.add_argument("--by-sparsity", type=Path, required=True, help="counts by number of experts and top-k")
     parser.add_argument("--precision", required=True, help="precision to show")
+    parser.add_argument("--load-steps", type=int, required=True, help="steps of the share between 0 and 1")
     parser.add_argument("--power-law-exponent", type=float, required=True)
     parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
     args = parser.parse_args()
@@ -109,7 +111,7 @@ def main() -> None:
     figure = new_figure(DOUBLE_COLUMN_INCHES, 4.4)
     panels = figure.subplots(2, len(laws), sharex=True, sharey="row", squeeze=False)
     for column, law in enumerate(laws):
-        cells = load_panel(panels[0, column], by_load.filter(routing=law), batches)
+        cells = load_panel(panels[0, column], by_load.filter(routing=law), batches, args.load_steps)
         sparsity_panel(panels[1, column], by_sparsity.filter(routing=law), batches, law, args.power_law_exponent)
         panels[0, column].set_title(LAW_LABELS[law])
         panels[1, column].set_xlabel("Batch size")

@@ -266,7 +266,7 @@ def test_pods_give_the_same_bytes(program, s3, bucket, filled, expected, cluster
     assert (cluster.folder / name / "src" / "prophet_memory").is_dir(), "what git tracks has come along"
     container = job["spec"]["template"]["spec"]["containers"][0]
     assert container["image"] in (filled / "profiles/kubernetes/config.yaml").read_text(encoding="utf-8")
-    assert container["resources"]["requests"].items() >= {"cpu": "1900m", "memory": "800M"}.items()
+    assert container["resources"]["requests"].items() >= {"cpu": "1900m", "memory": "2000M"}.items()
     assert not any(value in json.dumps(cluster.jobs) + said for value in CREDENTIALS.values())
     assert cluster.secrets == {}, "removed at the end"
     again = start(program, filled, bucket, env, *PROFILE)

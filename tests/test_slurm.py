@@ -116,7 +116,7 @@ def test_a_job_asks_for_what_its_rule_says_and_goes_where_the_user_says(slurm, p
     assert "Partition=main" in shown
     assert "Nice=7" in shown
     assert "NumCPUs=2" in shown, "two slots"
-    assert "MinMemoryNode=800M" in shown, "of 400 MiB each"
+    assert "MinMemoryNode=2000M" in shown, "of 1000 MiB each"
     assert "logs/slurm/" in shown
     finish(head)
     assert head.returncode == 0

@@ -38,8 +38,8 @@ rule sweep_design_space:
     threads: 1
     resources:
         **PLACE,
-        # Seen: 250 MiB whatever the size of the shard, and Snakemake's own process.
-        mem_mb=memory(1000),
+        # Seen: 250 MiB whatever the size of the shard, beside Snakemake's own as above; 2 s.
+        mem_mb=memory(1500),
         runtime=30,
     params:
         assumptions=compact_json(ASSUMPTIONS),
@@ -91,7 +91,7 @@ rule design_space_doubling:
     threads: 1
     resources:
         **PLACE,
-        # Seen: 380 MiB for 59 million rows, read as a stream.
+        # Seen: 380 MiB for 59 million rows, read as a stream; 5 s.
         mem_mb=memory(2000),
         runtime=60,
     message:
@@ -120,12 +120,13 @@ rule figure_design_space:
         "logs/figure_design_space.log",
     params:
         precision=DESIGN["figure_precision"],
+        load_steps=DESIGN["load_steps"],
         exponent=ASSUMPTIONS["power_law_exponent"],
     message:
         "Drawing the design space"
     shell:
         "python3 {input.script} --by-load {input.by_load} --by-sparsity {input.by_sparsity}"
-        " --precision {params.precision} --power-law-exponent {params.exponent} --output {output} 2> {log}"
+        " --precision {params.precision} --load-steps {params.load_steps} --power-law-exponent {params.exponent} --output {output} 2> {log}"
 
 
 rule design_space:

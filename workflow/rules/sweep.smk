@@ -25,8 +25,8 @@ rule sweep_model:
     threads: 1
     resources:
         **PLACE,
-        # Seen: 170 MiB with Snakemake's own process beside the script, 3 s.
-        mem_mb=memory(400),
+        # Seen: 90 MiB, beside up to three processes of Snakemake's with 170 MiB each; 1 s.
+        mem_mb=memory(1000),
         runtime=5,
     params:
         sweep=AXES,
