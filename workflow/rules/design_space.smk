@@ -126,7 +126,8 @@ rule figure_design_space:
         "Drawing the design space"
     shell:
         "python3 {input.script} --by-load {input.by_load} --by-sparsity {input.by_sparsity}"
-        " --precision {params.precision} --load-steps {params.load_steps} --power-law-exponent {params.exponent} --output {output} 2> {log}"
+        " --precision {params.precision} --load-steps {params.load_steps}"
+        " --power-law-exponent {params.exponent} --output {output} 2> {log}"
 
 
 rule design_space:
