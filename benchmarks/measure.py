@@ -13,6 +13,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = REPOSITORY / "evaluation" / "benchmarks"
+KIBIBYTES_PER_MEBIBYTE = 1024
 SINGLE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
 os.environ.update(SINGLE_THREAD)  # before numpy or polars is imported
 
@@ -30,10 +31,15 @@ def timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def script(name: str, *arguments: object) -> None:
-    """Run one of the project's scripts as a process of its own, as the rules do."""
+def script(name: str, *arguments: object) -> int:
+    """Run one of the project's scripts as a process of its own, as the rules do; its peak memory in MiB."""
     command = [sys.executable, str(REPOSITORY / "scripts" / f"{name}.py"), *map(str, arguments)]
-    subprocess.run(command, cwd=REPOSITORY, check=True)
+    with subprocess.Popen(command, cwd=REPOSITORY) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return round(usage.ru_maxrss / KIBIBYTES_PER_MEBIBYTE)
 
 
 def parser(description: str | None, output: str) -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +25,13 @@ from prophet_pipeline.tables import replacing_table
 
 KIBIBYTES_PER_MEBIBYTE = 1024
 Floats = npt.NDArray[np.float64]
+
+
+def peak_mib() -> int | None:
+    """Largest resident memory of this process, where Linux tells; getrusage would count what the parent had before exec."""
+    status = Path("/proc/self/status")
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"), re.MULTILINE) if status.exists() else None
+    return None if found is None else round(int(found[1]) / KIBIBYTES_PER_MEBIBYTE)
 
 
 def compiled_kernel() -> PlainKernel | None:
@@ -82,8 +89,7 @@ def write_shard(design: DesignSpace, members: range, assumptions: Assumptions, o
         source = register_io_source(lambda *_: blocks(design, members, assumptions, progress), schema=schema)
         source.sink_parquet(temporary, compression="zstd", row_group_size=design.settings["chunk_rows"], maintain_order=True)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIBIBYTES_PER_MEBIBYTE
-    write_sidecar(output, rows, seconds=round(seconds, 3), peak_mib=round(peak))
+    write_sidecar(output, rows, seconds=round(seconds, 3), peak_mib=peak_mib())
 
 
 def main() -> None:

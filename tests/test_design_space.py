@@ -304,6 +304,7 @@ def test_the_bar_counts_what_is_there_and_passes_the_status_on(small):
 
 def test_memory_does_not_grow_with_the_shard(small):
     """Ten times the rows in as large blocks: the peak stays, give or take what the allocator keeps."""
+    ballast = b"x" * 1100 * 2**20  # what the parent holds is not the job's
     family = SMALL.replace("layers: [16]", f"layers: {list(range(1, 41))}").replace("chunk_rows: 100", "chunk_rows: 100000")
     peaks = []
     for contexts in (400, 4000):
@@ -318,4 +319,4 @@ def test_memory_does_not_grow_with_the_shard(small):
         peaks.append(yaml.safe_load(output.with_suffix(".json").read_text(encoding="utf-8")))
     assert peaks[1]["rows"] == 10 * peaks[0]["rows"] > 10**7
     assert peaks[1]["peak_mib"] < 1.5 * peaks[0]["peak_mib"]
-    assert peaks[1]["peak_mib"] < 1024
+    assert peaks[1]["peak_mib"] < 1024 < len(ballast) / 2**20
