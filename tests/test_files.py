@@ -76,3 +76,10 @@ def test_a_script_says_in_one_line_that_the_disk_is_full(tiny_disk):
     done = subprocess.run([*command, "--output", str(tiny_disk / "a.parquet")], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == f"{tiny_disk}/a.parquet: No space left on device; allowed: a file system that can be read and written\n"
+
+
+def test_text_that_does_not_fit_names_its_file(tiny_disk):
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        write_text(tiny_disk / "a.tex", "x" * 100_000)
+    assert raised.value.filename == str(tiny_disk / "a.tex")
+    assert list(tiny_disk.iterdir()) == []
