@@ -47,7 +47,8 @@ def counted(points: pl.LazyFrame, keys: Sequence[str]) -> pl.DataFrame:
 
 def load_bin(steps: int) -> pl.Expr:
     """Lower end of the step of the share of the GPU's memory that all experts resident would take; the last holds all from 1."""
-    return ((pl.col("all_resident_fraction") * steps).floor().clip(0, steps) / steps).alias("all_resident_fraction_from")
+    step = (pl.col("all_resident_fraction").cast(pl.Float64) * steps).floor().clip(0, steps)
+    return (step / steps).alias("all_resident_fraction_from")
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from prophet_memory.routing import power_law_batch_for_fraction, uniform_batch_for_fraction
-from prophet_pipeline.command import run
+from prophet_pipeline.command import ConfigurationError, run
 from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_DASHES, LAW_LABELS, new_figure, save
 from prophet_pipeline.tables import FLOAT_DECIMALS, read_table
 from prophet_pipeline.text import PRECISION_LABELS
@@ -56,6 +56,8 @@ def load_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], steps: 
     """Rows by the share of the memory that all experts would take; the row on top takes more than there is."""
     column = "all_resident_fraction_from"
     below = [round(step / steps, FLOAT_DECIMALS) for step in range(steps)]
+    if unknown := set(table[column].unique()) - {*below, 1.0}:
+        raise ConfigurationError(f"--by-load: {column}: {min(unknown)}; allowed: {steps} steps from 0 to 1, as --load-steps says")
     doubled = share(table, column, below, batches, "at_least_doubled", pl.col("fits"))
     cells = panel.pcolormesh(edges(batches), [*below, 1.0], doubled, cmap="Blues", vmin=0, vmax=1)
     newly = share(table, column, [1.0], batches, "newly_fits", pl.col("configurations"))

@@ -108,6 +108,7 @@ def test_counts_are_those_of_a_plain_loop(small):
         ]  # fmt: skip
         assert len(mine) == row["configurations"]
         assert sum((point["kv_extension"] or 0) >= 2 for point in mine) == row["at_least_doubled"]
+    assert set(by_load["all_resident_fraction_from"]) <= {round(step / 10, 9) for step in range(11)}
     for row in by_load.iter_rows(named=True):
         start, above = row["all_resident_fraction_from"], row["all_resident_fraction_from"] >= 1
         mine = [
