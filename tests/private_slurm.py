@@ -35,7 +35,8 @@ AuthType=auth/munge
 AuthInfo=socket={sockets}/munge
 CredType=cred/munge
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool-%n
+SlurmdSpoolDir={sockets}/%n
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
@@ -209,8 +210,9 @@ class PrivateSlurm:
         return is_daemon and any(link.readlink() == log for link in (process / "fd").iterdir())
 
     def _write_files(self) -> None:
-        for name in ("state", "bin", *(f"spool-{node}" for node in self.nodes)):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        spools = [self.sockets / node for node in self.nodes]  # of the step daemons, with sockets too
+        for folder in (self.folder / "state", self.folder / "bin", *spools):
+            folder.mkdir(parents=True, exist_ok=True)
         values = vars(self) | {"user": getpass.getuser(), "host": socket.gethostname().split(".")[0]}
         accounting = (ACCOUNTING_CONF if self.accounting else NO_ACCOUNTING_CONF).format(**values)
         text = SLURM_CONF.format(**(values | {"accounting": accounting}))
