@@ -17,6 +17,7 @@ from prophet_memory.architecture import (
     FeedForward,
     GatedDeltaNet,
     LatentAttention,
+    LightningAttention,
     Mamba,
     Mixer,
 )
@@ -41,6 +42,8 @@ def mixer_values_per_token(mixer: Mixer) -> int:
             return 5 * mixer.inner_size + mixer.dt_rank + 2 * mixer.state_size
         case GatedDeltaNet():  # queries, keys and values before and after the convolution, the gate, the output
             return 2 * mixer.conv_size + 2 * mixer.value_size + 2 * mixer.value_heads
+        case LightningAttention():  # queries, keys and values, the gate, the output
+            return 5 * mixer.heads * mixer.head_dim
 
 
 def feed_forward_values_per_token(block: FeedForward, hidden_size: int) -> int:

@@ -53,6 +53,7 @@ class LatentAttention:
     qk_rope_head_dim: int
     v_head_dim: int
     q_lora_rank: int | None = None
+    bias: bool = False  # on the projections down to the latents and on the output
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,15 @@ class GatedDeltaNet:
         return 2 * self.key_size + self.value_size
 
 
-Mixer = Attention | LatentAttention | Mamba | GatedDeltaNet
+@dataclass(frozen=True, slots=True)
+class LightningAttention:
+    """Linear attention with a decaying state of head_dim x head_dim in each head, a gate and a norm on its output (MiniMax)."""
+
+    heads: int
+    head_dim: int
+
+
+Mixer = Attention | LatentAttention | Mamba | GatedDeltaNet | LightningAttention
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +127,15 @@ class MoE:
     router_bias: bool = False
     shared_intermediate_size: int = 0  # all shared experts together, as one wide block
     shared_gate: bool = False  # a sigmoid gate (one output) on the shared block
+    shared_bias: bool = False
     parallel_dense_intermediate_size: int = 0  # a dense residual branch with a norm of its own (Arctic)
 
     def __post_init__(self) -> None:
         if self.top_k > self.routed_experts:
             raise ArchitectureError("top_k", self.top_k, f"at most routed_experts ({self.routed_experts})")
-        if self.shared_gate and not self.shared_intermediate_size:
-            raise ArchitectureError("shared_gate", self.shared_gate, "false without shared_intermediate_size")
+        for key in ("shared_gate", "shared_bias"):
+            if getattr(self, key) and not self.shared_intermediate_size:
+                raise ArchitectureError(key, True, "false without shared_intermediate_size")
 
 
 FeedForward = Dense | MoE
@@ -164,6 +175,8 @@ class Architecture:
     decoder: Stack
     encoder: Stack | None = None
     norms_per_sublayer: int = 1  # 2 where a norm also follows each sublayer (Grok-1)
+    norm_bias: bool = False  # LayerNorm with a bias instead of a weight alone
+    lm_head_bias: bool = False
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
@@ -203,6 +216,7 @@ MIXER_KINDS: dict[str, type[Mixer]] = {
     "latent_attention": LatentAttention,
     "mamba": Mamba,
     "gated_deltanet": GatedDeltaNet,
+    "lightning_attention": LightningAttention,
 }
 FEED_FORWARD_KINDS: dict[str, type[FeedForward]] = {"dense": Dense, "moe": MoE}
 

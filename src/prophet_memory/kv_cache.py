@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from prophet_memory.architecture import Architecture, Attention, GatedDeltaNet, LatentAttention, Mamba, Mixer
+from prophet_memory.architecture import Architecture, Attention, GatedDeltaNet, LatentAttention, LightningAttention, Mamba, Mixer
 
 IntArray = npt.NDArray[np.int64]
 
@@ -55,6 +55,8 @@ def mixer_state_values(mixer: Mixer) -> tuple[int, int]:
         case GatedDeltaNet():
             state = mixer.value_heads * mixer.key_head_dim * mixer.value_head_dim
             return mixer.conv_size * mixer.conv_kernel, state
+        case LightningAttention():
+            return 0, mixer.heads * mixer.head_dim**2
         case _:
             return 0, 0
 

@@ -14,6 +14,7 @@ from prophet_memory.architecture import (
     Dense,
     GatedDeltaNet,
     LatentAttention,
+    LightningAttention,
     Mamba,
     Mixer,
     MoE,
@@ -92,7 +93,8 @@ def latent_attention_parameters(mixer: LatentAttention, hidden_size: int) -> int
         query = hidden_size * mixer.q_lora_rank + mixer.q_lora_rank + mixer.q_lora_rank * mixer.query_heads * qk_head_dim
     latent = hidden_size * (mixer.kv_lora_rank + mixer.qk_rope_head_dim) + mixer.kv_lora_rank
     up = mixer.kv_lora_rank * mixer.query_heads * (mixer.qk_nope_head_dim + mixer.v_head_dim)
-    return query + latent + up + mixer.query_heads * mixer.v_head_dim * hidden_size
+    bias = (mixer.q_lora_rank or 0) + mixer.kv_lora_rank + mixer.qk_rope_head_dim + hidden_size if mixer.bias else 0
+    return query + latent + up + mixer.query_heads * mixer.v_head_dim * hidden_size + bias
 
 
 def mamba_parameters(mixer: Mamba, hidden_size: int) -> int:
@@ -116,6 +118,12 @@ def gated_deltanet_parameters(mixer: GatedDeltaNet, hidden_size: int) -> int:
     return projections + inner + mixer.value_size * hidden_size
 
 
+def lightning_attention_parameters(mixer: LightningAttention, hidden_size: int) -> int:
+    """Lightning attention: queries, keys and values at once, output gate, output, and a norm over all heads."""
+    size = mixer.heads * mixer.head_dim
+    return 5 * hidden_size * size + size
+
+
 def mixer_parameters(mixer: Mixer, hidden_size: int) -> int:
     """Parameters of one mixer, whatever its kind."""
     match mixer:
@@ -127,6 +135,8 @@ def mixer_parameters(mixer: Mixer, hidden_size: int) -> int:
             return mamba_parameters(mixer, hidden_size)
         case GatedDeltaNet():
             return gated_deltanet_parameters(mixer, hidden_size)
+        case LightningAttention():
+            return lightning_attention_parameters(mixer, hidden_size)
 
 
 def feed_forward_weights(intermediate_size: int, hidden_size: int, *, gated: bool) -> int:
@@ -155,11 +165,13 @@ def router_parameters(moe: MoE, hidden_size: int) -> int:
 def shared_expert_parameters(moe: MoE, hidden_size: int) -> int:
     """All shared experts of one layer with their gate."""
     block = feed_forward_weights(moe.shared_intermediate_size, hidden_size, gated=moe.gated)
+    if moe.shared_bias:
+        block += feed_forward_output_channels(moe.shared_intermediate_size, hidden_size, gated=moe.gated)
     return block + (hidden_size if moe.shared_gate else 0)
 
 
 def norm_parameters(architecture: Architecture) -> int:
-    """The norms around sublayers and the final one of each stack (weights only: RMS norm, or LayerNorm without bias)."""
+    """The norms around sublayers and the final one of each stack: weights, and biases with `norm_bias`."""
     norms = 0
     for stack in architecture.stacks:
         for layer in stack.layers:
@@ -168,7 +180,7 @@ def norm_parameters(architecture: Architecture) -> int:
                 sublayers += 1
             norms += layer.count * sublayers * architecture.norms_per_sublayer
         norms += 1
-    return norms * architecture.hidden_size
+    return norms * architecture.hidden_size * (2 if architecture.norm_bias else 1)
 
 
 def count_parameters(architecture: Architecture) -> ParameterCounts:
@@ -199,7 +211,8 @@ def count_parameters(architecture: Architecture) -> ParameterCounts:
         dense_feed_forward=dense,
         norm=norm_parameters(architecture),
         embedding=embedding,
-        lm_head=0 if architecture.tied_embeddings else embedding,
+        lm_head=(0 if architecture.tied_embeddings else embedding)
+        + (architecture.vocabulary_size if architecture.lm_head_bias else 0),
         expert_weight=expert_weight,
         expert_bias=per_expert - expert_weight,
         top_k_expert=moe_layers * moe.top_k * per_expert,
