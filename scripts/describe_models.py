@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.kv_cache import cross_attention_bytes_per_source_token, kv_layout, state_bytes_per_sequence
+from prophet_memory.kv_cache import CacheFormats, cross_attention_bytes_per_source_token, kv_layout, state_bytes_per_sequence
 from prophet_memory.parameters import count_parameters
+from prophet_memory.precision import CACHE_FORMATS, DEFAULT_FORMAT, FORMATS
 from prophet_pipeline.command import run
 from prophet_pipeline.configuration import model_architecture, read_model
 from prophet_pipeline.tables import write_rows
@@ -25,10 +26,10 @@ def expert_count_groups(expert_counts: Sequence[int], upper_ends: Sequence[int])
     return {count: labels[i] for i, own in members.items() for count in own}
 
 
-def description(architecture: Architecture, value_bytes: int, state_value_bytes: int) -> dict[str, Any]:
+def description(architecture: Architecture, cache: CacheFormats) -> dict[str, Any]:
     """Counts and sizes of one model."""
     counts = count_parameters(architecture)
-    layout = kv_layout(architecture, value_bytes=value_bytes, state_value_bytes=state_value_bytes, source_tokens=0)
+    layout = kv_layout(architecture, cache, source_tokens=0)
     return {
         "layers": architecture.layer_count,
         "moe_layers": architecture.moe_layer_count,
@@ -50,10 +51,8 @@ def description(architecture: Architecture, value_bytes: int, state_value_bytes:
         "kv_bytes_per_token": layout.bytes_per_token,
         "kv_bytes_per_token_beyond_windows": layout.unbounded_bytes_per_token,
         "window_tokens": max((window for window, _ in layout.windows), default=None),
-        "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, value_bytes=value_bytes),
-        "state_bytes_per_sequence": state_bytes_per_sequence(
-            architecture, conv_value_bytes=value_bytes, state_value_bytes=state_value_bytes
-        ),
+        "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, cache.kv),
+        "state_bytes_per_sequence": state_bytes_per_sequence(architecture, cache),
         "max_context_tokens": architecture.max_context_tokens,
     }
 
@@ -63,15 +62,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path, nargs="+", help="catalogue files, config/models/<slug>.yaml")
     parser.add_argument("--expert-count-groups", type=int, nargs="+", required=True, help="upper ends, ascending")
-    parser.add_argument("--kv-value-bytes", type=int, default=2)
-    parser.add_argument("--state-value-bytes", type=int, default=2)
+    for part in ("kv", "state"):
+        parser.add_argument(f"--{part}-format", choices=CACHE_FORMATS, default=DEFAULT_FORMAT)
     parser.add_argument("--output", type=Path, required=True, help="CSV file")
     args = parser.parse_args()
+    cache = CacheFormats(FORMATS[args.kv_format], FORMATS[args.state_format], FORMATS[DEFAULT_FORMAT])
     rows = []
     for file in sorted(args.models, key=lambda file: file.stem):
         entry = read_model(file)
-        own = description(model_architecture(entry, file), args.kv_value_bytes, args.state_value_bytes)
-        published = entry.get("published_precision", "bf16")
+        architecture = model_architecture(entry, file)
+        own, published = description(architecture, cache), architecture.published_precision
         rows.append(
             {"model": file.stem, "name": entry["name"], "family": entry["family"], "published_precision": published} | own
         )

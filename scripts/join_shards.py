@@ -19,6 +19,7 @@ from prophet_pipeline.tables import write_table
 # Axes of the config by the key column that they fill, in the order of the results contract.
 AXES = {
     "gpu": "gpus",
+    "n_gpus": "n_gpus",
     "batch_size": "batch_sizes",
     "routing": "routings",
     "precision": "precisions",

@@ -9,13 +9,20 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from prophet_memory.parallelism import ParallelismError
 from prophet_memory.sweep import FIT_VERDICTS, Assumptions, Grid, sweep_model
 from prophet_pipeline.command import run
-from prophet_pipeline.configuration import GPUS_FILE, model_architecture, read_gpus, read_model, read_settings
+from prophet_pipeline.configuration import (
+    GPUS_FILE,
+    SETTINGS_FILE,
+    error,
+    model_architecture,
+    read_gpus,
+    read_model,
+    read_settings,
+)
 from prophet_pipeline.shards import write_sidecar
 from prophet_pipeline.tables import write_table
-
-N_GPUS = 1
 
 
 def shard(slug: str, grid: Grid, columns: dict[str, np.ndarray]) -> pl.DataFrame:
@@ -26,8 +33,7 @@ def shard(slug: str, grid: Grid, columns: dict[str, np.ndarray]) -> pl.DataFrame
         if np.ma.isMaskedArray(array):
             defined = pl.Series(~np.ma.getmaskarray(array).ravel())
             table = table.with_columns(pl.when(defined).then(pl.col(name)).alias(name))
-    table.insert_column(0, pl.lit(slug).alias("model"))
-    return table.insert_column(2, pl.lit(N_GPUS).alias("n_gpus"))
+    return table.insert_column(0, pl.lit(slug).alias("model"))
 
 
 def main() -> None:
@@ -48,13 +54,17 @@ def main() -> None:
     # Every axis in the order of its values, so that the order of the lists in config changes no byte.
     grid = Grid(
         gpu_memory_bytes={name: gpus[name]["memory"]["bytes"] for name in sorted(sweep["gpus"])},
+        n_gpus=sorted(sweep["n_gpus"]),
         batch_sizes=sorted(sweep["batch_sizes"]),
         routings=sorted(sweep["routings"]),
         precisions=sorted(sweep["precisions"]),
         policies=sorted(sweep["policies"]),
     )
     architecture = model_architecture(read_model(args.model), args.model)
-    columns = sweep_model(architecture, grid, Assumptions(**settings["assumptions"]))
+    try:
+        columns = sweep_model(architecture, grid, Assumptions(**settings["assumptions"]))
+    except ParallelismError as problem:
+        raise error(SETTINGS_FILE, f"sweep.{problem.key}", problem.value, f"{problem.allowed}, {args.model.stem}") from None
     table = shard(args.model.stem, grid, columns)
     write_table(table, args.output)
     write_sidecar(args.output, table.height)

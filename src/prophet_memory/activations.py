@@ -21,64 +21,84 @@ from prophet_memory.architecture import (
     Mamba,
     Mixer,
 )
+from prophet_memory.parallelism import ALONE, Parallelism
 
 IntArray = npt.NDArray[np.int64]
 
 LOGIT_BYTES = 4  # engines sample from fp32 logits
 
 
-def mixer_values_per_token(mixer: Mixer) -> int:
-    """Values alive at once in a mixer, per token: what its projections yield and what it hands to the output projection."""
+def mixer_values_per_token(mixer: Mixer, *, tensor: int = 1) -> int:
+    """Values alive at once in a mixer, per token: what its projections yield and what it hands to the output projection.
+
+    Each of `tensor` GPUs has them for its share of the heads.
+    """
+
+    def share(units: int) -> int:
+        return -(-units // tensor)
+
     match mixer:
         case Attention():
-            query = mixer.query_heads * mixer.head_dim
-            return query * (3 if mixer.output_gate else 2) + 2 * mixer.kv_heads * mixer.head_dim
+            query = share(mixer.query_heads) * mixer.head_dim
+            return query * (3 if mixer.output_gate else 2) + 2 * share(mixer.kv_heads) * mixer.head_dim
         case LatentAttention():
-            heads = mixer.query_heads
+            heads = share(mixer.query_heads)
             latents = (mixer.q_lora_rank or 0) + mixer.kv_lora_rank + mixer.qk_rope_head_dim
             queries_and_keys = 2 * heads * (mixer.qk_nope_head_dim + mixer.qk_rope_head_dim)
             return latents + queries_and_keys + 2 * heads * mixer.v_head_dim  # values, and the output
         case Mamba():  # x and its gate, x after the convolution, dt, B and C, the output
-            return 5 * mixer.inner_size + mixer.dt_rank + 2 * mixer.state_size
+            return 5 * share(mixer.inner_size) + mixer.dt_rank + 2 * mixer.state_size
         case GatedDeltaNet():  # queries, keys and values before and after the convolution, the gate, the output
-            return 2 * mixer.conv_size + 2 * mixer.value_size + 2 * mixer.value_heads
+            values = share(mixer.value_heads)
+            conv = 2 * share(mixer.key_heads) * mixer.key_head_dim + values * mixer.value_head_dim
+            return 2 * conv + 2 * values * mixer.value_head_dim + 2 * values
         case LightningAttention():  # queries, keys and values, the gate, the output
-            return 5 * mixer.heads * mixer.head_dim
+            return 5 * share(mixer.heads) * mixer.head_dim
 
 
-def feed_forward_values_per_token(block: FeedForward, hidden_size: int) -> int:
-    """Values alive at once in a feed-forward block, per token.
+def feed_forward_values_per_token(block: FeedForward, hidden_size: int, layout: Parallelism = ALONE) -> int:
+    """Values alive at once in a feed-forward block on one GPU, per token of its own group of attention.
 
     A routed token is copied to each of its k experts and comes back from each: k (2 hidden + up and gate), with the
-    shared or parallel dense block beside them.
+    shared or parallel dense block beside them. All groups may send all their tokens to the experts of one rank.
     """
+
+    def share(units: int, gpus: int) -> int:
+        return -(-units // gpus)
+
     projections = 2 if block.gated else 1
     if isinstance(block, Dense):
-        return projections * block.intermediate_size + hidden_size
-    routed = block.top_k * (2 * hidden_size + projections * block.expert_intermediate_size)
-    beside = block.shared_intermediate_size + block.parallel_dense_intermediate_size
+        return projections * share(block.intermediate_size, layout.tensor) + hidden_size
+    copies = layout.data * min(block.top_k, share(block.routed_experts, layout.expert))
+    routed = copies * (2 * hidden_size + projections * share(block.expert_intermediate_size, layout.expert_tensor))
+    sizes = (block.shared_intermediate_size, block.parallel_dense_intermediate_size)
+    beside = sum(share(size, layout.tensor) for size in sizes)
     return routed + block.routed_experts + (projections * beside + hidden_size if beside else 0)
 
 
 def activation_bytes(
-    architecture: Architecture, *, batch_sizes: npt.ArrayLike, max_step_tokens: int, value_bytes: int
+    architecture: Architecture, *, batch_sizes: npt.ArrayLike, max_step_tokens: int, value_bytes: int, layout: Parallelism = ALONE
 ) -> IntArray:
-    """Peak activation bytes of the largest step at each batch size.
+    """Peak activation bytes of the largest step at each batch size, on the fullest GPU.
 
     Args:
         architecture: the model.
         batch_sizes: sequences in the batch, any shape; each sequence needs one row of logits.
         max_step_tokens: tokens of the largest prefill chunk; a decode step of a larger batch is larger still.
         value_bytes: bytes of an activation.
+        layout: how the model is spread over GPUs; each group of attention runs steps of its own.
 
     Returns:
         int64 array of that shape.
     """
-    batch = np.asarray(batch_sizes, np.int64)
+    batch = layout.sequences(batch_sizes)
     step_tokens = np.maximum(max_step_tokens, batch)
     hidden = architecture.hidden_size
     per_token = max(
-        max(mixer_values_per_token(layer.mixer), feed_forward_values_per_token(layer.feed_forward, hidden))
+        max(
+            mixer_values_per_token(layer.mixer, tensor=layout.tensor),
+            feed_forward_values_per_token(layer.feed_forward, hidden, layout),
+        )
         for stack in architecture.stacks
         for layer in stack.layers
     )

@@ -177,6 +177,7 @@ class Architecture:
     norms_per_sublayer: int = 1  # 2 where a norm also follows each sublayer (Grok-1)
     norm_bias: bool = False  # LayerNorm with a bias instead of a weight alone
     lm_head_bias: bool = False
+    published_precision: str = "bf16"  # of the published checkpoint, a name of `precision`
 
     @property
     def stacks(self) -> tuple[Stack, ...]:

@@ -110,17 +110,12 @@ def sweep_block(
 
 
 def _layout(architecture: Architecture, assumptions: Assumptions) -> KVLayout:
-    return kv_layout(
-        architecture,
-        value_bytes=assumptions.kv_value_bytes,
-        state_value_bytes=assumptions.state_value_bytes,
-        source_tokens=assumptions.encoder_source_tokens,
-    )
+    return kv_layout(architecture, assumptions.cache, source_tokens=assumptions.encoder_source_tokens)
 
 
 def _points(values: npt.NDArray[np.generic], grid: Grid) -> npt.NDArray[np.generic]:
     """A demand's array over (batch, routing, precision); the policy axis has one entry."""
-    return np.broadcast_to(values, (*grid.shape[1:4], 1))[..., 0]
+    return np.broadcast_to(values, (*grid.shape[2:5], 1))[..., 0]
 
 
 def _all_at_once(

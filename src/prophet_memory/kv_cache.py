@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import Architecture, Attention, GatedDeltaNet, LatentAttention, LightningAttention, Mamba, Mixer
+from prophet_memory.precision import Format
 
 IntArray = npt.NDArray[np.int64]
 
@@ -36,64 +37,96 @@ class KVLayout:
         return self.unbounded_bytes_per_token + sum(rate for _, rate in self.windows)
 
 
-def mixer_kv_values_per_token(mixer: Mixer) -> int:
-    """Cached values per token of one layer: keys and values, or MLA's latent and rotary key; none for recurrent mixers."""
+@dataclass(frozen=True, slots=True)
+class CacheFormats:
+    """How keys and values (or MLA's latents), recurrent state, and the inputs of short convolutions are stored."""
+
+    kv: Format
+    state: Format
+    conv: Format
+
+
+def cached_vectors(mixer: Mixer, *, tensor: int = 1) -> tuple[tuple[int, int], ...]:
+    """What a token adds to the cache of one layer on each of `tensor` GPUs, as (vectors, values of each).
+
+    Keys and values of each head, a head on every GPU where there are fewer; MLA's latent and rotary key, always whole; nothing
+    for recurrent mixers.
+    """
     match mixer:
         case Attention():
-            return 2 * mixer.kv_heads * mixer.head_dim
+            return ((2 * -(-mixer.kv_heads // tensor), mixer.head_dim),)
         case LatentAttention():
-            return mixer.kv_lora_rank + mixer.qk_rope_head_dim
+            return ((1, mixer.kv_lora_rank), (1, mixer.qk_rope_head_dim))
         case _:
-            return 0
+            return ()
+
+
+def state_vectors(mixer: Mixer, *, tensor: int = 1) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Constant state of one layer and sequence: convolution window and recurrent state, each as (vectors, values of each)."""
+    match mixer:
+        case Mamba():
+            inner = -(-mixer.inner_size // tensor)
+            return (inner, mixer.conv_kernel), (inner, mixer.state_size)
+        case GatedDeltaNet():
+            keys, values = (-(-heads // tensor) for heads in (mixer.key_heads, mixer.value_heads))
+            channels = 2 * keys * mixer.key_head_dim + values * mixer.value_head_dim
+            return (channels, mixer.conv_kernel), (values * mixer.key_head_dim, mixer.value_head_dim)
+        case LightningAttention():
+            return (0, 0), (-(-mixer.heads // tensor) * mixer.head_dim, mixer.head_dim)
+        case _:
+            return (0, 0), (0, 0)
+
+
+def mixer_kv_values_per_token(mixer: Mixer) -> int:
+    """Cached values per token of one layer on one GPU."""
+    return sum(vectors * values for vectors, values in cached_vectors(mixer))
 
 
 def mixer_state_values(mixer: Mixer) -> tuple[int, int]:
     """Constant state of one layer and sequence: (values of the convolution window, values of the recurrent state)."""
-    match mixer:
-        case Mamba():
-            return mixer.inner_size * mixer.conv_kernel, mixer.inner_size * mixer.state_size
-        case GatedDeltaNet():
-            state = mixer.value_heads * mixer.key_head_dim * mixer.value_head_dim
-            return mixer.conv_size * mixer.conv_kernel, state
-        case LightningAttention():
-            return 0, mixer.heads * mixer.head_dim**2
-        case _:
-            return 0, 0
+    conv, state = state_vectors(mixer)
+    return conv[0] * conv[1], state[0] * state[1]
 
 
-def state_bytes_per_sequence(architecture: Architecture, *, conv_value_bytes: int, state_value_bytes: int) -> int:
-    """Constant state of the recurrent mixers of one sequence, in bytes."""
+def mixer_kv_bytes_per_token(mixer: Mixer, kv: Format, *, tensor: int = 1) -> int:
+    """Cached bytes per token of one layer on each of `tensor` GPUs, scales included."""
+    return sum(vectors * kv.vector_bytes(values) for vectors, values in cached_vectors(mixer, tensor=tensor))
+
+
+def state_bytes_per_sequence(architecture: Architecture, cache: CacheFormats, *, tensor: int = 1) -> int:
+    """Constant state of the recurrent mixers of one sequence on each of `tensor` GPUs, in bytes."""
     total = 0
     for layer in architecture.decoder.layers:
-        conv, state = mixer_state_values(layer.mixer)
-        total += layer.count * (conv * conv_value_bytes + state * state_value_bytes)
+        conv, state = state_vectors(layer.mixer, tensor=tensor)
+        total += layer.count * conv[0] * cache.conv.vector_bytes(conv[1])
+        total += layer.count * state[0] * cache.state.vector_bytes(state[1])
     return total
 
 
-def cross_attention_bytes_per_source_token(architecture: Architecture, *, value_bytes: int) -> int:
+def cross_attention_bytes_per_source_token(architecture: Architecture, kv: Format, *, tensor: int = 1) -> int:
     """Cached keys and values of the encoder's output, per source token, in bytes."""
     cross = architecture.decoder.cross_attention
-    return 0 if cross is None else architecture.decoder.layer_count * mixer_kv_values_per_token(cross) * value_bytes
+    return 0 if cross is None else architecture.decoder.layer_count * mixer_kv_bytes_per_token(cross, kv, tensor=tensor)
 
 
-def kv_layout(architecture: Architecture, *, value_bytes: int, state_value_bytes: int, source_tokens: int) -> KVLayout:
-    """How the cache of one sequence grows.
+def kv_layout(architecture: Architecture, cache: CacheFormats, *, source_tokens: int, tensor: int = 1) -> KVLayout:
+    """How the cache of one sequence grows on each of `tensor` GPUs that share it.
 
     Args:
         architecture: the model.
-        value_bytes: bytes of a cached key, value, latent or convolution input.
-        state_value_bytes: bytes of a value of the recurrent state.
+        cache: how keys, values and state are stored.
         source_tokens: length of the encoder's input, for cross-attention.
+        tensor: GPUs that share the attention.
     """
     unbounded, windows = 0, defaultdict[int, int](int)
     for layer in architecture.decoder.layers:
-        rate = layer.count * mixer_kv_values_per_token(layer.mixer) * value_bytes
+        rate = layer.count * mixer_kv_bytes_per_token(layer.mixer, cache.kv, tensor=tensor)
         if isinstance(layer.mixer, Attention) and layer.mixer.window_tokens is not None:
             windows[layer.mixer.window_tokens] += rate
         else:
             unbounded += rate
-    constant = state_bytes_per_sequence(architecture, conv_value_bytes=value_bytes, state_value_bytes=state_value_bytes)
-    constant += source_tokens * cross_attention_bytes_per_source_token(architecture, value_bytes=value_bytes)
+    constant = state_bytes_per_sequence(architecture, cache, tensor=tensor)
+    constant += source_tokens * cross_attention_bytes_per_source_token(architecture, cache.kv, tensor=tensor)
     return KVLayout(constant, unbounded, tuple(sorted(windows.items())), architecture.max_context_tokens)
 
 

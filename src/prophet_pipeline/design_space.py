@@ -30,7 +30,7 @@ class DesignSpace:
     def grid(self) -> Grid:
         """Every axis in the order of its values, so that the order of the lists in config changes no byte."""
         batches, routings, precisions = (sorted(self.settings[axis]) for axis in ("batch_sizes", "routings", "precisions"))
-        return Grid(self.gpu_memory_bytes, batches, routings, precisions, [POLICY])
+        return Grid(self.gpu_memory_bytes, [1], batches, routings, precisions, [POLICY])
 
     @cached_property
     def context_tokens(self) -> list[int]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-PRECISION_LABELS = {"bf16": "bf16", "int8_experts": "INT8 experts"}
+FORMAT_LABELS = {
+    "fp32": "fp32", "bf16": "bf16", "fp16": "fp16", "fp8": "FP8", "fp8_blocks": "FP8 blocks", "int8": "INT8", "int4": "INT4",
+    "mxfp4": "MXFP4",
+}  # fmt: skip
+EXPERT_LABELS = {f"{name}_experts": f"{label} experts" for name, label in FORMAT_LABELS.items() if name != "bf16"}
+PRECISION_LABELS = FORMAT_LABELS | EXPERT_LABELS | {"native": "published precision"}
 NEXT_TO_A_HUNDRED = 0.999  # from here one decimal of a percentage would print 100.0
 
 

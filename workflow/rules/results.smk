@@ -31,13 +31,13 @@ rule describe_models:
         "logs/describe_models.log",
     params:
         groups=PAPER["expert_count_groups"],
-        kv=ASSUMPTIONS["kv_value_bytes"],
-        state=ASSUMPTIONS["state_value_bytes"],
+        kv=ASSUMPTIONS["kv_format"],
+        state=ASSUMPTIONS["state_format"],
     message:
         "Counting the parameters of every model"
     shell:
         "python3 {input.script} {input.models} --expert-count-groups {params.groups}"
-        " --kv-value-bytes {params.kv} --state-value-bytes {params.state} --output {output} 2> {log}"
+        " --kv-format {params.kv} --state-format {params.state} --output {output} 2> {log}"
 
 
 rule describe_gpus:

@@ -1,0 +1,267 @@
+"""Decoders of attention layers alone: grouped-query attention with a mixture of experts in all or some of the layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prophet_memory.architecture import Dense, MoE
+from prophet_memory.hf_config.building import (
+    at_least_two,
+    attention,
+    chosen,
+    decoder_only,
+    evenly_split,
+    everywhere,
+    grouped,
+    mixture,
+    where_sparse,
+    windowed,
+)
+from prophet_memory.hf_config.defaults import DEFAULTS
+from prophet_memory.hf_config.values import MAX_LAYERS, Values
+
+
+def same_window(values: Values) -> list[str]:
+    """The kind of each layer where a window, if there is one, bounds all of them."""
+    kind = "full_attention" if values.optional_size("sliding_window") is None else "sliding_attention"
+    return [kind] * values.layers()
+
+
+def sparse_after_dense(values: Values, frequency: int = 1) -> list[bool]:
+    """Which layers are sparse: every `frequency`-th beyond the leading dense ones."""
+    dense = values.count("first_k_dense_replace")
+    return [layer >= dense and layer % frequency == 0 for layer in range(values.layers())]
+
+
+def sparse_steps(values: Values) -> list[bool]:
+    """Which layers are sparse: every `decoder_sparse_step`-th that is not listed as dense (Qwen)."""
+    step, dense = values.size("decoder_sparse_step"), set(values.integers("mlp_only_layers") or [])
+    return [layer not in dense and (layer + 1) % step == 0 for layer in range(values.layers())]
+
+
+def shared_size(values: Values, count_key: str) -> int:
+    """The width of all shared experts together, each as wide as a routed one."""
+    return values.derived(count_key, values.count(count_key) * values.size("moe_intermediate_size"))
+
+
+def mixtral(values: Values) -> dict[str, Any]:
+    """Mixtral."""
+    mixers = windowed(values, attention(values), same_window(values))
+    return decoder_only(values, mixers, everywhere("moe", mixture(values), values.layers()))
+
+
+def phimoe(values: Values) -> dict[str, Any]:
+    """Phi-3.5-MoE: biases wherever the config asks for them, and LayerNorm with a bias."""
+    bias = values.flag("attention_bias")
+    mixers = windowed(values, attention(values, qkv_bias=bias, output_bias=bias), same_window(values))
+    others = {"lm_head_bias": True} if values.flag("lm_head_bias") else {}
+    return decoder_only(values, mixers, everywhere("moe", mixture(values), values.layers()), norm_bias=True, **others)
+
+
+def granitemoe(values: Values) -> dict[str, Any]:
+    """Granite MoE."""
+    bias = values.flag("attention_bias")
+    mixers = everywhere("attention", attention(values, qkv_bias=bias, output_bias=bias), values.layers())
+    return decoder_only(values, mixers, everywhere("moe", mixture(values), values.layers()))
+
+
+def olmoe(values: Values) -> dict[str, Any]:
+    """OLMoE: queries and keys are normalised over all heads at once, which fixes the width of a head.
+
+    Raises:
+        ArchitectureError: for another width than the hidden size over the heads.
+    """
+    bias = values.flag("attention_bias")
+    mixer = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="full")
+    if mixer.head_dim != evenly_split(values):
+        raise values.error("head_dim", f"the hidden size over the heads ({evenly_split(values)})")
+    moe = mixture(values, "num_experts")
+    return decoder_only(values, everywhere("attention", mixer, values.layers()), everywhere("moe", moe, values.layers()))
+
+
+def dbrx(values: Values) -> dict[str, Any]:
+    """DBRX, whose attention and feed-forward blocks have configs of their own.
+
+    Raises:
+        ArchitectureError: for tied embeddings, which the reference implementation refuses.
+    """
+    heads = values.nested("attn_config", DEFAULTS["dbrx.attn_config"])
+    block = values.nested("ffn_config", DEFAULTS["dbrx.ffn_config"])
+    values.only("tie_word_embeddings", expected=False)
+    mixer = grouped(values, "kv_n_heads", heads.size("kv_n_heads"), within=heads, head_dim=evenly_split(values, "n_heads"))
+    moe = mixture(block, "moe_num_experts", "moe_top_k", "ffn_hidden_size")
+    return decoder_only(values, everywhere("attention", mixer, values.layers()), everywhere("moe", moe, values.layers()))
+
+
+def grok_1(values: Values) -> dict[str, Any]:
+    """Grok-1: a norm before and one after each sublayer."""
+    values.only("norms_per_layer", 4)
+    values.only("attention_bias", expected=False)
+    mixers = everywhere("attention", attention(values), values.layers())
+    return decoder_only(values, mixers, everywhere("moe", mixture(values, "num_experts"), values.layers()), norms_per_sublayer=2)
+
+
+def arctic(values: Values) -> dict[str, Any]:
+    """Snowflake Arctic: beside each mixture of experts a dense branch as wide as the model.
+
+    Raises:
+        ArchitectureError: where the two keys for that branch disagree.
+    """
+    branch = values.flag("parallel_attn_mlp_res")
+    values.only("use_residual", branch)  # the key that vLLM reads
+    values.only("attention_bias", expected=False)
+    frequency = values.size("moe_layer_frequency")
+    sparse = [(layer + 1) % frequency == 0 for layer in range(values.layers())]
+    moe = mixture(values, parallel_dense_intermediate_size=values.size("hidden_size") if branch else 0)
+    mixers = windowed(values, attention(values), same_window(values))
+    return decoder_only(values, mixers, where_sparse(moe, Dense(values.size("intermediate_size")), sparse))
+
+
+def qwen_mixture(values: Values, **others: Any) -> MoE:  # noqa: ANN401 - fields of MoE
+    """The mixture of experts of the Qwen family."""
+    return mixture(values, "num_experts", intermediate="moe_intermediate_size", **others)
+
+
+def qwen_shared(values: Values) -> MoE:
+    """The same with a shared expert and its gate."""
+    # The reference builds the gate of a shared expert of width 0 too, so that width is refused rather than miscounted.
+    return qwen_mixture(values, shared_intermediate_size=values.size("shared_expert_intermediate_size"), shared_gate=True)
+
+
+def qwen2_moe(values: Values) -> dict[str, Any]:
+    """Qwen1.5-MoE and Qwen2-MoE: sliding windows in the first layers, every second one, where the config asks for them.
+
+    Raises:
+        ArchitectureError: if layers are listed as sliding and windows are switched off.
+    """
+    layers, sliding, last = values.layers(), values.flag("use_sliding_window"), values.count("max_window_layers")
+    kinds = values.layer_types(layers, ("full_attention", "sliding_attention"))
+    if kinds is None:
+        windows = [sliding and layer % 2 == 0 and layer < last for layer in range(layers)]
+        kinds = ["sliding_attention" if window else "full_attention" for window in windows]
+    if "sliding_attention" in kinds and not sliding:
+        raise values.error("use_sliding_window", "true where layer_types has sliding_attention")
+    mixers = windowed(values, attention(values, qkv_bias=values.flag("qkv_bias")), kinds)
+    dense = Dense(values.size("intermediate_size"))
+    return decoder_only(values, mixers, where_sparse(qwen_shared(values), dense, sparse_steps(values)))
+
+
+def qwen3_moe(values: Values) -> dict[str, Any]:
+    """Qwen3-MoE."""
+    bias = values.flag("attention_bias")
+    mixer = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head")
+    kinds = same_window(values) if values.flag("use_sliding_window") else ["full_attention"] * values.layers()
+    dense = Dense(values.size("intermediate_size"))
+    blocks = where_sparse(qwen_mixture(values), dense, sparse_steps(values))
+    return decoder_only(values, windowed(values, mixer, kinds), blocks)
+
+
+def deepseek(values: Values) -> dict[str, Any]:
+    """DeepSeek-MoE, the model before latent attention."""
+    bias = values.flag("attention_bias")
+    mixer = attention(values, qkv_bias=bias, output_bias=bias, head_dim=evenly_split(values))
+    shared = 0 if values.raw("n_shared_experts") is None else shared_size(values, "n_shared_experts")
+    moe = mixture(values, "n_routed_experts", intermediate="moe_intermediate_size", shared_intermediate_size=shared)
+    sparse = sparse_after_dense(values, values.size("moe_layer_freq"))
+    blocks = where_sparse(moe, Dense(values.size("intermediate_size")), sparse)
+    return decoder_only(values, everywhere("attention", mixer, values.layers()), blocks)
+
+
+def glm4_moe(values: Values) -> dict[str, Any]:
+    """GLM-4.5: no bias on the attention's output."""
+    norm = "head" if values.flag("use_qk_norm") else "none"
+    mixer = attention(values, qkv_bias=values.flag("attention_bias"), qk_norm=norm)
+    shared = shared_size(values, "n_shared_experts")
+    moe = mixture(values, "n_routed_experts", intermediate="moe_intermediate_size", shared_intermediate_size=shared)
+    blocks = where_sparse(moe, Dense(values.size("intermediate_size")), sparse_after_dense(values))
+    return decoder_only(values, everywhere("attention", mixer, values.layers()), blocks)
+
+
+def ernie4_5_moe(values: Values) -> dict[str, Any]:
+    """ERNIE 4.5: one switch for every bias but the routed experts'; the router's correction is a parameter here."""
+    bias, layers = values.flag("use_bias"), values.layers()
+    mixer = attention(values, qkv_bias=bias, output_bias=bias)
+    shared = shared_size(values, "moe_num_shared_experts")
+    moe = mixture(
+        values,
+        "moe_num_experts",
+        "moe_k",
+        "moe_intermediate_size",
+        router_bias=True,
+        shared_intermediate_size=shared,
+        shared_bias=bias and shared > 0,
+    )
+    start, end = values.count("moe_layer_start_index"), values.whole("moe_layer_end_index", least=-1, most=MAX_LAYERS)
+    interval, last = values.size("moe_layer_interval"), layers - 1 if end == -1 else end
+    sparse = [(layer + 1) % interval == 0 and start <= layer <= last for layer in range(layers)]
+    blocks = where_sparse(moe, Dense(values.size("intermediate_size"), bias=bias), sparse)
+    others = {"lm_head_bias": True} if bias else {}
+    return decoder_only(values, everywhere("attention", mixer, layers), blocks, **others)
+
+
+def hunyuan_v1_moe(values: Values) -> dict[str, Any]:
+    """Hunyuan: one shared expert as wide as a routed one; sizes may stand once for each layer."""
+    layers, bias, width = values.layers(), values.flag("attention_bias"), values.size("intermediate_size")
+    _as_the_reference_builds_hunyuan(values, layers, width)
+    routed = at_least_two(values, "num_experts", values.uniform_size("num_experts", layers))
+    top_k = chosen(values, "moe_topk", values.uniform_size("moe_topk", layers), routed)
+    mixer = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head")
+    moe = MoE(routed, top_k, width, shared_intermediate_size=width)
+    return decoder_only(values, everywhere("attention", mixer, layers), everywhere("moe", moe, layers))
+
+
+def _as_the_reference_builds_hunyuan(values: Values, layers: int, width: int) -> None:
+    # Keys of the code published with the models, which the reference does not read.
+    for key, expected in (("moe_intermediate_size", width), ("num_shared_expert", 1)):
+        if values.raw(key) is not None and values.uniform_size(key, layers) != expected:
+            raise values.error(key, f"{expected} in every layer, which is what the reference implementation builds")
+    values.only("use_qk_norm", expected=True)
+    values.only("use_cla", expected=False)
+    values.only("mlp_bias", expected=False)
+    values.only("moe_layer_num_skipped", 0)
+
+
+def gpt_oss(values: Values) -> dict[str, Any]:
+    """gpt-oss: sinks, biases on router and experts, and a window in every second layer from the first."""
+    layers, bias = values.layers(), values.flag("attention_bias")
+    kinds = values.layer_types(layers, ("full_attention", "sliding_attention"))
+    if kinds is None:
+        kinds = ["full_attention" if layer % 2 else "sliding_attention" for layer in range(layers)]
+    mixers = windowed(values, attention(values, qkv_bias=bias, output_bias=bias, sinks=True), kinds)
+    return decoder_only(values, mixers, everywhere("moe", mixture(values, expert_bias=True, router_bias=True), layers))
+
+
+def llama4_text(values: Values) -> dict[str, Any]:
+    """The text model of Llama 4: chunked attention where positions are rotary, a shared expert beside the routed ones."""
+    layers, bias, width = values.layers(), values.flag("attention_bias"), values.size("intermediate_size")
+    mixers = windowed(values, attention(values, qkv_bias=bias, output_bias=bias), _llama4_kinds(values, layers))
+    sparse = values.integers("moe_layers")
+    if sparse is None:
+        step = values.size("interleave_moe_layer_step")
+        sparse = list(range(step - 1, layers, step))
+    moe, dense = mixture(values, shared_intermediate_size=width), Dense(values.size("intermediate_size_mlp"))
+    return decoder_only(values, mixers, where_sparse(moe, dense, (layer in set(sparse) for layer in range(layers))))
+
+
+def _llama4_kinds(values: Values, layers: int) -> list[str]:
+    interval, rotary = values.size("no_rope_layer_interval"), values.integers("no_rope_layers")
+    rotary = rotary or [int((layer + 1) % interval != 0) for layer in range(layers)]
+    kinds = values.layer_types(layers, ("full_attention", "chunked_attention"))
+    if kinds is not None:
+        return kinds
+    if len(rotary) != layers:
+        raise values.error("no_rope_layers", f"a list of {layers}, one for each layer")
+    chunked = values.optional_size("attention_chunk_size") is not None
+    return ["chunked_attention" if chunked and is_rotary else "full_attention" for is_rotary in rotary]
+
+
+def llama4(values: Values) -> dict[str, Any]:
+    """The text model within a Llama 4 config; the vision tower is left out.
+
+    Raises:
+        ArchitectureError: if the nested config is of another type.
+    """
+    text = values.nested("text_config", DEFAULTS["llama4_text"])
+    if text.raw("model_type") not in (None, "llama4_text"):
+        raise text.error("model_type", "llama4_text")
+    return llama4_text(text)

@@ -1,0 +1,304 @@
+"""Reading a model's `config.json` as an entry of the catalogue: what comes out, and what is refused how."""
+
+import copy
+import json
+from dataclasses import MISSING, fields, replace
+from typing import Any
+
+import pytest
+import yaml
+from conftest import REPOSITORY
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from prophet_memory.architecture import (
+    FEED_FORWARD_KINDS,
+    MIXER_KINDS,
+    Architecture,
+    ArchitectureError,
+    Stack,
+    architecture_from_mapping,
+)
+from prophet_memory.hf_config import SUPPORTED_TYPES, catalogue_entry, quantization
+from prophet_memory.hf_config.defaults import ALIASES, DEFAULTS
+from prophet_memory.parameters import count_parameters
+from prophet_pipeline.configuration import read_models
+
+DATA = REPOSITORY / "tests" / "data"
+
+
+def read(folder: str) -> dict[str, dict[str, Any]]:
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted((DATA / folder).glob("*.json"))}
+
+
+PUBLISHED, IMPORTED = read("hf_configs"), read("imported_configs")
+CONFIGS = PUBLISHED | IMPORTED
+CATALOGUE = read_models()
+SCHEMA = Draft202012Validator(yaml.safe_load((REPOSITORY / "workflow/schemas/model.schema.yaml").read_text(encoding="utf-8")))
+
+
+def without_order(architecture: Architecture) -> Architecture:
+    """The same model with its layers in one order, for the catalogue does not record theirs."""
+
+    def ordered(stack: Stack) -> Stack:
+        return replace(stack, layers=tuple(sorted(stack.layers, key=repr)))
+
+    encoder = architecture.encoder
+    return replace(architecture, decoder=ordered(architecture.decoder), encoder=None if encoder is None else ordered(encoder))
+
+
+def accepted(config: dict[str, Any]) -> dict[str, Any]:
+    """The entry of a config, once its schema and its architecture have taken it."""
+    entry = catalogue_entry(config)
+    SCHEMA.validate({"name": "a model", "family": "a family", "sources": ["its config.json"]} | entry)
+    assert count_parameters(architecture_from_mapping(entry)).routed_expert > 0
+    return entry
+
+
+@pytest.mark.parametrize("slug", sorted(CATALOGUE))
+def test_the_catalogue_is_what_the_published_configs_say(slug):
+    # In what precision a checkpoint is published is no matter of its shapes: `quantization` has it.
+    by_hand = {key: value for key, value in CATALOGUE[slug].items() if key != "published_precision"}
+    read_from_config = architecture_from_mapping(accepted(PUBLISHED[slug]))
+    assert without_order(read_from_config) == without_order(architecture_from_mapping(by_hand))
+
+
+# Parameters in thousands of millions as the models' cards state them.
+CARDS = {
+    "ernie-4.5-21b-a3b": 21.8,
+    "glm-4.5-air": 106.9,
+    "gpt-oss-20b": 20.9,
+    "granite-3.1-3b-a800m": 3.3,
+    "hunyuan-a13b": 80.4,
+    "kimi-k2": 1026.4,
+    "llama-4-scout": 107.8,
+    "minimax-text-01": 456.1,
+    "nllb-moe-54b": 54.5,
+    "phi-3.5-moe": 41.9,
+}
+
+
+@pytest.mark.parametrize("name", sorted(IMPORTED))
+def test_models_beyond_the_catalogue(name):
+    total = count_parameters(architecture_from_mapping(accepted(IMPORTED[name]))).total
+    assert round(total / 1e9, 1) == CARDS[name]
+
+
+def test_every_type_has_an_example():
+    kinds = {config["model_type"] for config in CONFIGS.values()} | {"llama4_text"}
+    assert kinds == set(SUPPORTED_TYPES)
+    assert list(SUPPORTED_TYPES) == sorted(SUPPORTED_TYPES)
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_entries_do_not_say_defaults(name):
+    entry = catalogue_entry(CONFIGS[name])
+    for spec in [*entry["mixers"].values(), *entry["feed_forwards"].values()]:
+        kind = (MIXER_KINDS | FEED_FORWARD_KINDS)[spec["kind"]]
+        defaults = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
+        assert not {key for key, value in spec.items() if key in defaults and value == defaults[key]}
+    for field in fields(Architecture):
+        assert field.name not in entry or field.default is MISSING or entry[field.name] != field.default
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_configs_are_left_alone(name):
+    config = copy.deepcopy(CONFIGS[name])
+    catalogue_entry(config)
+    assert config == CONFIGS[name]
+
+
+def test_layers_are_merged_in_the_order_in_which_they_first_come():
+    entry = catalogue_entry(PUBLISHED["jamba-1.5-large"])
+    assert entry["decoder"]["layers"] == [
+        {"count": 27, "mixer": "mamba", "feed_forward": "dense"},
+        {"count": 36, "mixer": "mamba", "feed_forward": "moe"},
+        {"count": 9, "mixer": "attention", "feed_forward": "dense"},
+    ]
+
+
+def test_windows():
+    mixtral = catalogue_entry(PUBLISHED["mixtral-8x7b"] | {"sliding_window": 4096})
+    assert mixtral["mixers"]["sliding_attention"]["window_tokens"] == 4096
+    assert mixtral["decoder"]["layers"] == [{"count": 32, "mixer": "sliding_attention", "feed_forward": "moe"}]
+    qwen = catalogue_entry(PUBLISHED["qwen2-57b-a14b"] | {"use_sliding_window": True, "max_window_layers": 6})
+    assert [(layer["count"], layer["mixer"]) for layer in qwen["decoder"]["layers"]] == [
+        (3, "sliding_attention"),
+        (25, "attention"),
+    ]
+
+
+def test_types_without_a_class_in_the_reference():
+    # Arctic's second default is that every second layer is dense, and that no dense branch stands beside the experts.
+    arctic = accepted({"model_type": "arctic"})
+    assert {(layer["count"], layer["feed_forward"]) for layer in arctic["decoder"]["layers"]} == {(16, "dense"), (16, "moe")}
+    assert arctic["feed_forwards"]["moe"] == {"kind": "moe", "routed_experts": 8, "top_k": 1, "expert_intermediate_size": 14336}
+    deepseek = accepted(
+        PUBLISHED["deepseek-moe-16b"] | {"moe_layer_freq": 2, "first_k_dense_replace": 3, "n_shared_experts": None}
+    )
+    # Sparse are the layers 4, 6, ... 26.
+    assert {(layer["count"], layer["feed_forward"]) for layer in deepseek["decoder"]["layers"]} == {(16, "dense"), (12, "moe")}
+    assert "shared_intermediate_size" not in deepseek["feed_forwards"]["moe"]
+
+
+def test_encoder_decoders_whose_stacks_differ():
+    config = IMPORTED["nllb-moe-54b"] | {"decoder_attention_heads": 32, "encoder_sparse_step": 0, "decoder_ffn_dim": 4096}
+    entry = accepted(config)
+    assert entry["decoder"]["cross_attention"] == "decoder_attention"
+    assert entry["encoder"]["layers"] == [{"count": 24, "mixer": "encoder_attention", "feed_forward": "encoder_dense"}]
+    assert {layer["feed_forward"] for layer in entry["decoder"]["layers"]} == {"decoder_dense", "moe"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "gated"),
+    [
+        ({}, False),
+        ({"feed_forward_proj": "relu"}, False),
+        ({"feed_forward_proj": "gated-gelu"}, True),
+        ({"is_gated_act": True}, True),
+        ({"is_gated_act": None, "feed_forward_proj": "gated-silu"}, True),
+    ],
+)
+def test_gated_switch(keys, gated):
+    moe = catalogue_entry(PUBLISHED["switch-base-8"] | keys)["feed_forwards"]["moe"]
+    assert moe.get("gated", True) is gated
+
+
+@pytest.mark.parametrize("kind", sorted(ALIASES))
+def test_second_spellings(kind):
+    config = next(config for config in CONFIGS.values() if config["model_type"] == kind)
+    for alias, field in ALIASES[kind].items():
+        value = config.get(field, DEFAULTS[kind][field])
+        plain = {key: other for key, other in config.items() if key not in (alias, field)}
+        assert catalogue_entry(plain | {alias: value}) == catalogue_entry(plain | {field: value})
+        assert catalogue_entry(plain | {alias: value, field: value}) == catalogue_entry(plain | {field: value})
+        with pytest.raises(ArchitectureError) as refused:
+            catalogue_entry(plain | {field: value, alias: 1})
+        assert (refused.value.key, refused.value.value) == (alias, 1)
+
+
+ONE_OF_THE_TYPES = "a mixture of experts, one of arctic, dbrx, deepseek, "
+NOT_A_MIXTURE = "a mixture of experts"
+REFUSED: list[tuple[str, dict[str, Any], str, Any, str]] = [
+    # A type that is none, and dense models.
+    ("mixtral-8x7b", {"model_type": "llama"}, "model_type", "llama", ONE_OF_THE_TYPES),
+    ("mixtral-8x7b", {"model_type": "qwen2"}, "model_type", "qwen2", NOT_A_MIXTURE),
+    ("mixtral-8x7b", {"model_type": None}, "model_type", None, ONE_OF_THE_TYPES),
+    ("mixtral-8x7b", {"model_type": ["mixtral"]}, "model_type", ["mixtral"], ONE_OF_THE_TYPES),
+    ("mixtral-8x7b", {"num_local_experts": 1}, "num_local_experts", 1, NOT_A_MIXTURE),
+    ("jamba-1.5-large", {"num_experts": 1}, "num_experts", 1, NOT_A_MIXTURE),
+    ("hunyuan-a13b", {"num_experts": 1}, "num_experts", 1, NOT_A_MIXTURE),
+    ("qwen3-30b-a3b", {"decoder_sparse_step": 99}, "model_type", "qwen3_moe", NOT_A_MIXTURE),
+    ("deepseek-v3", {"first_k_dense_replace": 61}, "model_type", "deepseek_v3", NOT_A_MIXTURE),
+    # Wrong types.
+    ("mixtral-8x7b", {"hidden_size": 4096.0}, "hidden_size", 4096.0, "an integer from 1 to 100000000"),
+    ("mixtral-8x7b", {"hidden_size": "4096"}, "hidden_size", "4096", "an integer from 1"),
+    ("mixtral-8x7b", {"hidden_size": True}, "hidden_size", True, "an integer from 1"),
+    ("mixtral-8x7b", {"hidden_size": None}, "hidden_size", None, "an integer from 1"),
+    ("mixtral-8x7b", {"tie_word_embeddings": 0}, "tie_word_embeddings", 0, "true or false"),
+    ("gpt-oss-120b", {"layer_types": "full_attention"}, "layer_types", "full_attention", "a list of 36"),
+    ("gpt-oss-120b", {"layer_types": ["full_attention"] * 35}, "layer_types", ["full_attention"] * 35, "a list of 36"),
+    ("gpt-oss-120b", {"layer_types": ["linear_attention"] * 36}, "layer_types", ["linear_attention"] * 36, "sliding_attention"),
+    ("gpt-oss-120b", {"layer_types": [{}] * 36}, "layer_types", [{}] * 36, "a list of 36"),
+    ("qwen3-30b-a3b", {"mlp_only_layers": 0}, "mlp_only_layers", 0, "a list of integers"),
+    ("qwen3-30b-a3b", {"mlp_only_layers": [True]}, "mlp_only_layers", [True], "a list of integers"),
+    ("dbrx", {"attn_config": []}, "attn_config", [], "a mapping"),
+    ("llama-4-scout", {"text_config": 1}, "text_config", 1, "a mapping"),
+    ("switch-base-8", {"feed_forward_proj": 1}, "feed_forward_proj", 1, "a string"),
+    # Wrong sizes.
+    ("mixtral-8x7b", {"vocab_size": 0}, "vocab_size", 0, "an integer from 1"),
+    ("mixtral-8x7b", {"vocab_size": 100_000_001}, "vocab_size", 100_000_001, "to 100000000"),
+    ("mixtral-8x7b", {"num_hidden_layers": -1}, "num_hidden_layers", -1, "from 1 to 10000"),
+    ("mixtral-8x7b", {"num_hidden_layers": 10_001}, "num_hidden_layers", 10_001, "from 1 to 10000"),
+    ("mixtral-8x7b", {"num_key_value_heads": 5}, "num_key_value_heads", 5, "a divisor of the attention heads (32)"),
+    ("mixtral-8x7b", {"num_attention_heads": 8192}, "num_attention_heads", 8192, "at most the hidden size (4096)"),
+    ("mixtral-8x7b", {"num_experts_per_tok": 9}, "num_experts_per_tok", 9, "at most the number of routed experts (8)"),
+    ("mixtral-8x7b", {"sliding_window": 0}, "sliding_window", 0, "an integer from 1"),
+    ("dbrx", {"ffn_config": {"moe_num_experts": 0}}, "ffn_config.moe_num_experts", 0, "at least 2"),
+    ("dbrx", {"attn_config": {"kv_n_heads": 7}}, "attn_config.kv_n_heads", 7, "a divisor of the attention heads (48)"),
+    ("dbrx", {"d_model": 6145}, "n_heads", 48, "a divisor of the hidden size (6145)"),
+    ("deepseek-v3", {"n_shared_experts": 99_999}, "n_shared_experts", 99_999, "beyond 100000000"),
+    ("jamba-1.5-large", {"mamba_expand": 99_999}, "mamba_expand", 99_999, "beyond 100000000"),
+    ("jamba-1.5-large", {"mamba_dt_rank": "automatic"}, "mamba_dt_rank", "automatic", "an integer from 1"),
+    ("jamba-1.5-large", {"attn_layer_offset": 8}, "attn_layer_offset", 8, "less than attn_layer_period (8)"),
+    ("llama-4-scout", {"text_config": {"num_hidden_layers": "48"}}, "text_config.num_hidden_layers", "48", "an integer from 1"),
+    ("olmoe-1b-7b", {"head_dim": 64}, "head_dim", 64, "the hidden size over the heads (128)"),
+    # Keys without a default.
+    ("deepseek-v2", {"num_experts_per_tok": ...}, "num_experts_per_tok", None, "this key is required"),
+    ("grok-1", {"hidden_size": ...}, "hidden_size", None, "this key is required"),
+    ("grok-1", {"tie_word_embeddings": ...}, "tie_word_embeddings", None, "this key is required"),
+    ("deepseek-moe-16b", {"n_routed_experts": ...}, "n_routed_experts", None, "this key is required"),
+    # Keys that contradict each other, or ask for what cannot be described.
+    ("mixtral-8x7b", {"per_layer_config": {"0": {}}}, "per_layer_config", {"0": {}}, "left out"),
+    ("hunyuan-a13b", {"moe_topk": [8] * 31 + [4]}, "moe_topk", [8] * 31 + [4], "the same one for each of 32 layers"),
+    ("hunyuan-a13b", {"moe_topk": []}, "moe_topk", [], "the same one for each of 32 layers"),
+    ("hunyuan-a13b", {"num_shared_expert": 2}, "num_shared_expert", 2, "1 in every layer"),
+    ("hunyuan-a13b", {"moe_intermediate_size": 8}, "moe_intermediate_size", 8, "3072 in every layer"),
+    ("hunyuan-a13b", {"use_qk_norm": False}, "use_qk_norm", False, "what the reference implementation builds"),
+    ("ernie-4.5-21b-a3b", {"moe_num_experts": [64, 64]}, "moe_num_experts", [64, 64], "an integer from 0"),
+    ("ernie-4.5-21b-a3b", {"moe_k": [6] * 28}, "moe_k", [6] * 28, "an integer from 1"),
+    ("deepseek-v2", {"mlp_bias": True, "n_shared_experts": 0}, "mlp_bias", True, "false without shared experts"),
+    ("deepseek-v3", {"moe_layer_freq": 2}, "moe_layer_freq", 2, "what the reference implementation builds"),
+    ("qwen2-57b-a14b", {"shared_expert_intermediate_size": 0}, "shared_expert_intermediate_size", 0, "an integer from 1"),
+    ("qwen2-57b-a14b", {"layer_types": ["sliding_attention"] * 28}, "use_sliding_window", False, "true where layer_types"),
+    ("gpt-oss-120b", {"sliding_window": None}, "sliding_window", None, "an integer from 1"),
+    ("llama-4-scout", {"text_config": {"no_rope_layers": [1]}}, "text_config.no_rope_layers", [1], "a list of 48"),
+    ("llama-4-scout", {"text_config": {"model_type": "mixtral"}}, "text_config.model_type", "mixtral", "llama4_text"),
+    ("nllb-moe-54b", {"decoder_ffn_dim": 4096}, "decoder_ffn_dim", 4096, "encoder_ffn_dim (8192)"),
+    ("switch-xxl-128", {"is_gated_act": False}, "is_gated_act", False, "what feed_forward_proj says (gated-gelu)"),
+    ("switch-base-8", {"num_selected_experts": 2}, "num_selected_experts", 2, "what the reference implementation builds"),
+    ("snowflake-arctic", {"use_residual": False}, "use_residual", False, "True"),
+    ("dbrx", {"tie_word_embeddings": True}, "tie_word_embeddings", True, "False"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "key", "value", "allowed"), REFUSED, ids=[f"{r[0]}-{r[2]}" for r in REFUSED])
+def test_wrong_values_are_named(name, change, key, value, allowed):
+    config = {k: v for k, v in (CONFIGS[name] | change).items() if v is not ...}
+    with pytest.raises(ArchitectureError) as refused:
+        catalogue_entry(config)
+    assert (refused.value.key, refused.value.value) == (key, value)
+    assert allowed in refused.value.allowed
+
+
+def test_a_config_without_a_type():
+    with pytest.raises(ArchitectureError, match=f"model_type: None; allowed: {ONE_OF_THE_TYPES}"):
+        catalogue_entry({})
+
+
+def test_quantization():
+    assert quantization(IMPORTED["gpt-oss-20b"]) == IMPORTED["gpt-oss-20b"]["quantization_config"]
+    assert quantization(IMPORTED["kimi-k2"]) is None
+    assert quantization({"quantization_config": None}) is None
+    with pytest.raises(ArchitectureError, match="quantization_config: 'fp8'; allowed: a mapping"):
+        quantization({"quantization_config": "fp8"})
+
+
+NUMBERS = st.integers(-3, 70) | st.integers() | st.sampled_from([100_000_000, 100_000_001, 10_000, 10_001, 10**30]) | st.floats()
+KINDS = st.sampled_from(["full_attention", "sliding_attention", "chunked_attention", "linear_attention", "mamba", "conv"])
+LAYERS = st.lists(KINDS, max_size=3) | st.builds(lambda kind, count: [kind] * count, KINDS, st.sampled_from([24, 28, 36, 48, 80]))
+SCALARS = (
+    st.none() | st.booleans() | NUMBERS | st.text(max_size=3) | st.sampled_from(["auto", "relu", "gated-gelu", *SUPPORTED_TYPES])
+)
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3))
+# Keys that no config here spells out are changed too.
+KNOWN = sorted({key for table in (*DEFAULTS.values(), *ALIASES.values()) for key in table} | {"per_layer_config", "is_gated_act"})
+
+
+@settings(max_examples=400)
+@given(data=st.data())
+def test_a_config_is_read_or_refused_and_nothing_else(data):
+    config = copy.deepcopy(CONFIGS[data.draw(st.sampled_from(sorted(CONFIGS)))])
+    for _ in range(data.draw(st.integers(1, 4))):
+        inner = data.draw(st.sampled_from([config, *(value for value in config.values() if isinstance(value, dict))]))
+        key = data.draw(st.sampled_from(sorted(inner) or KNOWN) | st.sampled_from(KNOWN))
+        if data.draw(st.booleans()):
+            inner.pop(key, None)
+        else:
+            inner[key] = data.draw(LAYERS | JSON)
+    try:
+        accepted(config)
+    except ArchitectureError as error:
+        assert error.key
+        assert error.allowed
