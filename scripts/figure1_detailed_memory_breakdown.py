@@ -25,7 +25,7 @@ from prophet_pipeline.figures import (
     new_figure,
     save,
 )
-from prophet_pipeline.tables import Row, laws_present, read_rows
+from prophet_pipeline.tables import ONE_GPU, Row, laws_present, read_rows
 from prophet_pipeline.text import PRECISION_LABELS, multiplied, significant
 
 GIB, MIB = 2**30, 2**20
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
     args = parser.parse_args()
     point = {"gpu": args.gpu, "batch_size": args.batch_size, "precision": args.precision, "model": args.models}
-    found = {(r["model"], r["policy"], r["routing"]): r for r in read_rows(args.data, **point)}
+    found = {(r["model"], r["policy"], r["routing"]): r for r in read_rows(args.data, None, **point, **ONE_GPU)}
     names = {row["model"]: row["name"] for row in read_rows(args.catalogue)}
     gpu = read_rows(args.gpu_catalogue, gpu=args.gpu)[0]
     laws = laws_present(found.values())

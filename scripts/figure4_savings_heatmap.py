@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from prophet_pipeline.command import run
 from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_LABELS, new_figure, save
-from prophet_pipeline.tables import in_paper_order, read_rows
+from prophet_pipeline.tables import ONE_GPU, in_paper_order, read_rows
 from prophet_pipeline.text import percent
 
 DARK = 0.55  # savings from which a cell is dark enough for white text
@@ -28,7 +28,7 @@ def main() -> None:
     # Savings depend on neither GPU nor precision: any one row of a point tells them.
     savings = {
         (row["model"], row["routing"], row["batch_size"]): row["expert_savings_fraction"]
-        for row in read_rows(args.data, columns, policy="prophet")
+        for row in read_rows(args.data, columns, policy="prophet", **ONE_GPU)
     }
     batches, laws = sorted({key[2] for key in savings}), sorted({key[1] for key in savings}, reverse=True)
     figure = new_figure(DOUBLE_COLUMN_INCHES, 0.55 + 0.16 * len(models))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prophet_memory.residency import BASELINE_POLICY
 from prophet_pipeline.command import run
-from prophet_pipeline.tables import read_rows, write_rows
+from prophet_pipeline.tables import ONE_GPU, read_rows, write_rows
 
 KEYS = ("model", "gpu", "batch_size", "precision", "routing")
 VALUES = (
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True, help="CSV file")
     args = parser.parse_args()
-    rows = read_rows(args.data, (*KEYS, *VALUES, "policy"), gpu=args.gpu, batch_size=args.batch_size)
+    rows = read_rows(args.data, (*KEYS, *VALUES, "policy"), gpu=args.gpu, batch_size=args.batch_size, **ONE_GPU)
     baseline = {tuple(row[key] for key in KEYS): row for row in rows if row["policy"] == BASELINE_POLICY}
     paired = []
     for row in rows:

@@ -9,7 +9,7 @@ from prophet_pipeline.command import run
 from prophet_pipeline.tables import read_rows, write_rows
 
 COLUMNS = (
-    "model", "gpu", "batch_size", "routing", "precision", "policy", "max_context_tokens", "exceeds_model_context",
+    "model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy", "max_context_tokens", "exceeds_model_context",
 )  # fmt: skip
 
 

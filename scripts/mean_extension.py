@@ -14,7 +14,7 @@ from typing import Any
 
 from prophet_memory.sweep import FIT_VERDICTS
 from prophet_pipeline.command import run
-from prophet_pipeline.tables import Row, read_rows, write_rows
+from prophet_pipeline.tables import ONE_GPU, Row, read_rows, write_rows
 
 GROUPINGS = {"model": ("model", "name", "experts"), "experts": ("experts", "expert_count_group")}
 
@@ -44,7 +44,7 @@ def main() -> None:
     models = {row["model"]: row for row in read_rows(args.catalogue)}
     columns = ("model", "routing", "precision", "expert_savings_fraction", "kv_extension", "fit_verdict")
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for row in read_rows(args.data, columns, policy="prophet"):
+    for row in read_rows(args.data, columns, policy="prophet", **ONE_GPU):
         own = tuple(models[row["model"]][name] for name in GROUPINGS[args.by])
         groups[*own, row["routing"], row["precision"]].append(row)
     names = (*GROUPINGS[args.by], "routing", "precision")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from prophet_pipeline.command import run
-from prophet_pipeline.tables import read_rows, write_rows
+from prophet_pipeline.tables import ONE_GPU, read_rows, write_rows
 
 COLUMNS = (
     "model", "gpu", "precision", "routing", "batch_size",
@@ -26,7 +26,7 @@ def main() -> None:
     args = parser.parse_args()
     rows = read_rows(
         args.data, COLUMNS, policy="prophet", gpu=args.gpu, precision=args.precision, model=args.models,
-        batch_size=args.batch_sizes,
+        batch_size=args.batch_sizes, **ONE_GPU,
     )  # fmt: skip
     rows.sort(key=lambda row: (row["batch_size"], args.models.index(row["model"]), row["routing"]))
     write_rows(rows, args.output)

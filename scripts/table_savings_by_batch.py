@@ -9,7 +9,7 @@ from pathlib import Path
 from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, table, with_group_rules
-from prophet_pipeline.tables import Row, in_paper_order, read_rows
+from prophet_pipeline.tables import ONE_GPU, Row, in_paper_order, read_rows
 from prophet_pipeline.text import percent
 
 CAPTION = r"""Expert savings $1-U/E$ in percent by batch size $B$, under the source's power law and under the exact uniform law.
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help=".tex file")
     args = parser.parse_args()
     savings: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
-    for r in read_rows(args.data, ("model", "routing", "batch_size", "expert_savings_fraction"), policy="prophet"):
+    for r in read_rows(args.data, ("model", "routing", "batch_size", "expert_savings_fraction"), policy="prophet", **ONE_GPU):
         savings[r["model"], r["routing"]][r["batch_size"]] = r["expert_savings_fraction"]
     laws = sorted({law for _, law in savings})
     batches = sorted({batch for by_batch in savings.values() for batch in by_batch})

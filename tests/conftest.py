@@ -88,6 +88,7 @@ SMALL = """
 sweep:
   models: [{models}]
   gpus: [h100-80gb]
+  n_gpus: [1, 2]
   batch_sizes: [1, 8]
   routings: [uniform]
   precisions: [bf16]
@@ -96,6 +97,7 @@ paper:
   reference: {{gpu: h100-80gb, batch_size: 8, precision: bf16}}
   breakdown_models: [mixtral-8x7b, qwen1.5-moe-a2.7b]
   summary: {{models: [qwen1.5-moe-a2.7b], batch_sizes: [8]}}
+  multi_gpu: {{gpus: [h100-80gb]}}
   expert_count_groups: [16]
 """
 

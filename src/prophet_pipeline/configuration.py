@@ -165,11 +165,14 @@ def check_settings(settings: Any, models: Iterable[str], gpus: Iterable[str], fi
         "breakdown_models": (paper["breakdown_models"], "models"),
         "summary.models": (paper["summary"]["models"], "models"),
         "summary.batch_sizes": (paper["summary"]["batch_sizes"], "batch_sizes"),
+        "multi_gpu.gpus": (paper["multi_gpu"]["gpus"], "gpus"),
     }
     for key, (values, axis) in swept.items():
         _check_known(values, f"paper.{key}", sweep[axis], f"the values of sweep.{axis}", file)
     if missing := {"all_resident", "prophet"} - set(sweep["policies"]):
         raise error(file, "sweep.policies", sweep["policies"], f"a list with {' and '.join(sorted(missing))}")
+    if 1 not in sweep["n_gpus"]:
+        raise error(file, "sweep.n_gpus", sweep["n_gpus"], "a list with 1, which figures and tables of a single GPU show")
 
 
 KINDS_OF_CLAIM = ("value", "range", "at_least", "at_most", "above", "below", "order", "external")

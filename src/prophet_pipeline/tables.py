@@ -18,6 +18,9 @@ from prophet_pipeline.files import replacing
 FLOAT_DECIMALS = 9
 TEXT_THAT_LOOKS_LIKE_NUMBERS = {"expert_count_group": pl.String}
 
+# What is said of "the GPU" is said of one.
+ONE_GPU = {"n_gpus": 1}
+
 Row = dict[str, Any]
 
 

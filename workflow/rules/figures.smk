@@ -6,6 +6,7 @@ localrules:
     figure4_savings_heatmap,
     figure5_expert_count,
     figure6_savings_vs_batch_by_experts,
+    figure7_multi_gpu,
 
 
 FIGURE_LIBRARY = EDGE + [
@@ -171,6 +172,34 @@ rule figure6_savings_vs_batch_by_experts:
         " --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
 
 
+rule figure7_multi_gpu:
+    input:
+        script="scripts/figure7_multi_gpu.py",
+        library=FIGURE_LIBRARY,
+        environment=ENVIRONMENT,
+        smallest=f"{RESULTS}/smallest_gpu_counts.csv",
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+    output:
+        f"{FIGURES}/figure7_multi_gpu.pdf",
+        report(
+            f"{FIGURES}/figure7_multi_gpu.png",
+            caption="../report/figure7_multi_gpu.rst",
+            category="Figures",
+        ),
+    log:
+        "logs/figure7_multi_gpu.log",
+    params:
+        n_gpus=sorted(SWEEP["n_gpus"]),
+        precision=REFERENCE["precision"],
+    message:
+        "Drawing Figure 7"
+    shell:
+        "python3 {input.script} --smallest {input.smallest} --catalogue {input.catalogue}"
+        " --gpu-catalogue {input.gpu_catalogue} --n-gpus {params.n_gpus} --precision {params.precision}"
+        " --output {output} 2> {log}"
+
+
 rule figures:
     input:
         rules.figure1_detailed_memory_breakdown.output,
@@ -179,3 +208,4 @@ rule figures:
         rules.figure4_savings_heatmap.output,
         rules.figure5_expert_count.output,
         rules.figure6_savings_vs_batch_by_experts.output,
+        rules.figure7_multi_gpu.output,

@@ -6,6 +6,7 @@ localrules:
     expert_savings_curves,
     summary_statistics,
     kv_extension_at_reference,
+    smallest_gpu_counts,
     mean_extension_by_model,
     mean_extension_by_expert_count,
     max_context,
@@ -139,6 +140,24 @@ rule kv_extension_at_reference:
     shell:
         "python3 {input.script} --data {input.data} --gpu {params.gpu} --batch-size {params.batch_size}"
         " --output {output} 2> {log}"
+
+
+rule smallest_gpu_counts:
+    input:
+        script="scripts/smallest_gpu_counts.py",
+        library=MODEL_LIBRARY + EDGE,
+        environment=ENVIRONMENT,
+        data=DATA,
+    output:
+        f"{RESULTS}/smallest_gpu_counts.csv",
+    log:
+        "logs/smallest_gpu_counts.log",
+    params:
+        batch_size=REFERENCE["batch_size"],
+    message:
+        "Fewest GPUs at batch {params.batch_size}"
+    shell:
+        "python3 {input.script} --data {input.data} --batch-size {params.batch_size} --output {output} 2> {log}"
 
 
 rule mean_extension_by_model:

@@ -6,6 +6,7 @@ localrules:
     table_kv_extension,
     table_extension_by_expert_count,
     table_summary_statistics,
+    table_multi_gpu,
     table_claims,
     table_claims_summary,
 
@@ -125,6 +126,30 @@ rule table_summary_statistics:
         " --gpu-catalogue {input.gpu_catalogue} --output {output} 2> {log}"
 
 
+rule table_multi_gpu:
+    input:
+        script="scripts/table_multi_gpu.py",
+        library=TABLE_LIBRARY,
+        environment=ENVIRONMENT,
+        smallest=f"{RESULTS}/smallest_gpu_counts.csv",
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+    output:
+        f"{TABLES}/table_multi_gpu.tex",
+    log:
+        "logs/table_multi_gpu.log",
+    params:
+        gpus=PAPER["multi_gpu"]["gpus"],
+        n_gpus=sorted(SWEEP["n_gpus"]),
+        precision=REFERENCE["precision"],
+    message:
+        "Writing table_multi_gpu"
+    shell:
+        "python3 {input.script} --smallest {input.smallest} --catalogue {input.catalogue}"
+        " --gpu-catalogue {input.gpu_catalogue} --gpus {params.gpus} --n-gpus {params.n_gpus}"
+        " --precision {params.precision} --output {output} 2> {log}"
+
+
 rule table_claims:
     input:
         script="scripts/table_claims.py",
@@ -165,5 +190,6 @@ rule tables:
         rules.table_kv_extension.output,
         rules.table_extension_by_expert_count.output,
         rules.table_summary_statistics.output,
+        rules.table_multi_gpu.output,
         rules.table_claims.output,
         rules.table_claims_summary.output,

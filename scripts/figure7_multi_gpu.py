@@ -1,0 +1,119 @@
+"""Figure 7: the fewest GPUs on which each model fits, all experts resident against Prophet, and the KV capacity left there."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from prophet_pipeline.command import run
+from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, GREY, LIGHT_GREY, new_figure, save
+from prophet_pipeline.tables import Row, in_paper_order, read_rows
+from prophet_pipeline.text import PRECISION_LABELS
+
+GIB = 2**30
+LAW, LAW_LABEL = "uniform", "exact uniform law"
+# Steps of lightness, dark for little: told apart in grey.
+CAPACITY_STEPS = (1e3, 1e4, 1e5, 1e6, 1e7, 1e8)
+CAPACITY_COLOURS = ListedColormap(["#3b0f70", "#8c2981", "#de4968", "#fe9f6d", "#fcfdbf"])
+CAPACITY_NORM = BoundaryNorm(CAPACITY_STEPS, CAPACITY_COLOURS.N)
+NOWHERE = 1.75  # where the cross of what never fits stands, as a factor of the largest swept number
+
+
+def needs_several(rows: Sequence[Row]) -> bool:
+    """Whether a model is of interest here: it needs more than one GPU of some type, or does not fit at all."""
+    return any(row["all_resident_n_gpus"] != 1 for row in rows)
+
+
+ALL_RESIDENT: dict[str, Any] = {
+    "marker": "s",
+    "markersize": 5.6,
+    "markerfacecolor": "white",
+    "markeredgecolor": GREY,
+    "markeredgewidth": 0.8,
+}
+PROPHET: dict[str, Any] = {"marker": "o", "markersize": 4, "markeredgecolor": BLACK, "markeredgewidth": 0.4}
+NEITHER: dict[str, Any] = {"marker": "x", "markersize": 3.6, "color": GREY, "markeredgewidth": 0.8}
+
+
+def draw_cell(axes: Axes, y: float, row: Row, most: int) -> None:
+    """From the number that everything resident needs (hollow) to what Prophet needs (filled by its KV capacity)."""
+    beyond = most * NOWHERE
+    start, end = (row[f"{policy}_n_gpus"] or beyond for policy in ("all_resident", "prophet"))
+    axes.plot([end, start], [y, y], color=LIGHT_GREY, linewidth=1.4, zorder=2)
+    axes.plot(start, y, **(ALL_RESIDENT if row["all_resident_n_gpus"] else NEITHER), zorder=3)
+    if row["prophet_n_gpus"]:
+        capacity = np.clip(row["prophet_kv_capacity_tokens"], CAPACITY_STEPS[0], CAPACITY_STEPS[-1] - 1)
+        axes.plot(end, y, **PROPHET, markerfacecolor=CAPACITY_COLOURS(CAPACITY_NORM(capacity)), zorder=4)
+
+
+def draw_gpu(axes: Axes, gpu: Row, models: Sequence[Row], found: Mapping[tuple[str, str], Row], counts: Sequence[int]) -> None:
+    """One panel: a GPU type, a line for each model."""
+    for y, model in enumerate(models):
+        draw_cell(axes, y, found[model["model"], gpu["gpu"]], max(counts))
+    family, _, rest = gpu["name"].replace(" ", "-").partition("-")
+    lines = [family, *([rest] if rest else []), f"{gpu['memory_bytes'] / GIB:.0f} GiB"]
+    axes.set_title("\n".join(lines), fontsize=7, loc="center")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.minorticks_off()
+    axes.set_xlim(min(counts) / 1.5, max(counts) * NOWHERE * 1.3)
+    axes.set_ylim(len(models) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+
+
+def explain(figure: Figure, axes: Sequence[Axes], most: int) -> None:
+    """The legend and the colour scale below the panels."""
+    handles = [
+        Line2D([], [], **ALL_RESIDENT, linestyle="none", label="all experts resident"),
+        Line2D([], [], **PROPHET, markerfacecolor=GREY, linestyle="none", label=f"Prophet, {LAW_LABEL}"),
+        Line2D([], [], **NEITHER, linestyle="none", label=f"does not fit on {most}"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, columnspacing=1.6, handletextpad=0.3)
+    bar = figure.colorbar(
+        ScalarMappable(CAPACITY_NORM, CAPACITY_COLOURS), ax=list(axes), location="bottom", aspect=60, shrink=0.6, pad=0.03
+    )
+    bar.set_ticks(list(CAPACITY_STEPS), labels=["", "10k", "100k", "1M", "10M", ""])
+    bar.ax.tick_params(length=0)
+    bar.outline.set_linewidth(0.4)
+    bar.set_label("KV capacity in tokens that Prophet has on the GPUs it needs")
+
+
+def main() -> None:
+    """Read results, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smallest", type=Path, required=True, help="smallest_gpu_counts.csv")
+    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
+    parser.add_argument("--n-gpus", type=int, nargs="+", required=True, help="the swept numbers of GPUs")
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
+    args = parser.parse_args()
+    rows = read_rows(args.smallest, precision=args.precision)
+    law = LAW if any(row["routing"] == LAW for row in rows) else rows[0]["routing"]
+    found = {(row["model"], row["gpu"]): row for row in rows if row["routing"] == law}
+    gpus = sorted(read_rows(args.gpu_catalogue), key=lambda gpu: int(gpu["memory_bytes"]))
+    everyone = in_paper_order(read_rows(args.catalogue))
+    models = [m for m in everyone if needs_several([row for (model, _), row in found.items() if model == m["model"]])]
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 1.35 + 0.165 * len(models))
+    axes = figure.subplots(1, len(gpus), sharey=True, squeeze=False)[0]
+    for panel, gpu in zip(axes, gpus, strict=True):
+        draw_gpu(panel, gpu, models, found, args.n_gpus)
+    names = [m["name"] + ("†" if m["published_precision"] != "bf16" else "") for m in models]
+    axes[0].set_yticks(range(len(models)), names)
+    batch, precision = rows[0]["batch_size"], PRECISION_LABELS[args.precision]
+    axes[len(axes) // 2].set_xlabel(f"Fewest GPUs on which the model fits, {precision}, batch {batch}")
+    explain(figure, axes, max(args.n_gpus))
+    save(figure, args.output)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,61 @@
+"""LaTeX table: the fewest GPUs on which each model fits, in bf16 and as published, and the KV capacity that they leave."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from prophet_pipeline.command import run
+from prophet_pipeline.files import write_text
+from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
+from prophet_pipeline.tables import Row, in_paper_order, read_rows
+from prophet_pipeline.text import PRECISION_LABELS
+
+LAW = "uniform"
+COLUMNS = (Column("all", (1, 0)), Column("Prophet", (1, 0)), Column("tokens", (5, 1)))
+CAPTION = r"""Fewest GPUs (of {counts}) on which each model fits at batch {batch}: all experts resident, Prophet ({law}), and
+    the KV capacity (thousand tokens over the whole batch) that Prophet has on its number. Attention is tensor parallel as far
+    as the heads divide, experts are spread over all GPUs, and the fullest rank decides. --: more are needed.
+    \emph{{Published}}: in the precision of the published checkpoint where that is not bf16; bf16 is hypothetical there."""
+
+
+def cells(row: Row) -> list[object]:
+    """Counts and capacity of one model on one GPU type."""
+    capacity = row["prophet_kv_capacity_tokens"]
+    return [row["all_resident_n_gpus"], row["prophet_n_gpus"], capacity and capacity / 1e3]
+
+
+def main() -> None:
+    """Read results, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smallest", type=Path, required=True, help="smallest_gpu_counts.csv")
+    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
+    parser.add_argument("--gpus", nargs="+", required=True)
+    parser.add_argument("--n-gpus", type=int, nargs="+", required=True, help="the swept numbers of GPUs")
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--output", type=Path, required=True, help=".tex file")
+    args = parser.parse_args()
+    found = {(r["model"], r["gpu"], r["precision"], r["routing"]): r for r in read_rows(args.smallest)}
+    law = LAW if any(key[-1] == LAW for key in found) else next(iter(found))[-1]
+    gpus = {row["gpu"]: row["name"] for row in read_rows(args.gpu_catalogue, gpu=args.gpus)}
+    rows: list[tuple[object, list[object]]] = []
+    for m in in_paper_order(read_rows(args.catalogue)):
+        lines = [(m["name"], args.precision)]
+        if m["published_precision"] != "bf16" and any(key[2] == "native" for key in found):
+            lines.append((f"published: {PRECISION_LABELS[m['published_precision']]}", "native"))
+        for name, precision in lines:
+            own = [cell for gpu in args.gpus for cell in cells(found[m["model"], gpu, precision, law])]
+            rows.append((m["expert_count_group"], [name, *own]))
+    spans = [(escape(gpus[gpu]), 2 + 3 * i, 4 + 3 * i) for i, gpu in enumerate(args.gpus)]
+    batch = next(iter(found.values()))["batch_size"]
+    caption = CAPTION.format(counts=", ".join(map(str, args.n_gpus)), batch=batch, law=LAW_HEADS[law])
+    columns = (Column("Model"), *COLUMNS * len(args.gpus))
+    write_text(
+        args.output,
+        table(columns, with_group_rules(rows), caption=caption, label="tab:multi-gpu", spanning_heads=spans, wide=True),
+    )
+
+
+if __name__ == "__main__":
+    run(main)
