@@ -15,6 +15,8 @@ import pytest
 from hypothesis import settings
 
 from prophet_memory.architecture import Architecture, architecture_from_mapping
+from prophet_memory.kv_cache import CacheFormats
+from prophet_memory.precision import FORMATS
 from prophet_memory.sweep import Assumptions
 from prophet_pipeline.configuration import read_models, read_settings
 
@@ -27,6 +29,11 @@ APART = ("evaluation/figures/design_space/", "evaluation/memory_results/design_s
 
 settings.register_profile("prophet", deadline=None, derandomize=True)  # no clocks, the same examples on every run
 settings.load_profile("prophet")
+
+
+def cache(kv: str, state: str | None = None, conv: str | None = None) -> CacheFormats:
+    """Formats of a cache by name; the state's and the convolution's follow the KV's."""
+    return CacheFormats(FORMATS[kv], FORMATS[state or kv], FORMATS[conv or kv])
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

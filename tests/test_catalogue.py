@@ -4,11 +4,12 @@ import csv
 from pathlib import Path
 
 import pytest
-from conftest import MODELS
+from conftest import MODELS, cache
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.kv_cache import cross_attention_bytes_per_source_token, kv_layout, state_bytes_per_sequence
 from prophet_memory.parameters import count_parameters
+from prophet_memory.precision import FORMATS
 
 with (Path(__file__).parent / "data" / "architecture_facts.csv").open(encoding="utf-8") as stream:
     FACTS = {row["slug"]: row for row in csv.DictReader(stream)}
@@ -16,9 +17,9 @@ with (Path(__file__).parent / "data" / "architecture_facts.csv").open(encoding="
 
 def computed(architecture: Architecture) -> dict[str, int | None]:
     counts = count_parameters(architecture)
-    layout = kv_layout(architecture, value_bytes=2, state_value_bytes=2, source_tokens=0)
+    layout = kv_layout(architecture, cache("bf16"), source_tokens=0)
     windowed = bool(layout.windows)
-    state = {n: state_bytes_per_sequence(architecture, conv_value_bytes=2, state_value_bytes=n) for n in (2, 4)}
+    state = {name: state_bytes_per_sequence(architecture, cache("bf16", state=name)) for name in ("bf16", "fp32")}
     return {
         "layers": architecture.layer_count,
         "moe_layers": architecture.moe_layer_count,
@@ -37,9 +38,9 @@ def computed(architecture: Architecture) -> dict[str, int | None]:
         "kv_bytes_per_token_bf16": layout.bytes_per_token,
         "kv_bytes_per_token_beyond_window": layout.unbounded_bytes_per_token if windowed else None,
         "window_tokens": layout.windows[0][0] if windowed else None,
-        "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, value_bytes=2) or None,
-        "state_bytes_per_sequence_bf16": state[2] or None,
-        "state_bytes_per_sequence_fp32": state[4] or None,
+        "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, FORMATS["bf16"]) or None,
+        "state_bytes_per_sequence_bf16": state["bf16"] or None,
+        "state_bytes_per_sequence_fp32": state["fp32"] or None,
         "max_context": architecture.max_context_tokens,
     }
 

@@ -74,8 +74,8 @@ def test_every_point_is_what_the_paper_sweep_says(small):
     from prophet_memory.sweep import Assumptions
 
     for number, (_, architecture) in enumerate(design.models):
-        grid = Grid(design.gpu_memory_bytes, [1, 8], ["power_law", "uniform"], ["bf16"], ["prophet"])
-        baseline = Grid(design.gpu_memory_bytes, [1, 8], ["power_law", "uniform"], ["bf16"], ["all_resident"])
+        grid = Grid(design.gpu_memory_bytes, [1], [1, 8], ["power_law", "uniform"], ["bf16"], ["prophet"])
+        baseline = Grid(design.gpu_memory_bytes, [1], [1, 8], ["power_law", "uniform"], ["bf16"], ["all_resident"])
         ours, other = (sweep_model(architecture, one, Assumptions(**settings)) for one in (grid, baseline))
         for row in points.filter(architecture=number).iter_rows(named=True):
             at = (
@@ -127,7 +127,7 @@ def test_a_capacity_of_exactly_twice_counts_as_doubled():
 
 
 def test_a_sequence_as_long_as_the_cache_allows_fits_and_one_token_more_does_not(assumptions):
-    block, grid = [MODELS["mixtral-8x7b"]], Grid({"a": 80 * 2**30}, [4], ["uniform"], ["int8_experts"], ["prophet"])
+    block, grid = [MODELS["mixtral-8x7b"]], Grid({"a": 80 * 2**30}, [1], [4], ["uniform"], ["int8_experts"], ["prophet"])
     longest = int(sweep_block(block, grid, [1], assumptions)["max_context_tokens"].ravel()[0])
     verdicts = sweep_block(block, grid, [longest, longest + 1], assumptions)["fit_verdict"].ravel()
     assert [FIT_VERDICTS[i] for i in verdicts] == ["newly_fits", "does_not_fit"]
@@ -268,7 +268,9 @@ def test_the_compiled_kernel_refuses_what_float64_would_round():
 
 def test_a_block_is_the_same_with_either_kernel(assumptions):
     compiled = pytest.importorskip("prophet_memory.compiled", reason="the extra scale (numba) is not installed: make scale")
-    grid = Grid({"a": 40 * 2**30, "b": 80 * 2**30}, [1, 7, 64], ["power_law", "uniform"], ["bf16", "int8_experts"], ["prophet"])
+    grid = Grid(
+        {"a": 40 * 2**30, "b": 80 * 2**30}, [1], [1, 7, 64], ["power_law", "uniform"], ["bf16", "int8_experts"], ["prophet"]
+    )
     block = [*Family([8, 64], [2], [16], [2048], [0.5, 2.0], [4], 128, 32000).members(), MODELS["mixtral-8x7b"]]
 
     def kernel(usable, need, *others):

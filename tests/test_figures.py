@@ -17,6 +17,7 @@ NAMES = [
     "figure4_savings_heatmap",
     "figure5_expert_count",
     "figure6_savings_vs_batch_by_experts",
+    "figure7_multi_gpu",
 ]
 
 

@@ -1,7 +1,7 @@
 """KV capacity in closed form against search, on any layout."""
 
 import numpy as np
-from conftest import MODELS
+from conftest import MODELS, cache
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,14 +45,13 @@ def test_shapes_are_kept():
 
 
 def test_layout_counts_every_layer_once(architecture: Architecture):
-    layout = kv_layout(architecture, value_bytes=2, state_value_bytes=2, source_tokens=7)
-    doubled = kv_layout(architecture, value_bytes=4, state_value_bytes=4, source_tokens=7)
+    layout, doubled = (kv_layout(architecture, cache(name), source_tokens=7) for name in ("bf16", "fp32"))
     assert doubled.bytes_per_token == 2 * layout.bytes_per_token
     assert doubled.constant_bytes == 2 * layout.constant_bytes
     assert int(bytes_per_sequence(layout, 1)) == layout.constant_bytes + layout.bytes_per_token
 
 
 def test_windows_cap_the_cache_of_their_layers():
-    layout = kv_layout(MODELS["gpt-oss-120b"], value_bytes=2, state_value_bytes=2, source_tokens=0)
+    layout = kv_layout(MODELS["gpt-oss-120b"], cache("bf16"), source_tokens=0)
     assert int(bytes_per_sequence(layout, 128)) == 128 * 73728
     assert int(bytes_per_sequence(layout, 1128)) == 128 * 73728 + 1000 * 36864

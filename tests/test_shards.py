@@ -15,7 +15,7 @@ from prophet_pipeline.shards import check_shard, sidecar_of, write_sidecar
 from prophet_pipeline.tables import write_table
 
 SWEEP = {
-    "gpus": ["h100-80gb"], "batch_sizes": [8, 1], "routings": ["uniform"], "precisions": ["bf16"],
+    "gpus": ["h100-80gb"], "n_gpus": [1], "batch_sizes": [8, 1], "routings": ["uniform"], "precisions": ["bf16"],
     "policies": ["prophet", "all_resident"],
 }  # fmt: skip
 MODELS = ("dbrx", "grok-1")

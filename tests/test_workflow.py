@@ -111,7 +111,7 @@ def test_any_part_of_the_lists_is_enough_for_every_output(tmp_path):
     folder = small_project(tmp_path)
     done = snakemake(folder)
     assert done.returncode == 0, done.stderr
-    assert len(list((folder / "evaluation/figures").rglob("*.pdf"))) == 6
+    assert len(list((folder / "evaluation/figures").rglob("*.pdf"))) == 7
     assert len(list((folder / "paper_tables").glob("*.tex"))) == 9
     rows = (folder / RESULTS / "prophet_kv_extension_data.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 2 * 1 * 2 * 1 * 1 * 2
@@ -168,7 +168,7 @@ def test_a_killed_run_is_taken_up_and_ends_in_the_same_bytes(tmp_path_factory):
 
 def test_nothing_is_built_by_accident_only(tmp_path):
     """A clean tree has work to do: a Snakefile without a default target would say that there is none."""
-    assert sum(planned(copy_project(tmp_path)).values()) == 53
+    assert sum(planned(copy_project(tmp_path)).values()) == 56
 
 
 @pytest.mark.parametrize("script", sorted((REPOSITORY / "scripts").glob("*.py")), ids=lambda path: path.stem)

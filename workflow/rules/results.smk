@@ -227,6 +227,7 @@ rule checksums:
             rules.expert_savings_curves.output,
             rules.summary_statistics.output,
             rules.kv_extension_at_reference.output,
+            rules.smallest_gpu_counts.output,
             rules.mean_extension_by_model.output,
             rules.mean_extension_by_expert_count.output,
             rules.max_context.output,

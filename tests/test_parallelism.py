@@ -1,0 +1,108 @@
+"""How models spread over GPUs: what divides, what is replicated, and that nothing is lost."""
+
+import pytest
+from conftest import MODELS, cache
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prophet_memory.activations import activation_bytes
+from prophet_memory.architecture import Architecture
+from prophet_memory.kv_cache import kv_layout
+from prophet_memory.parallelism import ALONE, Parallelism, ParallelismError, max_gpus, parallelism, tensor_parallel_sizes
+from prophet_memory.parameters import count_parameters
+from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
+from prophet_memory.weights import model_weights
+
+models = st.sampled_from(sorted(MODELS))
+BF16 = precision("bf16")
+
+
+def test_mixtral_on_eight_gpus_by_hand():
+    model, hidden = MODELS["mixtral-8x7b"], 4096
+    attention = hidden * 4 * 128 * 2 + 2 * hidden * 128  # 4 query heads and 1 key-value head a GPU
+    shared_out = 2 * 32 * hidden + hidden + 32 * 8 * hidden  # norms and routers stand on each
+    vocabulary = 2 * (32000 // 8) * hidden
+    assert non_expert_bytes(model, BF16, tensor=8) == 2 * (32 * attention + shared_out + vocabulary)
+    assert routed_expert_bytes(model, BF16, expert_tensor=4) == 2 * 3 * hidden * 14336 // 4
+
+
+@pytest.mark.parametrize(("tensor", "heads"), [(1, 8), (2, 4), (8, 1), (16, 1), (32, 1)])
+def test_key_value_heads_are_replicated_past_their_number(tensor: int, heads: int):
+    layout = kv_layout(MODELS["mixtral-8x7b"], cache("bf16"), source_tokens=0, tensor=tensor)
+    assert layout.bytes_per_token == 32 * 2 * heads * 128 * 2
+
+
+def test_the_latent_stands_on_every_gpu():
+    model = MODELS["deepseek-v3"]
+    alone, shared = (kv_layout(model, cache("bf16"), source_tokens=0, tensor=tensor) for tensor in (1, 8))
+    assert alone == shared
+
+
+def test_recurrent_state_is_divided():
+    for name in ("jamba-1.5-large", "qwen3-next-80b-a3b"):
+        alone, shared = (kv_layout(MODELS[name], cache("bf16"), source_tokens=0, tensor=tensor) for tensor in (1, 8))
+        assert shared.constant_bytes * 8 == alone.constant_bytes
+
+
+@given(models, st.integers(1, 8))
+def test_shards_hold_the_whole_model_and_no_more_than_is_replicated(name: str, exponent: int):
+    model = MODELS[name]
+    for tensor in tensor_parallel_sizes(model):
+        for weight in model_weights(model):
+            own = weight.shard(tensor)
+            assert own.parameters <= weight.parameters <= tensor * own.parameters
+            if weight.cut == "none" or weight.units % tensor:
+                continue
+            assert own.parameters * tensor == weight.parameters
+
+
+@given(models, st.integers(1, 64))
+def test_a_default_layout_uses_all_gpus_and_divides(name: str, n_gpus: int):
+    model = MODELS[name]
+    if n_gpus > max_gpus(model):
+        with pytest.raises(ParallelismError, match="n_gpus"):
+            parallelism(model, n_gpus)
+        return
+    layout = parallelism(model, n_gpus)
+    assert layout.n_gpus == n_gpus == layout.expert * layout.expert_tensor
+    assert layout.tensor in tensor_parallel_sizes(model)
+    assert layout.expert <= model.moe.routed_experts
+    assert parallelism(model, n_gpus, layout.tensor, layout.expert) == layout
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "line"),
+    [
+        ("mixtral-8x7b", (8, 3, None), "tp: 3; allowed: 1, 2, 4, 8 (for 8 GPUs and the model's heads)"),
+        ("switch-base-8", (8, 8, None), "tp: 8; allowed: 1, 2, 4 (for 8 GPUs and the model's heads)"),
+        ("mixtral-8x7b", (16, None, 16), "ep: 16; allowed: 1, 2, 4, 8 (for 16 GPUs and 8 routed experts)"),
+        ("mixtral-8x7b", (33, None, None), "n_gpus: 33; allowed: 1 to 32, one GPU for each head or routed expert of the model"),
+        ("mixtral-8x7b", (0, None, None), "n_gpus: 0; allowed: 1 to 32, one GPU for each head or routed expert of the model"),
+    ],
+)
+def test_wrong_layouts_are_refused_in_a_line(model: str, arguments: tuple, line: str):
+    with pytest.raises(ParallelismError) as caught:
+        parallelism(MODELS[model], *arguments)
+    assert str(caught.value) == line
+
+
+def test_qwen2_shares_attention_by_four_of_eight_gpus():
+    assert parallelism(MODELS["qwen2-57b-a14b"], 8) == Parallelism(tensor=4, data=2, expert=8)
+    assert [int(Parallelism(2, 4, 8).sequences(batch)) for batch in (1, 4, 5, 8)] == [1, 1, 2, 2]
+
+
+def test_one_gpu_is_the_model_alone(architecture: Architecture):
+    assert parallelism(architecture, 1) == ALONE
+    assert non_expert_bytes(architecture, BF16) == 2 * count_parameters(architecture).non_expert
+
+
+@given(models, st.sampled_from([1, 2, 4, 8]), st.integers(1, 4096))
+def test_activations_shrink_with_tensor_parallelism_and_grow_with_groups(name: str, n_gpus: int, batch: int):
+    model = MODELS[name]
+    sizes = {"max_step_tokens": 2048, "value_bytes": 2, "batch_sizes": batch}
+    alone = activation_bytes(model, **sizes)
+    if n_gpus in tensor_parallel_sizes(model):
+        shared = activation_bytes(model, **sizes, layout=Parallelism(tensor=n_gpus, data=1, expert=1))
+        assert shared <= alone
+    groups = activation_bytes(model, **sizes | {"batch_sizes": batch * n_gpus}, layout=Parallelism(1, n_gpus, 1))
+    assert groups * n_gpus >= alone
