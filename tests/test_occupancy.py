@@ -1,6 +1,6 @@
 """Distinct experts on the fullest rank: against enumeration, Monte Carlo and its bounds."""
 
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from math import comb
 
 import numpy as np
@@ -78,7 +78,7 @@ def test_bounds_and_the_mean_over_ranks(case: tuple[int, int, int, int]):
 def test_more_distinct_experts_never_leave_the_fullest_rank_emptier(case: tuple[int, int, int, int]):
     experts, _, _, ranks = case
     means = [fixed_on_fullest_rank(experts, float(distinct), ranks) for distinct in range(1, min(experts, 40) + 1)]
-    assert all(later >= earlier - 1e-12 for earlier, later in zip(means, means[1:], strict=False))
+    assert all(later >= earlier - 1e-12 for earlier, later in pairwise(means))
 
 
 def test_all_tokens_of_a_huge_batch_activate_everything():

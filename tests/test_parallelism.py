@@ -44,11 +44,9 @@ def test_recurrent_state_is_divided():
         assert shared.constant_bytes * 8 == alone.constant_bytes
 
 
-@given(models, st.integers(1, 8))
-def test_shards_hold_the_whole_model_and_no_more_than_is_replicated(name: str, exponent: int):
-    model = MODELS[name]
-    for tensor in tensor_parallel_sizes(model):
-        for weight in model_weights(model):
+def test_shards_hold_the_whole_model_and_no_more_than_is_replicated(architecture: Architecture):
+    for tensor in tensor_parallel_sizes(architecture):
+        for weight in model_weights(architecture):
             own = weight.shard(tensor)
             assert own.parameters <= weight.parameters <= tensor * own.parameters
             if weight.cut == "none" or weight.units % tensor:

@@ -63,7 +63,7 @@ def test_extension_is_the_ratio_of_capacities(data: pd.DataFrame):
 
 
 def test_csv_and_parquet_hold_the_same(data: pd.DataFrame):
-    text = pd.read_csv(FOLDER / "prophet_kv_extension_data.csv")
+    text = pd.read_csv(FOLDER / "prophet_kv_extension_data.csv", low_memory=False)
     assert list(text.columns) == list(data.columns)
     for name in data.columns:
         left, right = text[name], data[name]
@@ -76,9 +76,8 @@ def test_csv_and_parquet_hold_the_same(data: pd.DataFrame):
 def test_averages_cover_what_fits_and_count_the_rest(data: pd.DataFrame, by: str):
     name = {"model": "mean_extension_by_model.csv", "experts": "mean_extension_by_expert_count.csv"}[by]
     written = pd.read_csv(FOLDER / name).set_index([by, "routing", "precision"]).sort_index()
-    prophet = data[(data["policy"] == "prophet") & (data["n_gpus"] == 1)].assign(
-        experts=data["model"].map(lambda m: MODELS[m].moe.routed_experts)
-    )
+    prophet = data[(data["policy"] == "prophet") & (data["n_gpus"] == 1)]
+    prophet = prophet.assign(experts=prophet["model"].map(lambda model: MODELS[model].moe.routed_experts))
     groups = prophet.groupby([by, "routing", "precision"])
     assert (written["configurations"] == groups.size()).all()
     for verdict in ("fits", "newly_fits", "does_not_fit"):

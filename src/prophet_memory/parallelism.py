@@ -102,7 +102,8 @@ def parallelism(architecture: Architecture, n_gpus: int, tensor: int | None = No
     Raises:
         ParallelismError: for a number that the model's heads or experts, or the GPUs, do not allow.
     """
-    if not 1 <= n_gpus <= (most := max_gpus(architecture)):
+    most = max_gpus(architecture)
+    if not 1 <= n_gpus <= most:
         raise ParallelismError("n_gpus", n_gpus, f"1 to {most}, one GPU for each head or routed expert of the model")
     divisors = [size for size in range(1, n_gpus + 1) if n_gpus % size == 0]
     tensors = [size for size in tensor_parallel_sizes(architecture) if size in divisors]
