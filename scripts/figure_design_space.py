@@ -16,7 +16,8 @@ from matplotlib.ticker import PercentFormatter
 from prophet_memory.routing import power_law_batch_for_fraction, uniform_batch_for_fraction
 from prophet_pipeline.command import ConfigurationError, run
 from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_DASHES, LAW_LABELS, new_figure, save
-from prophet_pipeline.tables import FLOAT_DECIMALS, read_table
+from prophet_pipeline.files import FLOAT_DECIMALS
+from prophet_pipeline.tables import read_table
 from prophet_pipeline.text import PRECISION_LABELS
 
 HALF = 0.5

@@ -6,11 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
 from prophet_memory.parallelism import ParallelismError
-from prophet_memory.sweep import FIT_VERDICTS, Assumptions, Grid, sweep_model
+from prophet_memory.sweep import Assumptions, sweep_model
 from prophet_pipeline.command import run
 from prophet_pipeline.configuration import (
     GPUS_FILE,
@@ -21,19 +18,9 @@ from prophet_pipeline.configuration import (
     read_model,
     read_settings,
 )
+from prophet_pipeline.results import grid_of, model_rows
 from prophet_pipeline.shards import write_sidecar
 from prophet_pipeline.tables import write_table
-
-
-def shard(slug: str, grid: Grid, columns: dict[str, np.ndarray]) -> pl.DataFrame:
-    """The rows of a model in the order of the results contract: the keys, then the values; masked values are null."""
-    verdicts = {"fit_verdict": np.asarray(FIT_VERDICTS)[columns["fit_verdict"]]}
-    table = pl.DataFrame({name: np.ma.getdata(array).ravel() for name, array in (grid.keys() | columns | verdicts).items()})
-    for name, array in columns.items():
-        if np.ma.isMaskedArray(array):
-            defined = pl.Series(~np.ma.getmaskarray(array).ravel())
-            table = table.with_columns(pl.when(defined).then(pl.col(name)).alias(name))
-    return table.insert_column(0, pl.lit(slug).alias("model"))
 
 
 def main() -> None:
@@ -51,21 +38,13 @@ def main() -> None:
     if None in settings.values():
         settings = read_settings() | {key: value for key, value in settings.items() if value is not None}
     sweep, gpus = settings["sweep"], read_gpus(args.gpus)
-    # Every axis in the order of its values, so that the order of the lists in config changes no byte.
-    grid = Grid(
-        gpu_memory_bytes={name: gpus[name]["memory"]["bytes"] for name in sorted(sweep["gpus"])},
-        n_gpus=sorted(sweep["n_gpus"]),
-        batch_sizes=sorted(sweep["batch_sizes"]),
-        routings=sorted(sweep["routings"]),
-        precisions=sorted(sweep["precisions"]),
-        policies=sorted(sweep["policies"]),
-    )
+    grid = grid_of(sweep, gpus)
     architecture = model_architecture(read_model(args.model), args.model)
     try:
         columns = sweep_model(architecture, grid, Assumptions(**settings["assumptions"]))
     except ParallelismError as problem:
         raise error(SETTINGS_FILE, f"sweep.{problem.key}", problem.value, f"{problem.allowed}, {args.model.stem}") from None
-    table = shard(args.model.stem, grid, columns)
+    table = model_rows(args.model.stem, grid, columns)
     write_table(table, args.output)
     write_sidecar(args.output, table.height)
 

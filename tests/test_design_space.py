@@ -79,7 +79,7 @@ def test_every_point_is_what_the_paper_sweep_says(small):
         ours, other = (sweep_model(architecture, one, Assumptions(**settings)) for one in (grid, baseline))
         for row in points.filter(architecture=number).iter_rows(named=True):
             at = (
-                list(design.gpu_memory_bytes).index(row["gpu"]), [1, 8].index(row["batch_size"]),
+                list(design.gpu_memory_bytes).index(row["gpu"]), 0, [1, 8].index(row["batch_size"]),
                 ["power_law", "uniform"].index(row["routing"]), 0, 0,
             )  # fmt: skip
             tokens, base = (np.ma.filled(one["max_context_tokens"], 0)[at] for one in (ours, other))

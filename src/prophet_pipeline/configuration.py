@@ -38,7 +38,7 @@ def error(file: Path, key: str, value: object, allowed: str) -> ConfigurationErr
     shown = json.dumps(value, ensure_ascii=False, default=str)
     if len(shown) > SHOWN_VALUE_CHARACTERS:
         shown = shown[:SHOWN_VALUE_CHARACTERS] + "..."
-    return ConfigurationError(f"{_relative(file)}: {key}: {shown}; allowed: {allowed}")
+    return ConfigurationError(f"{relative(file)}: {key}: {shown}; allowed: {allowed}")
 
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times faster where libyaml is built in
@@ -87,6 +87,29 @@ def read_yaml(file: Path) -> Any:
         raise error(file, where, problem.problem, "valid YAML with each key once") from None
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise error(file, "file", str(problem).splitlines()[0], "valid YAML") from None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise error(file, "file", "missing", "an existing JSON file") from None
+    except UnicodeDecodeError:
+        raise error(file, "file", "not UTF-8", "JSON in UTF-8") from None
+    except OSError as problem:
+        raise error(file, "file", problem.strerror, "a readable JSON file") from None
+    except json.JSONDecodeError as problem:
+        raise error(file, f"line {problem.lineno}, column {problem.colno}", problem.msg, "valid JSON, whole") from None
+    except (ValueError, RecursionError) as problem:
+        raise error(file, "file", str(problem).splitlines()[0], "valid JSON") from None
+    if not isinstance(document, dict):
+        raise error(file, "file", document, "a JSON object")
+    return document
 
 
 def _is_integer(_checker: TypeChecker, value: object) -> bool:
@@ -146,8 +169,15 @@ def read_gpus(file: Path = GPUS_FILE) -> dict[str, dict[str, Any]]:
 
 def read_settings(file: Path = SETTINGS_FILE) -> dict[str, Any]:
     """config/config.yaml, checked against its schema and the catalogue."""
-    settings = read_yaml(file)
+    settings = read_settings_alone(file)
     check_settings(settings, read_models(), read_gpus(), file)
+    return settings
+
+
+def read_settings_alone(file: Path = SETTINGS_FILE) -> dict[str, Any]:
+    """config/config.yaml, checked against its schema alone: for who needs its assumptions, whatever it sweeps."""
+    settings = read_yaml(file)
+    validate(settings, "config", file)
     assert isinstance(settings, dict)  # noqa: S101 - the schema says so
     return settings
 
@@ -156,8 +186,8 @@ def check_settings(settings: Any, models: Iterable[str], gpus: Iterable[str], fi
     """Check settings: the schema, then that every model and GPU exists and the paper's points are swept."""
     validate(settings, "config", file)
     sweep, paper = settings["sweep"], settings["paper"]
-    _check_known(sweep["models"], "sweep.models", models, f"the files in {_relative(MODELS_FOLDER)}", file)
-    _check_known(sweep["gpus"], "sweep.gpus", gpus, f"the entries of {_relative(GPUS_FILE)}", file)
+    check_known(sweep["models"], "sweep.models", models, f"the files in {relative(MODELS_FOLDER)}", file)
+    check_known(sweep["gpus"], "sweep.gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
     swept = {
         "reference.gpu": ([paper["reference"]["gpu"]], "gpus"),
         "reference.batch_size": ([paper["reference"]["batch_size"]], "batch_sizes"),
@@ -168,7 +198,7 @@ def check_settings(settings: Any, models: Iterable[str], gpus: Iterable[str], fi
         "multi_gpu.gpus": (paper["multi_gpu"]["gpus"], "gpus"),
     }
     for key, (values, axis) in swept.items():
-        _check_known(values, f"paper.{key}", sweep[axis], f"the values of sweep.{axis}", file)
+        check_known(values, f"paper.{key}", sweep[axis], f"the values of sweep.{axis}", file)
     if missing := {"all_resident", "prophet"} - set(sweep["policies"]):
         raise error(file, "sweep.policies", sweep["policies"], f"a list with {' and '.join(sorted(missing))}")
     if 1 not in sweep["n_gpus"]:
@@ -218,9 +248,9 @@ def read_design_space(models: Iterable[str], gpus: Iterable[str], file: Path = D
     design = read_yaml(file)
     validate(design, "design_space", file)
     assert isinstance(design, dict)  # noqa: S101 - the schema says so
-    _check_known(design["models"], "models", models, f"the files in {_relative(MODELS_FOLDER)}", file)
-    _check_known(design["gpus"], "gpus", gpus, f"the entries of {_relative(GPUS_FILE)}", file)
-    _check_known([design["figure_precision"]], "figure_precision", design["precisions"], "the values of precisions", file)
+    check_known(design["models"], "models", models, f"the files in {relative(MODELS_FOLDER)}", file)
+    check_known(design["gpus"], "gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
+    check_known([design["figure_precision"]], "figure_precision", design["precisions"], "the values of precisions", file)
     family = design["family"]
     for hidden, heads in product(family["hidden_size"], family["kv_heads"]):
         if hidden % family["head_dim"] or hidden // family["head_dim"] % heads:
@@ -239,11 +269,12 @@ def read_numbers(file: Path) -> dict[str, Any]:
     return numbers
 
 
-def _check_known(values: Iterable[object], key: str, known: Iterable[object], what: str, file: Path) -> None:
+def check_known(values: Iterable[object], key: str, known: Iterable[object], what: str, file: Path) -> None:
+    """Raise a ConfigurationError unless every value is known; `what` says which there are."""
     names = [str(name) for name in known]
     for value in values:
         if str(value) not in names:
-            raise error(file, key, value, f"{what}: {', '.join(names)}{_hint(str(value), names)}")
+            raise error(file, key, value, f"{what}: {', '.join(names)}{hint(str(value), names)}")
 
 
 def _schema_error(found: ValidationError, file: Path) -> ConfigurationError:
@@ -254,7 +285,7 @@ def _schema_error(found: ValidationError, file: Path) -> ConfigurationError:
     if found.validator == "additionalProperties":
         known = sorted(rule["properties"])
         unknown = min(set(value) - set(known), key=str)
-        allowed = f"the keys {', '.join(known)}{_hint(str(unknown), known)}"
+        allowed = f"the keys {', '.join(known)}{hint(str(unknown), known)}"
         return error(file, f"{key}.{unknown}".lstrip("."), value[unknown], allowed)
     if found.validator == "required":
         missing = next(name for name in limit if name not in value)
@@ -276,11 +307,13 @@ def _schema_error(found: ValidationError, file: Path) -> ConfigurationError:
     return error(file, key or "file", value, allowed)
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
+def hint(name: str, known: Iterable[str]) -> str:
+    """The known name that was probably meant, in parentheses, or nothing."""
     near = difflib.get_close_matches(name, known, n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
-def _relative(file: Path) -> str:
+def relative(file: Path) -> str:
+    """A file as messages name it: from the checkout where it stands there."""
     resolved = file.resolve()
     return str(resolved.relative_to(REPOSITORY) if resolved.is_relative_to(REPOSITORY) else file)

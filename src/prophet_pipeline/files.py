@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# Digits that survive in a result: enough for every use, few enough that the last bits of a logarithm never show.
+FLOAT_DECIMALS = 9
 
 
 @contextmanager

@@ -12,10 +12,8 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
-from prophet_pipeline.files import replacing
+from prophet_pipeline.files import FLOAT_DECIMALS, replacing
 
-# Digits that survive in a result: enough for every use, few enough that the last bits of a logarithm never show.
-FLOAT_DECIMALS = 9
 TEXT_THAT_LOOKS_LIKE_NUMBERS = {"expert_count_group": pl.String}
 
 # What is said of "the GPU" is said of one.

@@ -13,7 +13,10 @@ SHARD_EDGE = EDGE + ["src/prophet_pipeline/shards.py"]
 rule sweep_model:
     input:
         script="scripts/sweep_model.py",
-        library=MODEL_LIBRARY + CONFIG_EDGE + SHARD_EDGE[-1:],
+        library=MODEL_LIBRARY
+        + CONFIG_EDGE
+        + SHARD_EDGE[-1:]
+        + ["src/prophet_pipeline/results.py"],
         environment=ENVIRONMENT,
         gpus="config/gpus.yaml",
         model="config/models/{model}.yaml",

@@ -1,0 +1,66 @@
+"""What `models`, `explain` and `import-config` say of a model: its counts, and its cache with the numbers put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from prophet_memory.architecture import Architecture, Attention, Mixer
+from prophet_memory.kv_cache import (
+    CacheFormats,
+    cached_vectors,
+    cross_attention_bytes_per_source_token,
+    kv_layout,
+    mixer_kv_bytes_per_token,
+    state_bytes_per_sequence,
+    state_vectors,
+)
+from prophet_memory.parameters import ParameterCounts
+from prophet_memory.precision import DEFAULT_FORMAT, FORMATS
+
+BF16 = FORMATS[DEFAULT_FORMAT]
+BF16_CACHE = CacheFormats(kv=BF16, state=BF16, conv=BF16)
+
+
+def counted(architecture: Architecture, counts: ParameterCounts) -> dict[str, Any]:
+    """The counts that programs ask for; cache and state in bf16."""
+    return {
+        "total_params": counts.total,
+        "routed_expert_params": counts.routed_expert,
+        "non_expert_params": counts.non_expert,
+        "active_params_per_token": counts.active_per_token,
+        "moe_layers": architecture.moe_layer_count,
+        "experts": architecture.moe.routed_experts,
+        "top_k": architecture.moe.top_k,
+        "kv_bytes_per_token": kv_layout(architecture, BF16_CACHE, source_tokens=0).bytes_per_token,
+        "state_bytes_per_sequence": state_bytes_per_sequence(architecture, BF16_CACHE),
+    }
+
+
+def cache_terms(architecture: Architecture) -> Iterator[tuple[str, str, int]]:
+    """The terms of the cache of a sequence of c tokens: what, the product, and its bytes for each token or once."""
+    mixers: dict[Mixer, int] = {}
+    for layer in architecture.decoder.layers:
+        mixers[layer.mixer] = mixers.get(layer.mixer, 0) + layer.count
+    width = BF16.bits // 8
+    for mixer, layers in mixers.items():
+        if vectors := cached_vectors(mixer):
+            window = mixer.window_tokens if isinstance(mixer, Attention) else None
+            tokens = "c" if window is None else f"min(c, {window:,})"
+            kind = "keys and values" if isinstance(mixer, Attention) else "latent and rotary key"
+            product = f"{layers} layers x {_values(vectors)} values x {width} B"
+            yield f"{kind}, for each of {tokens} tokens", product, layers * mixer_kv_bytes_per_token(mixer, BF16)
+        for name, (rows, values) in zip(("convolution window", "recurrent state"), state_vectors(mixer), strict=True):
+            if rows:
+                product = f"{layers} layers x {rows:,} x {values:,} values x {width} B"
+                yield f"{name}, once", product, layers * rows * BF16.vector_bytes(values)
+    if (cross := architecture.decoder.cross_attention) is not None:
+        layers = architecture.decoder.layer_count
+        product = f"{layers} layers x {_values(cached_vectors(cross))} values x {width} B"
+        yield "cross-attention, for each source token", product, cross_attention_bytes_per_source_token(architecture, BF16)
+
+
+def _values(vectors: Sequence[tuple[int, int]]) -> str:
+    """Vectors as a product: keys and values of each head, or the latent and the rotary key."""
+    parts = [f"2 x {count // 2} heads x {values}" if count > 1 else f"{values}" for count, values in vectors]
+    return parts[0] if len(parts) == 1 else f"({' + '.join(parts)})"

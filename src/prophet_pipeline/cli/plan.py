@@ -1,0 +1,217 @@
+"""`prophet-memory plan`: one configuration of the sweep, explained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import click
+import numpy as np
+
+from prophet_memory.architecture import Architecture
+from prophet_memory.kv_cache import bytes_per_sequence, kv_layout
+from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism
+from prophet_memory.precision import DEFAULT_FORMAT, EXPERTS_SUFFIX, NATIVE
+from prophet_memory.residency import BASELINE_POLICY
+from prophet_memory.sweep import FIT_VERDICTS, Assumptions, Grid, sweep_model
+from prophet_pipeline.cli.options import (
+    BATCH,
+    CACHE,
+    EXPERT_FORMATS,
+    GPUS,
+    POLICY,
+    ROUTING,
+    WEIGHT_FORMATS,
+    Number,
+    as_json,
+    open_gpu,
+    open_model,
+)
+from prophet_pipeline.cli.render import console, gib, print_json, table
+from prophet_pipeline.command import ConfigurationError
+from prophet_pipeline.configuration import read_settings_alone
+from prophet_pipeline.files import FLOAT_DECIMALS
+from prophet_pipeline.text import PRECISION_LABELS, multiplied
+
+HEADS = (("on the fullest GPU", False), ("GiB", True), ("share", True))
+PARTS = {
+    "non_expert_bytes": "everything but routed experts",
+    "resident_expert_bytes": "resident routed experts",
+    "activation_bytes": "activations of the largest step",
+    "overhead_bytes": "predictor",
+    "runtime_reserve_bytes": "runtime and communication",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One row of the sweep with what it assumes, and what to warn of."""
+
+    row: dict[str, Any]
+    assumptions: Assumptions
+    layout: Parallelism
+    context_tokens: int | None
+    context_bytes: int | None  # of all sequences on the fullest GPU
+    warnings: list[str]
+
+    @property
+    def context_fits(self) -> bool | None:
+        """Whether the context that was asked for fits, in each sequence of the batch."""
+        if self.context_tokens is None:
+            return None
+        return (self.row["max_context_tokens"] or 0) >= self.context_tokens
+
+
+def precision_name(weights: str, experts: str | None) -> str:
+    """The name by which the sweep knows the formats of the weights."""
+    if experts is None or experts == weights:
+        return weights
+    if weights == NATIVE:
+        raise ConfigurationError(f"--experts: {json.dumps(experts)}; allowed: none beside --weights {NATIVE}")
+    return f"{experts}{EXPERTS_SUFFIX}" if weights == DEFAULT_FORMAT else f"{experts}/{weights}"
+
+
+def only_row(columns: Mapping[str, np.ndarray], grid: Grid) -> dict[str, Any]:
+    """The one point of a grid as plain values, rounded as the results are."""
+    row: dict[str, Any] = {}
+    for name, array in {**grid.keys(), **columns}.items():
+        value = array.ravel()[0]
+        plain = None if value is np.ma.masked else value.item()
+        row[name] = round(plain, FLOAT_DECIMALS) if isinstance(plain, float) else plain
+    return row | {"fit_verdict": FIT_VERDICTS[row["fit_verdict"]]}
+
+
+def warnings_of(row: Mapping[str, Any], architecture: Architecture, context: int | None) -> Iterator[str]:
+    """What is no error and should be known."""
+    limit = architecture.max_context_tokens
+    if limit and context and context > limit:
+        yield f"--context {context:,} is beyond the model's own maximum of {limit:,} tokens"
+    if limit and row["exceeds_model_context"]:
+        yield f"the cache could hold {row['max_context_tokens']:,} tokens a sequence, beyond the model's own maximum of {limit:,}"
+    published = architecture.published_precision
+    if row["precision"] not in {NATIVE, published} and published != DEFAULT_FORMAT:
+        yield f"hypothetical: the model is published in {PRECISION_LABELS[published]} (--weights {NATIVE})"
+
+
+def spread_over(architecture: Architecture, n_gpus: int, tp: int | None, ep: int | None) -> Parallelism:
+    """A layout; raises ConfigurationError, naming the option, for one that the model cannot have."""
+    try:
+        return parallelism(architecture, n_gpus, tp, ep)
+    except ParallelismError as problem:
+        option = f"--{problem.key.replace('_', '-')}"
+        raise ConfigurationError(f"{option}: {problem.value}; allowed: {problem.allowed}") from None
+
+
+def make_plan(slug: str, architecture: Architecture, grid: Grid, assumptions: Assumptions, context: int | None) -> Plan:
+    """Evaluate the one point of a grid."""
+    (spread,) = grid.layouts.values()
+    (batch,) = grid.batch_sizes
+    row = {"model": slug} | only_row(sweep_model(architecture, grid, assumptions), grid)
+    size = None
+    if context is not None:
+        cache = kv_layout(architecture, assumptions.cache, source_tokens=assumptions.encoder_source_tokens, tensor=spread.tensor)
+        size = int(bytes_per_sequence(cache, context)) * int(spread.sequences(batch))
+    return Plan(row, assumptions, spread, context, size, list(warnings_of(row, architecture, context)))
+
+
+def breakdown(plan: Plan) -> list[tuple[str, str, str]]:
+    """The components on the fullest GPU and their share of it."""
+    row, usable = plan.row, plan.row["usable_bytes"]
+    parts = [(label, row[name]) for name, label in PARTS.items() if row[name]]
+    if plan.context_bytes is not None:
+        sequences = int(plan.layout.sequences(row["batch_size"]))
+        parts.append((f"KV cache, {sequences} x {plan.context_tokens:,} tokens", plan.context_bytes))
+        left = row["free_for_kv_bytes"] - plan.context_bytes
+        parts.append(("left over" if left >= 0 else "missing", left))
+    else:
+        left = row["free_for_kv_bytes"]
+        parts.append(("free for the KV cache" if left >= 0 else "missing", left))
+    if row["gpu_memory_bytes"] != usable:
+        parts.append(("left to others", row["gpu_memory_bytes"] - usable))
+    lines = [(label, gib(size), f"{size / row['gpu_memory_bytes']:.1%}") for label, size in parts]
+    return [*lines, ("memory", gib(row["gpu_memory_bytes"]), "")]
+
+
+def verdict(plan: Plan) -> Iterator[str]:
+    """What the breakdown comes to, in lines."""
+    row = plan.row
+    said = {"fits": "fits", "newly_fits": "fits, where all experts resident do not", "does_not_fit": "does not fit"}
+    yield f"verdict            {said[row['fit_verdict']]}"
+    if plan.context_fits is not None:
+        yield f"with that context  {'fits' if plan.context_fits else 'does not fit'}"
+    if row["kv_capacity_tokens"] is not None:
+        yield f"KV capacity        {row['kv_capacity_tokens']:,} tokens over the batch"
+        yield f"maximum context    {row['max_context_tokens']:,} tokens a sequence"
+    if row["kv_extension"] is not None and row["policy"] != BASELINE_POLICY:
+        yield f"KV extension       {multiplied(row['kv_extension'])} over all experts resident ({row['kv_extension']:.4f})"
+    elif row["policy"] != BASELINE_POLICY:
+        yield "KV extension       undefined: all experts resident do not fit"
+
+
+def basis(plan: Plan, experts: int) -> Iterator[str]:
+    """Law, layout and assumptions."""
+    row, own = plan.row, plan.assumptions
+    law = {"uniform": "exact uniform law", "power_law": f"power law (source), exponent {own.power_law_exponent}"}[row["routing"]]
+    yield f"routing            {law}: {row['distinct_experts']:.2f} of {experts} experts a layer at batch {row['batch_size']}"
+    if row["n_gpus"] > 1:
+        spread = ", ".join(f"{row[f'{kind}_parallel']}-way {kind}" for kind in ("tensor", "data", "expert"))
+        fullest = f"{row['resident_experts_per_layer']:.2f} experts a layer resident on the fullest rank"
+        yield f"layout             {spread} parallel; {fullest}"
+    yield f"cache              KV {own.kv_format}, state {own.state_format}"
+    yield (
+        f"assumptions        usable {own.usable_fraction:.0%}, steps of {own.max_step_tokens:,} tokens, reserve"
+        f" {row['runtime_reserve_bytes'] / 2**20:,.0f} MiB (config/config.yaml)"
+    )
+
+
+@click.command(name="plan")
+@click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
+@click.option("--gpu", required=True, help="name of the catalogue (prophet-memory gpus)")
+@click.option("--n-gpus", type=GPUS, default=1, show_default=True, help="how many serve the model together")
+@click.option("--tp", type=GPUS, help="GPUs that share attention; default: as many as the heads allow")
+@click.option("--ep", type=GPUS, help="ranks of whole experts; default: one a GPU as far as there are experts")
+@click.option("--batch", type=BATCH, help="sequences decoded together; default: the paper's")
+@click.option("--context", type=Number(1, 2**40), help="tokens of each sequence that must fit")
+@click.option("--weights", type=WEIGHT_FORMATS, default=DEFAULT_FORMAT, show_default=True, help="format of all weights")
+@click.option("--experts", type=EXPERT_FORMATS, help="format of the routed experts, where it is another")
+@click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents; default: config's")
+@click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
+@click.option("--routing", type=ROUTING, default="uniform", show_default=True, help="law of the distinct experts")
+@click.option("--policy", type=POLICY, default="prophet", show_default=True, help="which experts stay in GPU memory")
+@click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory; serving engines take 0.9")
+@click.option("--max-step-tokens", type=Number(1, 10**8), help="tokens of the largest prefill chunk")
+@click.option("--source-tokens", "encoder_source_tokens", type=Number(0, 10**8), help="encoder input of encoder-decoders")
+@as_json
+def command(  # noqa: PLR0913 - one argument an option
+    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, batch: int | None, context: int | None, weights: str,
+    experts: str | None, routing: str, policy: str, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
+) -> None:  # fmt: skip
+    """What one model needs on some GPUs and what it holds there, by the numbers of the sweep."""
+    settings = read_settings_alone()
+    slug, entry, architecture = open_model(model)
+    grid = Grid(
+        {gpu: open_gpu(gpu)["memory"]["bytes"]},
+        [n_gpus],
+        [batch or settings["paper"]["reference"]["batch_size"]],
+        [routing],
+        [precision_name(weights, experts)],
+        [policy],
+        {n_gpus: spread_over(architecture, n_gpus, tp, ep)},
+    )
+    changed = {name: value for name, value in changes.items() if value is not None}
+    plan = make_plan(slug, architecture, grid, replace(Assumptions(**settings["assumptions"]), **changed), context)
+    if as_json:
+        asked = {"context_tokens": plan.context_tokens, "context_fits": plan.context_fits}
+        print_json(plan.row | asked | {"assumptions": asdict(plan.assumptions), "warnings": plan.warnings})
+        return
+    row = plan.row
+    stored = PRECISION_LABELS.get(row["precision"], row["precision"])
+    out = console()
+    out.print(f"[bold]{entry.get('name', slug)} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {policy}[/]")
+    out.print(table(HEADS, breakdown(plan)))
+    for line in (*verdict(plan), "", *basis(plan, architecture.moe.routed_experts)):
+        out.print(line)
+    for warning in plan.warnings:
+        click.echo(f"warning: {warning}", err=True)
