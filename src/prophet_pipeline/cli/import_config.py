@@ -34,7 +34,7 @@ from prophet_pipeline.files import sha256, write_text
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 DTYPES = {"float32": "fp32", "float16": "fp16", "bfloat16": DEFAULT_FORMAT}
 FP8_BLOCK, GROUP = [128, 128], 128
-HEADS = (("", False), ("", True))
+HEADS = (("in bf16", False), ("", True))
 
 
 class _Flow(dict[str, Any]):

@@ -28,7 +28,7 @@ def counted_by_reference(file: Path, config: Mapping[str, Any]) -> dict[str, Any
         raise ConfigurationError(
             "--via-transformers: torch or transformers is missing; allowed: with the extra [reference]"
         ) from None
-    transformers.logging.set_verbosity_error()
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call,unused-ignore]
     values = dict(config)
     kind = values.pop("model_type", None)
     try:
