@@ -1,0 +1,324 @@
+"""The command line: the sweep's own numbers, and one line with exit status 2 for whatever is wrong."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import MODELS, REPOSITORY, RESULTS, copy_project
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prophet_pipeline.configuration import read_settings
+
+IMPORTED = REPOSITORY / "tests/data/imported_configs"
+PROGRAM = [sys.executable, "-c", "from prophet_pipeline.cli import main; main()"]
+KEYS = ["model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy"]
+
+
+def call(*arguments: object, checkout: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    """Run the program of a checkout."""
+    environment = os.environ | {"PYTHONPATH": str(checkout / "src"), "COLUMNS": "200"}
+    command = [*PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL)
+
+
+def refused(*arguments: object, checkout: Path = REPOSITORY) -> str:
+    """The one line of a wrong call."""
+    done = call(*arguments, checkout=checkout)
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr.strip()
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    return pd.read_parquet(REPOSITORY / RESULTS / "prophet_kv_extension_data.parquet")
+
+
+def planned(row: dict, *more: object) -> dict:
+    """The plan of a row of the results."""
+    weights = {"bf16": ["--weights", "bf16"], "int8_experts": ["--experts", "int8"], "native": ["--weights", "native"]}
+    done = call(
+        "plan", "--json", "--model", row["model"], "--gpu", row["gpu"], "--n-gpus", row["n_gpus"], "--batch", row["batch_size"],
+        "--routing", row["routing"], "--policy", row["policy"], *weights[row["precision"]], *more,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_a_plan_is_the_row_of_the_sweep(rows: pd.DataFrame, seed: int):
+    row = json.loads(rows.sample(1, random_state=seed).iloc[0].to_json(double_precision=15))
+    plan = planned(row)
+    assert {name: plan[name] for name in row} == row
+    assert list(plan)[: len(KEYS)] == KEYS
+    assert plan["assumptions"] == read_settings()["assumptions"]
+
+
+def test_a_context_is_held_exactly_up_to_the_largest(rows: pd.DataFrame):
+    row = (
+        rows.query("model == 'gpt-oss-120b' and gpu == 'h200-141gb' and precision == 'native' and n_gpus == 2").iloc[7].to_dict()
+    )
+    most = planned(row)["max_context_tokens"]
+    assert planned(row, "--context", most)["context_fits"] is True
+    assert planned(row, "--context", most + 1)["context_fits"] is False
+
+
+def test_a_plan_for_people_adds_up_and_names_its_law():
+    done = call("plan", "--model", "mixtral-8x7b", "--gpu", "h100-80gb", "--n-gpus", "2", "--batch", "16", "--context", "20000")
+    assert done.returncode == 0
+    parts = re.findall(r"^ (.*?) +(-?[\d.,]+) +(-?[\d.]+)% *$", done.stdout, re.MULTILINE)
+    assert sum(float(share) for _, _, share in parts) == pytest.approx(100, abs=0.4)
+    (total,) = re.findall(r"^ memory +([\d.]+)", done.stdout, re.MULTILINE)
+    assert sum(float(size) for _, size, _ in parts) == pytest.approx(float(total), abs=0.04)
+    for word in (
+        "KV cache, 16 x 20,000 tokens",
+        "exact uniform law",
+        "2-way tensor",
+        "KV capacity",
+        "maximum context",
+        "KV extension",
+    ):
+        assert word in done.stdout
+
+
+def test_context_beyond_the_models_own_is_a_warning():
+    done = call("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--context", "5000")
+    assert done.returncode == 0
+    assert "warning: --context 5,000 is beyond the model's own maximum of 4,096 tokens" in done.stderr
+
+
+def test_bf16_of_a_model_published_in_fewer_bits_is_called_hypothetical():
+    assert "hypothetical" in call("plan", "--model", "deepseek-v3", "--gpu", "b200", "--n-gpus", "8").stderr
+    assert (
+        "hypothetical"
+        not in call("plan", "--model", "deepseek-v3", "--gpu", "b200", "--n-gpus", "8", "--weights", "native").stderr
+    )
+
+
+def test_parts_have_formats_of_their_own():
+    common = ("plan", "--json", "--model", "mixtral-8x7b", "--gpu", "b200")
+    plain, mixed = (
+        json.loads(call(*common, *more).stdout)
+        for more in ((), ("--experts", "int4", "--weights", "fp8", "--kv", "fp8", "--usable-fraction", "0.9"))
+    )
+    assert mixed["precision"] == "int4/fp8"
+    assert mixed["kv_bytes_per_token"] * 2 == plain["kv_bytes_per_token"]
+    assert mixed["resident_expert_bytes"] / plain["resident_expert_bytes"] == pytest.approx(4.156 / 16, rel=1e-3)
+    assert mixed["usable_bytes"] == int(plain["usable_bytes"] * 0.9)
+
+
+WRONG = [
+    (("plan", "--model", "mixtal-8x7b", "--gpu", "b200"), r'model: "mixtal-8x7b"; allowed: .*did you mean mixtral-8x7b'),
+    (("plan", "--model", "mixtral-8x7b", "--gpu", "b300"), r'gpu: "b300"; allowed: .*did you mean b200'),
+    (("plan", "--model", "mixtral-8x7b"), "--gpu: missing"),
+    (("plan", "--gpu", "b200"), "--model: missing"),
+    (("plan", "--model", "nowhere/config.json", "--gpu", "b200"), "nowhere/config.json: file: .*missing"),
+    *(
+        (
+            ("plan", "--model", "mixtral-8x7b", "--gpu", "b200", option, value),
+            rf'^{option}: "?{re.escape(value)}"?; allowed: {allowed}',
+        )
+        for option, value, allowed in (
+            ("--batch", "-1", "an integer from 1"),
+            ("--batch", "0", "an integer"),
+            ("--batch", "1.5", "an integer"),
+            ("--batch", "99999999", "an integer"),
+            ("--context", "0", "an integer"),
+            ("--n-gpus", "0", "an integer"),
+            ("--n-gpus", "33", "1 to 32"),
+            ("--tp", "3", "1"),
+            ("--ep", "16", "1"),
+            ("--ep", "x", "an integer"),
+            ("--weights", "int3", "fp32, bf16"),
+            ("--experts", "native", "fp32"),
+            ("--kv", "fp8_blocks", "fp32"),
+            ("--state", "bf17", "fp32.*did you mean bf16"),
+            ("--routing", "zipf", "power_law, uniform"),
+            ("--policy", "lru", "all_resident, prophet"),
+            ("--usable-fraction", "1.1", "a number above 0"),
+            ("--usable-fraction", "nan", "a number"),
+            ("--max-step-tokens", "0", "an integer"),
+            ("--source-tokens", "-1", "an integer from 0"),
+        )
+    ),
+    (
+        ("plan", "--model", "mixtral-8x7b", "--gpu", "b200", "--weights", "native", "--experts", "int4"),
+        "--experts: .*--weights native",
+    ),
+    (
+        ("plan", "--model", "mixtral-8x7b", "--gpu", "b200", "--n-gpus", "4", "--tp", "3"),
+        r"--tp: 3; allowed: 1, 2, 4 \(for 4 GPUs",
+    ),
+    (("plan", "--nosuch"), "--nosuch"),
+    (("explain", "nosuch"), "model: .*allowed"),
+    (("explain",), "allowed"),
+    (("nosuch",), "command: nosuch; allowed: plan, models"),
+    (("sweep", "--models", "nosuch", "--gpus", "all", "--out", "x.csv"), "model: "),
+    (("sweep", "--models", "all", "--gpus", "x100", "--out", "x.csv"), "--gpus: .*allowed: v100"),
+    (("sweep", "--models", "all", "--gpus", "all", "--out", "x.txt"), r"--out: x.txt; allowed: .*\.parquet"),
+    (("sweep", "--models", "all", "--gpus", "all", "--batches", "1,-2", "--out", "x.csv"), '--batches: "-2"'),
+    (
+        ("sweep", "--models", "switch-base-8", "--gpus", "all", "--n-gpus", "1,16", "--out", "x.csv"),
+        "--n-gpus: 16; .*switch-base-8",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "line"), WRONG)
+def test_wrong_input_gets_one_line(arguments: tuple, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert re.search(line, refused(*arguments))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("{", "config.json: line 1, column 2: "),
+        ('{"model_type": "mixtral", "hidden_size": 4096, "num_', "config.json: line 1, column .*allowed: valid JSON, whole"),
+        ("[]", "allowed: a JSON object"),
+        ("\xff", "config.json: "),
+        ('{"model_type": "mixtral", "num_hidden_layers": -3}', "config.json: num_hidden_layers: -3; allowed: "),
+        ('{"model_type": "llama"}', 'config.json: model_type: "llama"; allowed: .*mixtral'),
+        ("{}", "config.json: model_type: "),
+        ('{"model_type": "mixtral", "num_experts_per_tok": 9}', "top_k: 9|num_experts_per_tok: 9"),
+        ('{"model_type": "mixtral", "hidden_size": NaN}', "NaN is not JSON"),
+        ('{"model_type": "hunyuan_v1_moe"}', "num_experts: 1; allowed"),
+    ],
+)
+def test_a_wrong_config_gets_one_line_and_writes_nothing(tmp_path: Path, text: str, line: str):
+    checkout = copy_project(tmp_path / "checkout")
+    file = tmp_path / "config.json"
+    file.write_text(text, encoding="latin-1")
+    before = {path: path.read_bytes() for path in (checkout / "config").rglob("*") if path.is_file()}
+    assert re.search(line, refused("import-config", file, "--name", "mine", checkout=checkout))
+    assert {path: path.read_bytes() for path in (checkout / "config").rglob("*") if path.is_file()} == before
+
+
+def test_an_imported_model_joins_the_catalogue_and_the_sweep(tmp_path: Path):
+    checkout = copy_project(tmp_path / "checkout")
+    file = IMPORTED / "kimi-k2.json"
+    settings_file = checkout / "config/config.yaml"
+    before = settings_file.read_text(encoding="utf-8")
+    dry = call("import-config", file, "--name", "Kimi-K2", "--dry-run", "--json", checkout=checkout)
+    counts = json.loads(dry.stdout)
+    assert (counts["total_params"], counts["experts"], counts["kv_bytes_per_token"]) == (1_026_408_209_408, 384, 70272)
+    assert settings_file.read_text(encoding="utf-8") == before
+    done = call("import-config", file, "--name", "Kimi-K2", checkout=checkout)
+    assert done.returncode == 0, done.stderr
+    assert settings_file.read_text(encoding="utf-8") == before.replace(
+        "    - llama-4-maverick\n", "    - llama-4-maverick\n    - kimi-k2\n"
+    )
+    assert "--replace" in refused("import-config", file, "--name", "Kimi-K2", checkout=checkout)
+    assert call("import-config", file, "--name", "Kimi-K2", "--replace", checkout=checkout).returncode == 0
+    plan = call("plan", "--model", "kimi-k2", "--gpu", "mi300x", "--n-gpus", "8", "--json", checkout=checkout)
+    assert json.loads(plan.stdout)["model"] == "kimi-k2"
+    script = [sys.executable, checkout / "scripts/sweep_model.py", "--model", checkout / "config/models/kimi-k2.yaml"]
+    environment = os.environ | {"PYTHONPATH": str(checkout / "src")}
+    swept = subprocess.run([*script, "--output", tmp_path / "shard.parquet"], env=environment, capture_output=True, check=False)
+    assert swept.returncode == 0, swept.stderr
+
+
+def test_a_list_on_one_line_grows_too():
+    from prophet_pipeline.cli.import_config import with_model
+
+    assert (
+        with_model("sweep:\n  models: [a, b]  # two\n  gpus: [c]\n", "d") == "sweep:\n  models: [a, b, d]  # two\n  gpus: [c]\n"
+    )
+    assert with_model("sweep:\n  models:\n  - a  # first", "d") == "sweep:\n  models:\n  - a  # first\n  - d"
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"torch_dtype": "float32"}, "fp32"), ({"dtype": "bfloat16"}, "bf16"), ({}, "bf16"),
+        ({"text_config": {"torch_dtype": "float16"}}, "fp16"),
+        ({"quantization_config": {"quant_method": "mxfp4"}}, "mxfp4_experts"),
+        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, "fp8_blocks"),
+        ({"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}}, "int4"),
+    ],
+)  # fmt: skip
+def test_the_published_precision_is_read_from_the_config(config: dict, expected: str):
+    from prophet_pipeline.cli.import_config import published_precision
+
+    assert published_precision(config) == (expected, None)
+
+
+def test_a_sweep_of_ones_own_is_the_papers_where_they_meet(rows: pd.DataFrame, tmp_path: Path):
+    out = tmp_path / "own.parquet"
+    done = call(
+        "sweep", "--models", "mixtral-8x7b,dbrx", "--gpus", "b200,l40s", "--batches", "16,1", "--n-gpus", "2,1", "--precisions",
+        "bf16", "--out", out,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    own = pd.read_parquet(out)
+    same = rows.query(
+        "model in ['mixtral-8x7b', 'dbrx'] and gpu in ['b200', 'l40s'] and batch_size in [1, 16] and n_gpus in [1, 2]"
+        " and precision == 'bf16'"
+    )
+    pd.testing.assert_frame_equal(own, same.reset_index(drop=True))
+    assert len(own) == 2 * 2 * 2 * 2 * 2 * 2
+
+
+def test_the_catalogue_as_tables_and_for_programs():
+    models = json.loads(call("models", "--json").stdout)
+    assert [model["model"] for model in models] == sorted(MODELS)
+    gpus = json.loads(call("gpus", "--json").stdout)
+    assert {gpu["gpu"] for gpu in gpus} == set(read_settings()["sweep"]["gpus"])
+    for command, names in (("models", MODELS), ("gpus", [gpu["gpu"] for gpu in gpus])):
+        text = call(command).stdout
+        assert all(name in text for name in names)
+
+
+def test_the_cache_of_every_model_is_explained_to_the_byte(model: str):
+    explained = json.loads(call("explain", model, "--json").stdout)
+    assert sum(explained["components"].values()) == explained["total_params"]
+    per_token = sum(part["bytes"] for part in explained["cache"] if "for each of" in part["part"])
+    once = sum(part["bytes"] for part in explained["cache"] if part["part"].endswith("once"))
+    assert (per_token, once) == (explained["kv_bytes_per_token"], explained["state_bytes_per_sequence"])
+    for part in explained["cache"]:
+        product = re.sub(r"layers|values|heads|B|,", "", part["formula"]).replace("x", "*")
+        assert re.fullmatch(r"[\d*+() ]+", product)
+        assert eval(product) == part["bytes"]  # noqa: S307 - digits and signs
+
+
+def test_help_imports_nothing_heavy_and_plan_no_table_library():
+    code = "import sys; from prophet_pipeline.cli import program; {}; print(' '.join(sys.modules))"
+    listed = subprocess.run(
+        [sys.executable, "-c", code.format("None")], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"numpy", "polars", "yaml", "jsonschema"} & set(listed)
+    plan = "from prophet_pipeline.cli.plan import command"
+    loaded = subprocess.run([sys.executable, "-c", code.format(plan)], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"polars", "matplotlib", "snakemake", "torch"} & set(loaded)
+
+
+words = st.one_of(
+    st.sampled_from(
+        ["--batch", "--tp", "--ep", "--n-gpus", "--context", "--weights", "--kv", "16", "bf16", "native", "fp8", "-1", "0"]
+    ),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(words, max_size=6))
+def test_any_words_give_an_answer_or_one_line(arguments: list[str]):
+    import click
+
+    from prophet_pipeline.cli import one_line, program
+    from prophet_pipeline.command import ConfigurationError
+
+    known = ["plan", "--model", "olmoe-1b-7b", "--gpu", "l40s", "--json"]
+    try:
+        program([*known, *arguments], standalone_mode=False)
+    except ConfigurationError as problem:
+        assert str(problem)
+    except click.ClickException as problem:
+        assert one_line(problem)
