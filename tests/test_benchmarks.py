@@ -1,11 +1,15 @@
 """The benchmarks run, and what is derived from their tables is what the committed tables say."""
 
+import json
 import subprocess
 import sys
 
 import polars as pl
 import pytest
 from conftest import REPOSITORY
+
+from prophet_memory.architecture import architecture_from_mapping
+from prophet_memory.hf_config import catalogue_entry
 
 FOLDER = REPOSITORY / "evaluation" / "benchmarks"
 BENCHMARKS = sorted(path for path in (REPOSITORY / "benchmarks").glob("*.py") if path.stem != "measure")
@@ -50,3 +54,23 @@ def test_a_slower_file_system_or_fewer_nodes_never_end_sooner(tmp_path):
     assert (ends["slow disk"] >= ends["base"]).all()
     assert (ends["few"] >= ends["base"]).all()
     assert ends["few"].max() > ends["base"].min()
+
+
+def test_the_recorded_answers_of_other_calculators_come_to_ours(tmp_path):
+    run("outsiders", "--recorded", "--page", tmp_path / "calculators.md")
+    assert (tmp_path / "calculators.md").read_bytes() == (REPOSITORY / "docs" / "calculators.md").read_bytes()
+    recorded = pl.read_csv(FOLDER / "outsiders.csv")
+    assert recorded.group_by("calculator").agg(pl.col("model").n_unique()).sort("calculator").rows() == [
+        ("kvfit", 12), ("llm-mem-planner", 3)
+    ]  # fmt: skip
+    sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+    try:
+        import outsiders
+    finally:
+        sys.path.pop(0)
+    for row in recorded.iter_rows(named=True):
+        (file,) = (REPOSITORY / "tests" / "data").glob(f"*_configs/{row['model']}.json")
+        model = architecture_from_mapping(catalogue_entry(json.loads(file.read_text(encoding="utf-8"))))
+        assert outsiders.ours(row["quantity"], model) == row["ours"]
+        assert outsiders.explained(row["calculator"], row["quantity"], model) == (row["explained"], row["explanation"] or "")
+        assert row["theirs"] + row["explained"] == row["ours"]

@@ -61,7 +61,7 @@ def test_rules_and_scripts_share_their_names_and_read_in_one_order():
 
 
 def test_the_library_is_pure():
-    for file in (REPOSITORY / "src" / "prophet_memory").glob("*.py"):
+    for file in (REPOSITORY / "src" / "prophet_memory").rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         assert not re.search(r"^(?:import|from) (?:pathlib|os|matplotlib|polars|yaml|prophet_pipeline)\b", text, re.MULTILINE), (
             file.name
