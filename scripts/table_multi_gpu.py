@@ -43,7 +43,7 @@ def main() -> None:
     for m in in_paper_order(read_rows(args.catalogue)):
         lines = [(m["name"], args.precision)]
         if m["published_precision"] != "bf16" and any(key[2] == "native" for key in found):
-            lines.append((f"published: {PRECISION_LABELS[m['published_precision']]}", "native"))
+            lines.append((f"\u2003published: {PRECISION_LABELS[m['published_precision']]}", "native"))
         for name, precision in lines:
             own = [cell for gpu in args.gpus for cell in cells(found[m["model"], gpu, precision, law])]
             rows.append((m["expert_count_group"], [name, *own]))
@@ -53,7 +53,15 @@ def main() -> None:
     columns = (Column("Model"), *COLUMNS * len(args.gpus))
     write_text(
         args.output,
-        table(columns, with_group_rules(rows), caption=caption, label="tab:multi-gpu", spanning_heads=spans, wide=True),
+        table(
+            columns,
+            with_group_rules(rows),
+            caption=caption,
+            label="tab:multi-gpu",
+            spanning_heads=spans,
+            wide=True,
+            column_gap_points=8,
+        ),
     )
 
 

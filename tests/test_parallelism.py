@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.activations import activation_bytes
-from prophet_memory.architecture import Architecture
+from prophet_memory.architecture import Architecture, Attention, Layer, MoE, Stack
 from prophet_memory.kv_cache import kv_layout
 from prophet_memory.parallelism import ALONE, Parallelism, ParallelismError, max_gpus, parallelism, tensor_parallel_sizes
 from prophet_memory.parameters import count_parameters
@@ -104,3 +104,33 @@ def test_activations_shrink_with_tensor_parallelism_and_grow_with_groups(name: s
         assert shared <= alone
     groups = activation_bytes(model, **sizes | {"batch_sizes": batch * n_gpus}, layout=Parallelism(1, n_gpus, 1))
     assert groups * n_gpus >= alone
+
+
+def test_the_projections_to_the_latents_stand_on_every_gpu():
+    model, hidden, heads = MODELS["deepseek-v3"], 7168, 128 // 8
+    down = hidden * (1536 + 576) + 1536 + 512  # both latents and their norms, whole
+    up = 1536 * heads * 192 + 512 * heads * 256 + heads * 128 * hidden
+    dense, shared, router = 3 * hidden * 18432 // 8, 3 * hidden * 2048 // 8, 256 * hidden
+    rest = 2 * (129280 // 8) * hidden + (2 * 61 + 1) * hidden  # vocabulary, norms
+    assert non_expert_bytes(model, BF16, tensor=8) == 2 * (61 * (down + up) + 3 * dense + 58 * (shared + router) + rest)
+
+
+@pytest.mark.parametrize(("query", "kv", "sizes"), [(12, 6, (1, 2, 3, 6, 12)), (12, 4, (1, 2, 4, 12)), (8, 1, (1, 2, 4, 8))])
+def test_key_value_heads_are_divided_or_replicated_evenly(query: int, kv: int, sizes: tuple[int, ...]):
+    mixer = Attention(query_heads=query, kv_heads=kv, head_dim=16)
+    layer = Layer(2, mixer, MoE(routed_experts=8, top_k=2, expert_intermediate_size=32))
+    model = Architecture(64, 100, tied_embeddings=False, max_context_tokens=None, decoder=Stack((layer,)))
+    assert tensor_parallel_sizes(model) == sizes
+
+
+def test_activations_on_several_gpus_by_hand():
+    # Mixtral: 4,096 hidden, 14,336 wide experts, top-2 of 8; 2,048 tokens a step and group, 16 bit.
+    model, sizes = MODELS["mixtral-8x7b"], {"max_step_tokens": 2048, "value_bytes": 2, "batch_sizes": 16}
+
+    def step(copies: int, width: int) -> int:
+        return 2048 * 2 * (2 * 4096 + copies * (2 * 4096 + 2 * width) + 8)
+
+    # One expert a GPU takes one copy of a token; four groups may send all their tokens to it; two GPUs cut each expert.
+    assert activation_bytes(model, **sizes, layout=Parallelism(8, 1, 8)) == step(1, 14336)
+    assert activation_bytes(model, **sizes, layout=Parallelism(2, 4, 8)) == step(4, 14336)
+    assert activation_bytes(model, **sizes, layout=Parallelism(8, 1, 4)) == step(2, 7168)

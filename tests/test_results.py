@@ -124,3 +124,22 @@ def test_checksums_name_every_committed_result():
     assert set(sums) == committed
     for name, digest in sums.items():
         assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == digest
+
+
+def test_the_fewest_gpus_and_what_they_hold(data: pd.DataFrame):
+    batch = read_settings()["paper"]["reference"]["batch_size"]
+    keys = ["model", "gpu", "routing", "precision"]
+    written = pd.read_csv(FOLDER / "smallest_gpu_counts.csv").set_index(keys).sort_index()
+    assert (written["batch_size"] == batch).all()
+    fitting = data[(data["batch_size"] == batch) & (data["fit_verdict"] != "does_not_fit")].sort_values("n_gpus")
+    for policy in ("all_resident", "prophet"):
+        first = fitting[fitting["policy"] == policy].groupby(keys).first().reindex(written.index)
+        for name in ("n_gpus", "kv_capacity_tokens", "max_context_tokens"):
+            np.testing.assert_array_equal(written[f"{policy}_{name}"].astype(float), first[name].astype(float))
+    # Prophet never needs more GPUs, and has its capacity on the baseline's number too.
+    both = written.dropna(subset=["all_resident_n_gpus"])
+    assert (both["prophet_n_gpus"] <= both["all_resident_n_gpus"]).all()
+    at = fitting[fitting["policy"] == "prophet"].set_index([*keys, "n_gpus"])["kv_capacity_tokens"]
+    expected = [at[(*key, n_gpus)] for key, n_gpus in both["all_resident_n_gpus"].items()]
+    np.testing.assert_array_equal(both["prophet_kv_capacity_tokens_at_all_resident_n_gpus"], expected)
+    assert written["all_resident_n_gpus"].isna().any()

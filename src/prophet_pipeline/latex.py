@@ -12,6 +12,7 @@ _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "†": r"$^\dagger$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "×": r"$\times$",
     "≥": r"$\geq$", "≤": r"$\leq$", "→": r"$\rightarrow$", "<": r"$<$", ">": r"$>$", "§": r"\S{}", "|": r"$|$",
+    "\u2003": r"\quad{}",
 }  # fmt: skip
 LAW_HEADS = {"power_law": "power law", "uniform": "uniform law"}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
