@@ -22,7 +22,7 @@ from prophet_pipeline.figures import (
     save,
 )
 from prophet_pipeline.tables import Row, in_paper_order, laws_present, read_rows
-from prophet_pipeline.text import PRECISION_LABELS, multiplied, thousands
+from prophet_pipeline.text import PRECISION_LABELS, marked_name, multiplied, thousands
 
 GIB = 2**30
 OVER_GRID = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # keeps grid lines out of text
@@ -79,7 +79,9 @@ def main() -> None:
     axes = figure.subplots()
     for y, model in enumerate(models):
         draw_model(axes, y, [row for row in rows if row["model"] == model["model"]])
-    axes.set_yticks(range(len(models)), [f"{m['name']}  ({m['experts']}, top-{m['top_k']})" for m in models])
+    names = [marked_name(m["name"], m["published_precision"], args.precision) for m in models]
+    labels = [f"{name}  ({m['experts']}, top-{m['top_k']})" for name, m in zip(names, models, strict=True)]
+    axes.set_yticks(range(len(models)), labels)
     axes.set_ylim(len(models) - 0.4, -0.6)
     axes.axvline(1, color=BLACK, linewidth=0.8)
     farthest = max((row["kv_extension"] or 1 for row in rows), default=1)

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from prophet_pipeline.command import run
 from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, GREY, LIGHT_GREY, new_figure, save
 from prophet_pipeline.tables import Row, in_paper_order, read_rows
-from prophet_pipeline.text import PRECISION_LABELS
+from prophet_pipeline.text import PRECISION_LABELS, marked_name
 
 GIB = 2**30
 LAW, LAW_LABEL = "uniform", "exact uniform law"
@@ -107,7 +107,7 @@ def main() -> None:
     axes = figure.subplots(1, len(gpus), sharey=True, squeeze=False)[0]
     for panel, gpu in zip(axes, gpus, strict=True):
         draw_gpu(panel, gpu, models, found, args.n_gpus)
-    names = [m["name"] + ("†" if m["published_precision"] != "bf16" else "") for m in models]
+    names = [marked_name(m["name"], m["published_precision"], args.precision) for m in models]
     axes[0].set_yticks(range(len(models)), names)
     batch, precision = rows[0]["batch_size"], PRECISION_LABELS[args.precision]
     axes[len(axes) // 2].set_xlabel(f"Fewest GPUs on which the model fits, {precision}, batch {batch}")

@@ -9,13 +9,14 @@ from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
 from prophet_pipeline.tables import Row, in_paper_order, laws_present, read_rows
-from prophet_pipeline.text import PRECISION_LABELS
+from prophet_pipeline.text import PRECISION_LABELS, marked_name
 
 BASELINE = (Column("Model"), Column("capacity", (4, 1)))
 OF_ONE_LAW = (Column("savings", (2, 1)), Column("capacity", (4, 1)), Column("extension", (1, 2)))
 CAPTION = r"""KV capacity (thousand tokens over the whole batch) and KV extension on one {gpu} at batch {batch}, {precision},
     with all experts resident and with Prophet under each routing law; expert savings in percent. No capacity: the weights
-    leave no room. \emph{{new}}: only Prophet fits, so that no ratio is defined."""
+    leave no room. \emph{{new}}: only Prophet fits, so that no ratio is defined. $\dagger$: published in fewer than 16~bits, so
+    that bf16 is hypothetical."""
 
 
 def cells(row: Row) -> list[object]:
@@ -42,7 +43,12 @@ def main() -> None:
     for m in in_paper_order(read_rows(args.catalogue)):
         baseline = found[m["model"], laws[0]]["baseline_kv_capacity_tokens"]
         both = [cell for law in laws for cell in cells(found[m["model"], law])]
-        rows.append((m["expert_count_group"], [m["name"], baseline and baseline / 1e3, *both]))
+        rows.append(
+            (
+                m["expert_count_group"],
+                [marked_name(m["name"], m["published_precision"], args.precision), baseline and baseline / 1e3, *both],
+            )
+        )
     width = len(OF_ONE_LAW)
     spans = [(f"Prophet, {LAW_HEADS[law]}", 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
     spans.insert(0, ("All resident", 2, 2))

@@ -8,8 +8,8 @@ from pathlib import Path
 from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import Column, escape, table, with_group_rules
-from prophet_pipeline.tables import Row, in_paper_order, read_rows
-from prophet_pipeline.text import PRECISION_LABELS
+from prophet_pipeline.tables import in_paper_order, read_rows
+from prophet_pipeline.text import PRECISION_LABELS, bf16_is_hypothetical, marked_name
 
 KIB, MIB = 2**10, 2**20
 COLUMNS = (
@@ -26,15 +26,9 @@ COLUMNS = (
     Column("MiB/seq.", (2, 1)),
     Column("Max.\\ context", (7, 0)),
 )
-SIXTEEN_BITS_OR_MORE = {"bf16", "fp16", "fp32"}
 CAPTION = r"""Model catalogue. Exact parameter counts in $10^9$: all, routed experts, everything else, and what one token
     passes (both embeddings included). Cache at 16~bit: per token inside every attention window, and constant recurrent state
     per sequence. $\dagger$: published in fewer bits than 16 ({published}), so that bf16 figures are hypothetical."""
-
-
-def is_marked(model: Row) -> bool:
-    """Whether bf16 figures of a model are hypothetical."""
-    return str(model["published_precision"]) not in SIXTEEN_BITS_OR_MORE
 
 
 def main() -> None:
@@ -46,17 +40,18 @@ def main() -> None:
     rows: list[tuple[object, list[object]]] = []
     models = in_paper_order(read_rows(args.catalogue))
     for m in models:
-        dagger = "†" if is_marked(m) else ""
         params = [m[f"{part}_params"] / 1e9 for part in ("total", "routed_expert", "non_expert")]
         state = m["state_bytes_per_sequence"]
+        name = marked_name(m["name"], m["published_precision"], "bf16")
         row = [
-            m["name"] + dagger, m["layers"], m["moe_layers"], m["experts"], m["top_k"], *params,
+            name, m["layers"], m["moe_layers"], m["experts"], m["top_k"], *params,
             m["active_params_per_token"] / 1e9, m["kv_bytes_per_token"] / KIB, state / MIB if state else None,
             m["max_context_tokens"],
         ]  # fmt: skip
         rows.append((m["expert_count_group"], row))
     spans = (("Layers", 2, 3), ("Experts", 4, 5), ("Parameters ($10^9$)", 6, 9), ("Cache", 10, 11))
-    published = "; ".join(f"{escape(m['name'])}: {PRECISION_LABELS[m['published_precision']]}" for m in models if is_marked(m))
+    hypothetical = [m for m in models if bf16_is_hypothetical(m["published_precision"])]
+    published = "; ".join(f"{escape(m['name'])}: {PRECISION_LABELS[m['published_precision']]}" for m in hypothetical)
     caption = CAPTION.format(published=published or "none here")
     text = table(COLUMNS, with_group_rules(rows), caption=caption, label="tab:model-catalogue", spanning_heads=spans, wide=True)
     write_text(args.output, text)

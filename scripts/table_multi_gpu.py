@@ -9,14 +9,15 @@ from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
 from prophet_pipeline.tables import Row, in_paper_order, read_rows
-from prophet_pipeline.text import PRECISION_LABELS
+from prophet_pipeline.text import PRECISION_LABELS, marked_name
 
 LAW = "uniform"
 COLUMNS = (Column("all", (1, 0)), Column("Prophet", (1, 0)), Column("tokens", (5, 1)))
 CAPTION = r"""Fewest GPUs (of {counts}) on which each model fits at batch {batch}: all experts resident, Prophet ({law}), and
     the KV capacity (thousand tokens over the whole batch) that Prophet has on its number. Attention is tensor parallel as far
     as the heads divide, experts are spread over all GPUs, and the fullest rank decides. --: more are needed.
-    \emph{{Published}}: in the precision of the published checkpoint where that is not bf16; bf16 is hypothetical there."""
+    \emph{{Published}}: in the precision of the published checkpoint where that is not bf16. $\dagger$: published in fewer than
+    16~bits, so that bf16 is hypothetical."""
 
 
 def cells(row: Row) -> list[object]:
@@ -41,7 +42,7 @@ def main() -> None:
     gpus = {row["gpu"]: row["name"] for row in read_rows(args.gpu_catalogue, gpu=args.gpus)}
     rows: list[tuple[object, list[object]]] = []
     for m in in_paper_order(read_rows(args.catalogue)):
-        lines = [(m["name"], args.precision)]
+        lines = [(marked_name(m["name"], m["published_precision"], args.precision), args.precision)]
         if m["published_precision"] != "bf16" and any(key[2] == "native" for key in found):
             lines.append((f"\u2003published: {PRECISION_LABELS[m['published_precision']]}", "native"))
         for name, precision in lines:

@@ -322,3 +322,41 @@ def test_any_words_give_an_answer_or_one_line(arguments: list[str]):
         assert str(problem)
     except click.ClickException as problem:
         assert one_line(problem)
+
+
+@pytest.mark.parametrize("name", ["granite-3.1-3b-a800m", "gpt-oss-20b", "kimi-k2"])
+def test_the_reference_counts_what_the_importer_counts(name: str, tmp_path: Path):
+    pytest.importorskip("transformers", reason="the extra [reference] is not installed")
+    config = json.loads((IMPORTED / f"{name}.json").read_text(encoding="utf-8"))
+    if config["model_type"] == "kimi_k2":  # remote code with DeepSeek-V3's classes
+        config["model_type"] = "deepseek_v3"
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config), encoding="utf-8")
+    own, theirs = (
+        json.loads(call("import-config", file, "--json", *more).stdout) for more in (("--dry-run",), ("--via-transformers",))
+    )
+    unknown = {"state_bytes_per_sequence"}
+    assert {key: value for key, value in own.items() if key not in {"model", *unknown}} == {
+        key: value for key, value in theirs.items() if key not in unknown
+    }
+
+
+def test_the_reference_counts_what_the_importer_refuses(tmp_path: Path):
+    pytest.importorskip("transformers", reason="the extra [reference] is not installed")
+    file = tmp_path / "config.json"
+    file.write_text('{"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 100}', encoding="utf-8")
+    counts = json.loads(call("import-config", file, "--json", "--via-transformers").stdout)
+    assert (counts["routed_expert_params"], counts["experts"]) == (0, None)
+    assert counts["active_params_per_token"] == counts["total_params"] > 0
+    file.write_text('{"model_type": "nosuch"}', encoding="utf-8")
+    assert re.search('config.json: model_type: "nosuch"; allowed: ', refused("import-config", file, "--via-transformers"))
+
+
+def test_without_the_extra_the_line_says_what_is_missing(tmp_path: Path):
+    file = tmp_path / "config.json"
+    file.write_text("{}", encoding="utf-8")
+    blocked = "import sys; sys.modules['torch'] = None; from prophet_pipeline.cli import main; main()"
+    command = [sys.executable, "-c", blocked, "import-config", str(file), "--via-transformers"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "with the extra [reference]" in done.stderr

@@ -7,8 +7,19 @@ FORMAT_LABELS = {
     "mxfp4": "MXFP4",
 }  # fmt: skip
 EXPERT_LABELS = {f"{name}_experts": f"{label} experts" for name, label in FORMAT_LABELS.items() if name != "bf16"}
+SIXTEEN_BITS_OR_MORE = {"bf16", "fp16", "fp32"}
 PRECISION_LABELS = FORMAT_LABELS | EXPERT_LABELS | {"native": "published precision"}
 NEXT_TO_A_HUNDRED = 0.999  # from here one decimal of a percentage would print 100.0
+
+
+def bf16_is_hypothetical(published_precision: str) -> bool:
+    """Whether a model is published in fewer than 16 bits, so that nobody runs it in bf16."""
+    return published_precision not in SIXTEEN_BITS_OR_MORE
+
+
+def marked_name(name: str, published_precision: str, precision: str) -> str:
+    """A model's name, with a dagger where the figures beside it are bf16's and hypothetical."""
+    return name + ("†" if precision == "bf16" and bf16_is_hypothetical(published_precision) else "")
 
 
 def percent(fraction: float) -> str:
