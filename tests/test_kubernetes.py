@@ -158,6 +158,7 @@ class StandIn(ThreadingHTTPServer):
         self.secrets: dict[str, dict[str, str]] = {}
         self.jobs: dict[str, dict] = {}
         self.pods: dict[str, subprocess.Popen[bytes]] = {}
+        self.submitted = threading.Event()  # the head has been told of its first job
         (folder / "bin").mkdir(parents=True)
         (folder / "bin" / "pip").symlink_to(shutil.which("true"))  # as in the image
         cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{self.server_port}"}}
@@ -208,6 +209,8 @@ class Answers(BaseHTTPRequestHandler):
         else:
             self.server.run(body)
         self.answer(body, 201)
+        if self.server.pods:
+            self.server.submitted.set()
 
     def do_GET(self):
         url = urlsplit(self.path)
@@ -289,9 +292,8 @@ def test_a_run_that_a_pod_ends_is_taken_up(program, s3, bucket, filled, expected
 def test_an_interrupted_run_leaves_nothing_on_the_cluster(program, s3, bucket, filled, cluster):
     env = environment(s3, KUBECONFIG=str(cluster.folder / "config"))
     head = start(program, filled, bucket, env, *PROFILE, *DATA)
-    deadline = time.monotonic() + 60
-    while not cluster.pods and head.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert cluster.submitted.wait(60)
+    time.sleep(0.5)  # the head notes the job after the answer, and cancels only what it has noted
     head.send_signal(signal.SIGINT)
     said = finish(head)
     assert head.returncode == 1, said
