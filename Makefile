@@ -1,12 +1,15 @@
 # make paper   build the environment and regenerate every result, figure and table
-# make verify  print every claim of the source document with what was computed for it; exit 1 if one that held no longer does
+# make verify  check the outputs, then print every claim of the source document with what was computed for it (REASONS=1: and why
+#              it fails); exit 1 if an output is not what the workflow wrote or a claim that held no longer does
 # make pdf     compile the paper (needs LaTeX)
 # make design-space  sweep some 59 million configurations and draw where Prophet at least doubles the KV capacity
+# make unlock  clear the lock that a killed run left
 # make test    run the tests
-# PROFILE=slurm (or generic, kubernetes) runs the jobs on a cluster, see docs/cluster.md. PYTHON chooses the interpreter that
-# builds the environment; SNAKEFLAGS is handed to Snakemake.
+# FORCE=1 writes everything again, whatever is there. PROFILE=slurm (or generic, kubernetes) runs the jobs on a cluster, see
+# docs/cluster.md. PYTHON chooses the interpreter that builds the environment; SNAKEFLAGS is handed to Snakemake.
 PYTHON ?= python3
 SNAKEFLAGS ?=
+FORCE ?=
 PROFILE ?= default
 ifeq ($(wildcard profiles/$(PROFILE)/config.yaml),)
 $(error PROFILE=$(PROFILE): allowed: $(notdir $(patsubst %/,%,$(wildcard profiles/*/))))
@@ -15,22 +18,32 @@ VENV := $(if $(filter default,$(PROFILE)),.venv,.venv-$(PROFILE))
 BIN := $(VENV)/bin
 STAMP := $(VENV)/prophet-environment
 LOCKS := requirements.lock $(wildcard profiles/$(PROFILE)/requirements.lock)
-SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/$(PROFILE) $(SNAKEFLAGS)
+SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/$(PROFILE) $(if $(FORCE),--forceall) $(SNAKEFLAGS)
 
-.PHONY: paper verify pdf design-space scale test lint lock bench report clean
+.PHONY: paper verify pdf design-space ready unlock scale test lint lock bench report clean always
 .DEFAULT_GOAL := paper
 
-paper: $(STAMP)
+paper: ready
 	$(SNAKEMAKE)
 
 verify: paper
-	@$(BIN)/python scripts/verify_claims.py --claims evaluation/memory_results/prophet_kv_extension/claims.csv
+	@$(BIN)/python scripts/verify_claims.py --claims evaluation/memory_results/prophet_kv_extension/claims.csv \
+	    $(if $(REASONS),--reasons)
 
-pdf: $(STAMP)
+pdf: ready
 	@$(BIN)/python scripts/compile_paper.py --check
 	$(SNAKEMAKE) paper
 
-design-space: $(STAMP)
+# What would make a run go wrong is said before it begins: another run's lock, and outputs that are not what the workflow wrote.
+ready: $(STAMP)
+	@test -z "$$(ls .snakemake/locks 2>/dev/null)" || { echo ".snakemake/locks: another run works here, or one was killed;" \
+	    "allowed: one run at a time: wait for it, or after a kill run make unlock" >&2; exit 2; }
+	@$(if $(FORCE),,$(BIN)/python scripts/verify_outputs.py)
+
+unlock: $(STAMP)
+	$(BIN)/snakemake --unlock --quiet all
+
+design-space: ready
 	@$(BIN)/python scripts/watch_design_space.py config/models/*.yaml --design config/design_space.yaml \
 	    --points evaluation/memory_results/design_space/points --reports logs/sweep_design_space \
 	    --command $(SNAKEMAKE) design_space --quiet host reason rules progress
@@ -52,6 +65,8 @@ lint: $(STAMP)
 # Other people's calculators are compared with where they are installed (docs/dependencies.md).
 bench: $(STAMP) $(VENV)/prophet-scale
 	for name in kernel scaling pipeline calculators schedule draw plan; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	$(BIN)/python scripts/checksums.py $(filter-out %/SHA256SUMS,$(wildcard evaluation/benchmarks/*)) \
+	    --output evaluation/benchmarks/SHA256SUMS
 
 report: $(STAMP)
 	$(SNAKEMAKE) --report report.html
@@ -77,5 +92,6 @@ clean:
 $(VENV)/prophet-scale: $(STAMP) requirements-scale.lock
 	$(PYTHON) scripts/build_environment.py --stamp $@ --locks requirements-scale.lock --extend
 
-$(STAMP): $(LOCKS) pyproject.toml scripts/build_environment.py
-	$(PYTHON) scripts/build_environment.py --stamp $@ --locks $(LOCKS)
+# Looked at each time, and built where it is not what the locks, PYTHON= and this folder ask for; the stamp's time stays if it is.
+$(STAMP): always
+	@$(PYTHON) scripts/build_environment.py --stamp $@ --locks $(LOCKS) $(if $(filter-out file,$(origin PYTHON)),--this-python)

@@ -5,9 +5,12 @@ include: "workflow/Snakefile"
 rule all:
     default_target: True
     input:
+        rules.sweep.input,
         rules.results.input,
+        rules.claims.input,
         rules.figures.input,
         rules.tables.input,
         rules.guide.input,
+        rules.checksums.output,
     message:
         "Done: evaluation/memory_results, evaluation/figures and paper_tables are up to date"

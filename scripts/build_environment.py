@@ -1,9 +1,13 @@
 """Build a virtual environment from hash-pinned locks: with uv where it is present, with venv and pip otherwise.
 
-Runs on a bare Python, before anything of the project's is installed, so it imports the standard library only.
+An environment that is there and whole is left alone. Its stamp records what it was built from, so that other locks, another
+interpreter, a moved checkout and a missing package are noticed, and it is built anew. Runs on a bare Python, before anything of
+the project's is installed, so it imports the standard library only.
 """
 
 import argparse
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -20,11 +24,76 @@ class EnvironmentProblem(Exception):  # noqa: N818 - says what the user has to d
     """One line that says what is missing and what to install."""
 
 
+def digest(file: Path) -> str:
+    """SHA-256 of a file of the checkout; none where it is missing."""
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+
+
+def sources(locks: list[Path]) -> dict[str, str]:
+    """What an environment follows from: the locks, the project's own metadata and this script."""
+    files = [*locks, Path("pyproject.toml"), Path(__file__).resolve().relative_to(REPOSITORY)]
+    return {str(file): digest(REPOSITORY / file) for file in files}
+
+
+def packages(venv: Path) -> list[str]:
+    """What stands in the environment's folder of packages; versions are the locks' concern."""
+    folders = venv.glob("lib/python*/site-packages")
+    names = {
+        entry.name for folder in folders for entry in folder.iterdir() if not entry.name.endswith((".dist-info", ".pth", ".so"))
+    }
+    return sorted(names - {"__pycache__"})
+
+
+def interpreter(venv: Path) -> str:
+    """The version of the environment's Python, empty where it does not start."""
+    command = [str(venv / "bin" / "python"), "-I", "-S", "-c", "import sys; print(sys.version.split()[0])"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - our own
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def record(venv: Path, locks: list[Path]) -> dict[str, object]:
+    """What the stamp of a finished environment says."""
+    return {
+        "folder": str(venv.resolve()),
+        "python": interpreter(venv),
+        "base": sys.base_prefix,
+        "sources": sources(locks),
+        "packages": packages(venv),
+    }
+
+
+def why_not_whole(stamp: Path, locks: list[Path], *, this_python: bool) -> str:
+    """Why an environment has to be built anew; empty where it is what it has to be."""
+    venv = stamp.parent
+    if not stamp.is_file():
+        return f"{venv} is not finished" if venv.exists() else "there is none"
+    try:
+        built = dict(json.loads(stamp.read_text(encoding="utf-8")))
+        missing = sorted(set(built["packages"]) - set(packages(venv)))
+        told = {
+            "the checkout has moved": built["folder"] != str(venv.resolve()),
+            "its interpreter is gone or another": not built["python"] or built["python"] != interpreter(venv),
+            f"PYTHON is {sys.version.split()[0]} of {sys.base_prefix}": this_python
+            and (built["python"], built["base"]) != (sys.version.split()[0], sys.base_prefix),
+            "the locks have changed": built["sources"] != sources(locks),
+            f"{', '.join(missing[:3])} is missing there": bool(missing),
+        }
+    except (ValueError, KeyError, TypeError):
+        return f"{stamp} is not readable"
+    return next((reason for reason, holds in told.items() if holds), "")
+
+
 def check_python() -> None:
-    """The interpreter is new enough and, without uv, can make virtual environments."""
+    """The interpreter is new enough."""
     if sys.version_info < LEAST_PYTHON:
         found, least = sys.version.split()[0], ".".join(map(str, LEAST_PYTHON))
         raise EnvironmentProblem(f"{sys.executable}: Python {found}; needed: {least} or later (make PYTHON=python3.12 ...)")
+
+
+def check_venv() -> None:
+    """Without uv, the interpreter can make virtual environments."""
     if shutil.which("uv") is None:
         try:
             import ensurepip  # noqa: F401, PLC0415 - Debian leaves it out of python3
@@ -40,13 +109,14 @@ def check_python() -> None:
 def commands(venv: Path, locks: list[Path], *, extend: bool = False) -> list[list[str]]:
     """What builds the environment, in order. The locks pin everything, the build backend too, so nothing is resolved here."""
     python = str(venv / "bin" / "python")
+    base = getattr(sys, "_base_executable", None) or sys.executable  # an environment cannot clear itself
     uv = shutil.which("uv")
     if uv:
         install = [uv, "pip", "install", "--compile-bytecode", "--python", python]
-        make = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)]
+        make = [uv, "venv", "--quiet", "--clear", "--python", base, str(venv)]
     else:
         install = [python, "-m", "pip", "install", "--disable-pip-version-check"]
-        make = [sys.executable, "-m", "venv", "--clear", str(venv)]
+        make = [base, "-m", "venv", "--clear", str(venv)]
     pinned = [[*install, "--no-deps", "--require-hashes", "--requirement", str(REPOSITORY / lock)] for lock in locks]
     if extend:
         return pinned
@@ -69,20 +139,26 @@ def run_with_progress(command: list[str], environment: dict[str, str]) -> int:
     return process.returncode
 
 
-def build(stamp: Path, locks: list[Path], *, extend: bool = False) -> None:
-    """Run the commands; the stamp marks the environment as complete, so it is written last."""
+def build(stamp: Path, locks: list[Path], *, extend: bool = False, this_python: bool = False) -> None:
+    """Run the commands where they are needed; the stamp marks the environment as complete, so it is written last."""
     check_python()
+    reason = "" if extend else why_not_whole(stamp, locks, this_python=this_python)
+    if not (reason or extend):
+        return
+    check_venv()
     venv = stamp.parent
     tool = "uv" if shutil.which("uv") else "pip"
-    doing, sources = "Extending" if extend else "Building", " and ".join(map(str, locks))
-    print(f"{doing} {venv} from {sources} with {tool} and Python {sys.version.split()[0]} ...", flush=True)
+    doing, named = "Extending" if extend else "Building", " and ".join(map(str, locks))
+    because = f" ({reason})" if reason else ""
+    print(f"{doing} {venv} from {named} with {tool} and Python {sys.version.split()[0]}{because} ...", flush=True)
+    stamp.unlink(missing_ok=True)
     # Bytecode saves every job the compilation of its imports.
     environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"}}
     for command in commands(venv, locks, extend=extend):
         status = run_with_progress(command, environment)
         if status:
             raise EnvironmentProblem(f"{venv}: not built: {' '.join(command)} failed with status {status}")
-    stamp.write_text(f"{sys.version}\n", encoding="utf-8")
+    stamp.write_text(json.dumps(record(venv, locks), indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -91,9 +167,10 @@ def main() -> None:
     parser.add_argument("--stamp", type=Path, default=REPOSITORY / ".venv" / "prophet-environment", help="written last")
     parser.add_argument("--locks", type=Path, nargs="+", default=[LOCK], help="requirements with hashes, one after the other")
     parser.add_argument("--extend", action="store_true", help="install into the environment that is there")
+    parser.add_argument("--this-python", action="store_true", help="build anew where another interpreter built it")
     args = parser.parse_args()
     try:
-        build(args.stamp, args.locks, extend=args.extend)
+        build(args.stamp, args.locks, extend=args.extend, this_python=args.this_python)
     except EnvironmentProblem as problem:
         print(problem, file=sys.stderr)
         sys.exit(2)

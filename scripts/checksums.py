@@ -1,22 +1,29 @@
-"""SHA-256 of every committed result, in the format of `sha256sum --check`."""
+"""SHA-256 of every committed output, in the format of `sha256sum --check`; refuses what no job wrote."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from prophet_pipeline.checksums import differences, lines_of, written_by_jobs
 from prophet_pipeline.command import run
 from prophet_pipeline.files import sha256, write_text
 
 
 def main() -> None:
-    """Hash, write."""
+    """Compare with the receipts, hash, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("results", type=Path, nargs="+", help="files beside the output")
+    parser.add_argument("outputs", type=Path, nargs="+", help="files, named from the folder of the checkout")
+    parser.add_argument(
+        "--receipts", type=Path, help="folder in which jobs left the digest of what they wrote; default: unchecked"
+    )
     parser.add_argument("--output", type=Path, required=True, help="SHA256SUMS")
     args = parser.parse_args()
-    lines = [f"{sha256(file)}  {file.relative_to(args.output.parent)}\n" for file in sorted(args.results)]
-    write_text(args.output, "".join(lines))
+    if args.receipts is not None and (wrong := list(differences(written_by_jobs(args.outputs, args.receipts)))):
+        print(*wrong, sep="\n", file=sys.stderr)
+        sys.exit(1)
+    write_text(args.output, lines_of({file: sha256(file) for file in args.outputs}))
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def write_shard(design: DesignSpace, members: range, assumptions: Assumptions, o
     schema = block_table(design, members[:1], assumptions, None).schema
     rows = len(members) * design.rows_per_model
     start = time.perf_counter()
-    with replacing_table(output) as temporary:
+    with replacing_table(output, receipt=False) as temporary:  # the sidecar is its record
         source = register_io_source(lambda *_: blocks(design, members, assumptions, progress), schema=schema)
         source.sink_parquet(temporary, compression="zstd", row_group_size=design.settings["chunk_rows"], maintain_order=True)
     seconds = time.perf_counter() - start
@@ -109,7 +109,7 @@ def main() -> None:
         raise ConfigurationError(f"{args.design}: --shard: {args.shard}; allowed: 0 to {shards - 1}")
     assumptions = Assumptions(**(args.assumptions or read_settings()["assumptions"]))
     if args.progress is not None:
-        write_text(args.progress, "0")
+        write_text(args.progress, "0", receipt=False)
     write_shard(design, design.members_of_shard(args.shard), assumptions, args.output, args.progress)
 
 

@@ -12,6 +12,7 @@ from prophet_pipeline.command import run
 from prophet_pipeline.configuration import (
     GPUS_FILE,
     SETTINGS_FILE,
+    described_by,
     error,
     model_architecture,
     read_gpus,
@@ -41,11 +42,12 @@ def main() -> None:
     grid = grid_of(sweep, gpus)
     architecture = model_architecture(read_model(args.model), args.model)
     try:
-        columns = sweep_model(architecture, grid, Assumptions(**settings["assumptions"]))
+        with described_by(args.model):
+            columns = sweep_model(architecture, grid, Assumptions(**settings["assumptions"]))
     except ParallelismError as problem:
         raise error(SETTINGS_FILE, f"sweep.{problem.key}", problem.value, f"{problem.allowed}, {args.model.stem}") from None
     table = model_rows(args.model.stem, grid, columns)
-    write_table(table, args.output)
+    write_table(table, args.output, receipt=False)  # the sidecar is its record
     write_sidecar(args.output, table.height)
 
 

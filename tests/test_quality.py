@@ -46,6 +46,7 @@ def test_rules_and_scripts_share_their_names_and_read_in_one_order():
     order = ["input", "output", "log", "threads", "resources", "params", "message", "shell"]
     optional = {"threads", "resources", "params"}
     shared = {"mean_extension_by_model": "mean_extension", "mean_extension_by_expert_count": "mean_extension"}
+    shared |= {"design_space_checksums": "checksums"}
     for name in known_files():
         if not name.endswith(".smk"):
             continue

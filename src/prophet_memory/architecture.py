@@ -14,14 +14,18 @@ QKNorm = Literal["none", "head", "full"]
 Block = TypeVar("Block")
 
 
-class ArchitectureError(ValueError):
-    """A value that no model can have, with the key where it stands and what is allowed there."""
+class ModelError(ValueError):
+    """What a model cannot be or do, with the key where it stands, its value and what is allowed there."""
 
     def __init__(self, key: str, value: object, allowed: str) -> None:
         super().__init__(f"{key}: {value!r}; allowed: {allowed}")
         self.key = key
         self.value = value
         self.allowed = allowed
+
+
+class ArchitectureError(ModelError):
+    """A value that no model can have."""
 
 
 @dataclass(frozen=True, slots=True)

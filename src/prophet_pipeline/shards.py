@@ -23,7 +23,7 @@ def sidecar_of(shard: Path) -> Path:
 def write_sidecar(shard: Path, rows: int, **measured: object) -> None:
     """Record what a finished shard holds, and what was measured on the way; the shard itself has been renamed into place."""
     record = {"rows": rows, "sha256": sha256(shard)} | measured
-    write_text(sidecar_of(shard), json.dumps(record, indent=1) + "\n")
+    write_text(sidecar_of(shard), json.dumps(record, indent=1) + "\n", receipt=False)
 
 
 def read_sidecar(shard: Path) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 # Config, checked before anything runs, and the names that the rules share.
 import json
 import os
+import platform
 import sys
-from math import prod
+from pathlib import Path
 
 # This checkout's library, from whichever checkout the environment was installed, and this very Python: so a rule's
 # command is the same in every checkout, in every environment and on every node.
@@ -14,6 +15,7 @@ os.environ.update(
 )
 
 from prophet_pipeline.command import run
+from prophet_pipeline.files import RECEIPTS_VARIABLE, check_writable
 from prophet_pipeline.configuration import (
     check_settings,
     read_cluster,
@@ -23,11 +25,23 @@ from prophet_pipeline.configuration import (
     read_settings,
 )
 
+# Jobs leave the SHA-256 of what they write here, beside Snakemake's own records. With a bucket for storage a job may run where
+# this folder is not, so no receipts are kept.
+RECEIPTS = ".snakemake/receipts"
+SHARED = workflow.storage_settings.default_storage_provider is None
+if SHARED:
+    os.environ.update({RECEIPTS_VARIABLE: os.path.abspath(RECEIPTS)})
+CHECKED = f"--receipts {RECEIPTS}" if SHARED else ""
+
 # A job is one core's work; a thread pool in each only costs start-up time.
 for library in ("OPENBLAS", "OMP", "POLARS"):
     os.environ.setdefault(
         f"{library}_{'MAX' if library == 'POLARS' else 'NUM'}_THREADS", "1"
     )
+
+# numpy's AVX-512 code rounds logarithms in its own way, by which a pixel of a figure can change: no job uses it.
+if platform.machine() in {"x86_64", "AMD64"}:
+    os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V4 AVX512_ICL AVX512_SPR")
 
 settings = run(read_settings)
 
@@ -48,8 +62,11 @@ RESULTS = "evaluation/memory_results/prophet_kv_extension"
 FIGURES = "evaluation/figures/prophet_kv_extension"
 TABLES = "paper_tables"
 DATA = f"{RESULTS}/prophet_kv_extension_data.parquet"
+DATA_FOR_PEOPLE = f"{RESULTS}/prophet_kv_extension_data.csv"  # not committed
 CATALOGUE = f"{RESULTS}/model_catalogue.csv"
 GPU_CATALOGUE = f"{RESULTS}/gpu_catalogue.csv"
+
+run(lambda: check_writable(map(Path, (RESULTS, FIGURES, TABLES, "evaluation/reports"))))
 
 # Scripts import these: a change of the library, the edge or the environment reruns what depends on it.
 MODEL_LIBRARY = expand(

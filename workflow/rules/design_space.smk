@@ -128,10 +128,3 @@ rule figure_design_space:
         "python3 {input.script} --by-load {input.by_load} --by-sparsity {input.by_sparsity}"
         " --precision {params.precision} --load-steps {params.load_steps}"
         " --power-law-exponent {params.exponent} --output {output} 2> {log}"
-
-
-rule design_space:
-    input:
-        rules.describe_design_space.output,
-        rules.design_space_doubling.output,
-        rules.figure_design_space.output,

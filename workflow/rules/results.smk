@@ -10,14 +10,6 @@ localrules:
     mean_extension_by_model,
     mean_extension_by_expert_count,
     max_context,
-    checksums,
-
-
-rule results:
-    input:
-        f"{RESULTS}/SHA256SUMS",
-        # Targets of their own, so that a fresh clone, where they are not committed, regenerates everything.
-        expand(f"{RESULTS}/shards/{{model}}.parquet", model=SWEEP["models"]),
 
 
 rule describe_models:
@@ -214,31 +206,17 @@ rule max_context:
         "python3 {input.script} --data {input.data} --precision {params.precision} --output {output} 2> {log}"
 
 
-rule checksums:
+# Each result is a target by itself: one that a fault took away is written again, whatever stands downstream.
+rule results:
     input:
-        script="scripts/checksums.py",
-        library=["src/prophet_pipeline/command.py", "src/prophet_pipeline/files.py"],
-        environment=ENVIRONMENT,
-        results=[
-            rules.join_shards.output,
-            rules.describe_models.output,
-            rules.describe_gpus.output,
-            rules.saturation_batches.output,
-            rules.expert_savings_curves.output,
-            rules.summary_statistics.output,
-            rules.kv_extension_at_reference.output,
-            rules.smallest_gpu_counts.output,
-            rules.mean_extension_by_model.output,
-            rules.mean_extension_by_expert_count.output,
-            rules.max_context.output,
-            f"{RESULTS}/claims.csv",
-            f"{RESULTS}/claims_summary.csv",
-        ],
-    output:
-        f"{RESULTS}/SHA256SUMS",
-    log:
-        "logs/checksums.log",
-    message:
-        "Checksums of the results"
-    shell:
-        "python3 {input.script} {input.results} --output {output} 2> {log}"
+        rules.join_shards.output,
+        rules.describe_models.output,
+        rules.describe_gpus.output,
+        rules.saturation_batches.output,
+        rules.expert_savings_curves.output,
+        rules.summary_statistics.output,
+        rules.kv_extension_at_reference.output,
+        rules.smallest_gpu_counts.output,
+        rules.mean_extension_by_model.output,
+        rules.mean_extension_by_expert_count.output,
+        rules.max_context.output,

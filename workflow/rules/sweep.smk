@@ -50,7 +50,7 @@ rule join_shards:
         sidecars=expand(f"{SHARDS}/{{model}}.json", model=SWEEP["models"]),
     output:
         DATA,
-        f"{RESULTS}/prophet_kv_extension_data.csv",
+        DATA_FOR_PEOPLE,
     log:
         "logs/join_shards.log",
     params:
@@ -59,3 +59,10 @@ rule join_shards:
         "Joining the shards"
     shell:
         "python3 {input.script} {input.shards} --sweep {params.sweep:q} --output {output} 2> {log}"
+
+
+# Targets of their own, so that a fresh clone, where they are not committed, regenerates everything.
+rule sweep:
+    input:
+        rules.join_shards.input.shards,
+        rules.join_shards.input.sidecars,
