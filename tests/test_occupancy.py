@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.occupancy import (
+    bound_on_fullest_rank,
     distinct_distribution,
     experts_on_fullest_rank,
     fixed_on_fullest_rank,
+    is_exact,
     mean_on_fullest_rank,
     uniform_on_fullest_rank,
 )
@@ -72,6 +74,27 @@ def test_bounds_and_the_mean_over_ranks(case: tuple[int, int, int, int]):
         assert own == pytest.approx(distinct, rel=1e-10)
     fixed = fixed_on_fullest_rank(experts, distinct, ranks)
     assert distinct / ranks - 1e-9 <= fixed <= min(experts_on_fullest_rank(experts, ranks), distinct) + 1e-9
+
+
+@given(sparse)
+def test_the_bound_that_stands_for_large_models_is_never_below_the_mean(case: tuple[int, int, int, int]):
+    experts, top_k, batch, ranks = case
+    distinct = float(uniform(experts, top_k, batch))
+    bound = bound_on_fullest_rank(experts, distinct, ranks)
+    assert is_exact(experts, top_k, batch)
+    for mean in (uniform_on_fullest_rank(experts, top_k, batch, ranks), fixed_on_fullest_rank(experts, distinct, ranks)):
+        assert mean <= bound + 1e-9
+    assert bound <= min(distinct, experts_on_fullest_rank(experts, ranks)) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("experts", "top_k", "batch"), [(10**6, 8, 64), (10**8, 10**7, 2**20), (2049, 1, 64), (2048, 64, 64), (2, 2, 1)]
+)
+def test_large_models_are_bounded_at_once(experts: int, top_k: int, batch: int):
+    distinct = float(uniform(experts, top_k, batch))
+    assert is_exact(experts, top_k, batch) == (experts == 2)
+    assert distinct / 8 <= uniform_on_fullest_rank(experts, top_k, batch, 8) <= distinct
+    assert uniform_on_fullest_rank(experts, top_k, 2**60, 2) == -(-experts // 2)
 
 
 @given(sparse)

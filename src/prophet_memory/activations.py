@@ -21,9 +21,8 @@ from prophet_memory.architecture import (
     Mamba,
     Mixer,
 )
+from prophet_memory.integers import IntArray, exact_array, int64
 from prophet_memory.parallelism import ALONE, Parallelism
-
-IntArray = npt.NDArray[np.int64]
 
 LOGIT_BYTES = 4  # engines sample from fp32 logits
 
@@ -90,8 +89,11 @@ def activation_bytes(
 
     Returns:
         int64 array of that shape.
+
+    Raises:
+        ArchitectureError: for more bytes than any machine holds.
     """
-    batch = layout.sequences(batch_sizes)
+    batch = exact_array(layout.sequences(batch_sizes))
     step_tokens = np.maximum(max_step_tokens, batch)
     hidden = architecture.hidden_size
     per_token = max(
@@ -103,5 +105,5 @@ def activation_bytes(
         for layer in stack.layers
     )
     logits = batch * architecture.vocabulary_size * (LOGIT_BYTES + value_bytes)
-    peak: IntArray = step_tokens * 2 * hidden * value_bytes + np.maximum(step_tokens * per_token * value_bytes, logits)
-    return peak
+    peak = step_tokens * 2 * hidden * value_bytes + np.maximum(step_tokens * per_token * value_bytes, logits)
+    return int64(peak, "activation_bytes")

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import Architecture, Attention, GatedDeltaNet, LatentAttention, LightningAttention, Mamba, Mixer
+from prophet_memory.integers import IntArray, exact_array, int64
 from prophet_memory.precision import Format
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +116,9 @@ def kv_layout(architecture: Architecture, cache: CacheFormats, *, source_tokens:
         cache: how keys, values and state are stored.
         source_tokens: length of the encoder's input, for cross-attention.
         tensor: GPUs that share the attention.
+
+    Raises:
+        ArchitectureError: for more bytes than any machine holds.
     """
     unbounded, windows = 0, defaultdict[int, int](int)
     for layer in architecture.decoder.layers:
@@ -127,16 +129,18 @@ def kv_layout(architecture: Architecture, cache: CacheFormats, *, source_tokens:
             unbounded += rate
     constant = state_bytes_per_sequence(architecture, cache, tensor=tensor)
     constant += source_tokens * cross_attention_bytes_per_source_token(architecture, cache.kv, tensor=tensor)
+    filled = sum(window * rate for window, rate in windows.items())
+    int64([constant, filled, unbounded + sum(windows.values())], "kv_bytes")
     return KVLayout(constant, unbounded, tuple(sorted(windows.items())), architecture.max_context_tokens)
 
 
 def bytes_per_sequence(layout: KVLayout, context_tokens: npt.ArrayLike) -> IntArray:
-    """Bytes of one sequence at each context length (any shape)."""
-    context = np.asarray(context_tokens, dtype=np.int64)
+    """Bytes of one sequence at each context length (any shape). Raises ArchitectureError past what any machine holds."""
+    context = exact_array(context_tokens)
     total = layout.constant_bytes + layout.unbounded_bytes_per_token * context
     for window, rate in layout.windows:
         total = total + rate * np.minimum(context, window)
-    return total
+    return int64(total, "kv_bytes", below=2**63)
 
 
 def pieces(layout: KVLayout) -> tuple[tuple[int, int, int], ...]:

@@ -6,21 +6,28 @@ number on each rank is multivariate hypergeometric, and with the law of u itself
 - uniform law: the mean over the exact distribution of u (science of coupon collecting in groups of k without repetition);
 - a law that says how many and not with what spread (the power law): u is taken as that number.
 
+Past a size (`is_exact`) the exact means take seconds to hours. There `bound_on_fullest_rank` stands for them, never below.
+
 Every MoE layer is sized by its own fullest rank. A pool shared by all layers of a GPU would need less: this is an upper bound.
 """
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from math import comb
 
 import numpy as np
 import numpy.typing as npt
 
+from prophet_memory.routing import uniform
+
 FloatArray = npt.NDArray[np.float64]
 
 NEGLIGIBLE = 1e-17  # probability below which a term cannot move the ninth decimal of a count
 SETTLED = 1e-14  # probability of a missing expert below which no further token matters
+EXACT_EXPERTS = 2048  # the convolutions take a second at this many
+EXACT_STEPS, EXACT_WORK = 2**17, 4 * 10**8  # states of one token, and of all tokens: seconds as well
 
 
 def experts_on_fullest_rank(experts: int, ranks: int) -> int:
@@ -110,9 +117,38 @@ def _power(polynomial: FloatArray, exponent: int) -> FloatArray:
     return result
 
 
+def bound_on_fullest_rank(experts: int, distinct: float, ranks: int) -> float:
+    """An upper bound of the mean, for any law whose experts are exchangeable and whose mean is `distinct`.
+
+    Given u experts, a rank of m holds a hypergeometric number X of mean u m / E. Hoeffding (1963, theorem 4) bounds it by a sum
+    of n = min(u, m) independent draws: E exp(t (X - mean)) <= exp(t^2 n / 8). So the mean of the largest of R is at most
+    u m / E + ln(R) / t + t n / 8, which is u m / E + sqrt(n ln(R) / 2) at the best t. That is concave in u, so by Jensen's
+    inequality the mean of u can stand for u.
+    """
+    most = experts_on_fullest_rank(experts, ranks)
+    above = math.sqrt(min(distinct, most) * math.log(ranks) / 2)
+    return min(distinct, most, distinct * most / experts + above)
+
+
+def tokens_until_settled(experts: int, top_k: int) -> float:
+    """Batch from which some expert is missing with a probability below SETTLED: E (1 - k/E)^B is an upper bound of it."""
+    return 1.0 if top_k == experts else math.log(SETTLED / experts) / math.log1p(-top_k / experts)
+
+
+def is_exact(experts: int, top_k: int, batch: int) -> bool:
+    """Whether the mean under the uniform law is computed exactly; where not, it is bounded from above."""
+    states = experts * (top_k + 1)
+    work = min(batch, tokens_until_settled(experts, top_k)) * states
+    return experts <= EXACT_EXPERTS and states <= EXACT_STEPS and work <= EXACT_WORK
+
+
 @cache
 def uniform_on_fullest_rank(experts: int, top_k: int, batch: int, ranks: int) -> float:
-    """Mean under the uniform law, exact."""
+    """Mean under the uniform law: exact where `is_exact`, else an upper bound."""
+    if batch >= tokens_until_settled(experts, top_k):
+        return float(experts_on_fullest_rank(experts, ranks))
+    if not is_exact(experts, top_k, batch):
+        return bound_on_fullest_rank(experts, float(uniform(experts, top_k, batch)), ranks)
     chances = distinct_distribution(experts, top_k, batch)
     likely = np.flatnonzero(chances > NEGLIGIBLE)
     return float(chances[likely] @ mean_on_fullest_rank(experts, ranks, likely))
@@ -120,7 +156,9 @@ def uniform_on_fullest_rank(experts: int, top_k: int, batch: int, ranks: int) ->
 
 @cache
 def fixed_on_fullest_rank(experts: int, distinct: float, ranks: int) -> float:
-    """Mean for exactly `distinct` experts in all; between whole numbers, in proportion."""
+    """Mean for exactly `distinct` experts in all; between whole numbers, in proportion. Past EXACT_EXPERTS an upper bound."""
+    if experts > EXACT_EXPERTS:
+        return bound_on_fullest_rank(experts, distinct, ranks)
     below = int(distinct)
     around = np.array([below, min(below + 1, experts)])
     lower, upper = mean_on_fullest_rank(experts, ranks, around)

@@ -12,15 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from prophet_memory.architecture import Architecture, Attention, GatedDeltaNet, LatentAttention, LightningAttention, Mamba, Mixer
+from prophet_memory.architecture import (
+    Architecture,
+    Attention,
+    GatedDeltaNet,
+    LatentAttention,
+    LightningAttention,
+    Mamba,
+    Mixer,
+    ModelError,
+)
 
 
-class ParallelismError(ValueError):
-    """A layout that the model cannot have: the key (n_gpus, tp or ep), its value and what is allowed."""
-
-    def __init__(self, key: str, value: int, allowed: str) -> None:
-        super().__init__(f"{key}: {value}; allowed: {allowed}")
-        self.key, self.value, self.allowed = key, value, allowed
+class ParallelismError(ModelError):
+    """A layout that the model cannot have: the key is n_gpus, tp or ep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +77,11 @@ def _mixers(architecture: Architecture) -> Iterator[Mixer]:
             yield stack.cross_attention
 
 
-def tensor_parallel_sizes(architecture: Architecture) -> tuple[int, ...]:
-    """Every number of GPUs that can share each mixer of the model, ascending."""
+def tensor_parallel_sizes(architecture: Architecture, most: int | None = None) -> tuple[int, ...]:
+    """Every number of GPUs, up to `most`, that can share each mixer of the model, ascending."""
     tests = [_divides(mixer) for mixer in set(_mixers(architecture))]
-    return tuple(gpus for gpus in range(1, most_heads(architecture) + 1) if all(test(gpus) for test in tests))
+    last = most_heads(architecture) if most is None else min(most, most_heads(architecture))
+    return tuple(gpus for gpus in range(1, last + 1) if all(test(gpus) for test in tests))
 
 
 def most_heads(architecture: Architecture) -> int:
@@ -106,7 +112,7 @@ def parallelism(architecture: Architecture, n_gpus: int, tensor: int | None = No
     if not 1 <= n_gpus <= most:
         raise ParallelismError("n_gpus", n_gpus, f"1 to {most}, one GPU for each head or routed expert of the model")
     divisors = [size for size in range(1, n_gpus + 1) if n_gpus % size == 0]
-    tensors = [size for size in tensor_parallel_sizes(architecture) if size in divisors]
+    tensors = [size for size in tensor_parallel_sizes(architecture, n_gpus) if size in divisors]
     experts = [size for size in divisors if size <= architecture.moe.routed_experts]
     for key, value, allowed in (("tp", tensor, tensors), ("ep", expert, experts)):
         if value is not None and value not in allowed:

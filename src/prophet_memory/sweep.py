@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from prophet_memory.activations import activation_bytes
 from prophet_memory.architecture import Architecture
+from prophet_memory.integers import IntArray, int64
 from prophet_memory.kv_cache import CacheFormats, KVLayout, kv_layout, max_context_tokens
 from prophet_memory.occupancy import experts_on_fullest_rank, fixed_on_fullest_rank, uniform_on_fullest_rank
 from prophet_memory.parallelism import ALONE, Parallelism, parallelism
@@ -22,7 +23,6 @@ from prophet_memory.precision import DEFAULT_FORMAT, FORMATS, non_expert_bytes, 
 from prophet_memory.residency import BASELINE_POLICY, POLICIES
 from prophet_memory.routing import routing_laws
 
-IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 FIT_VERDICTS = ("fits", "newly_fits", "does_not_fit")
@@ -157,6 +157,9 @@ def demand(architecture: Architecture, grid: Grid, assumptions: Assumptions, lay
     """What the fullest GPU holds beside the KV cache.
 
     Resident experts are slots in each MoE layer, U(B) of them on its fullest rank, rounded up to a byte.
+
+    Raises:
+        ArchitectureError: for more bytes than any machine holds.
     """
     experts, layers = architecture.moe.routed_experts, architecture.moe_layer_count
     distinct = distinct_experts(architecture, grid.batch_sizes, grid.routings, assumptions.power_law_exponent)
@@ -169,6 +172,7 @@ def demand(architecture: Architecture, grid: Grid, assumptions: Assumptions, lay
     resident = kept(fullest, experts_on_fullest_rank(experts, layout.expert))
     stored = [precision(name, architecture.published_precision) for name in grid.precisions]
     slots = [layers * routed_expert_bytes(architecture, form, expert_tensor=layout.expert_tensor) for form in stored]
+    int64([experts * slot for slot in slots], "routed_expert_bytes")
     activations = activation_bytes(
         architecture,
         batch_sizes=grid.batch_sizes,
@@ -182,7 +186,9 @@ def demand(architecture: Architecture, grid: Grid, assumptions: Assumptions, lay
         distinct_experts=distinct[:, :, None, None],
         expert_savings_fraction=1 - kept(distinct, experts) / experts,
         resident_experts_per_layer=resident,
-        non_expert_bytes=np.array([[non_expert_bytes(architecture, form, tensor=layout.tensor)] for form in stored], np.int64),
+        non_expert_bytes=int64(
+            [[non_expert_bytes(architecture, form, tensor=layout.tensor)] for form in stored], "non_expert_bytes"
+        ),
         resident_expert_bytes=np.ceil(resident * np.array(slots, np.int64)[:, None]).astype(np.int64),
         activation_bytes=activations[:, None, None, None],
         overhead_bytes=np.array(predictor, np.int64),
@@ -218,6 +224,7 @@ def sweep_model(architecture: Architecture, grid: Grid, assumptions: Assumptions
 
     Raises:
         ParallelismError: for more GPUs than the model can use.
+        ArchitectureError: for more bytes than any machine holds.
     """
     layouts = [grid.layouts.get(n_gpus) or parallelism(architecture, n_gpus) for n_gpus in grid.n_gpus]
     parts = [_sweep_layout(architecture, grid, assumptions, layout) for layout in layouts]
