@@ -13,7 +13,7 @@ from prophet_memory.kv_cache import CacheFormats, cross_attention_bytes_per_sour
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import CACHE_FORMATS, DEFAULT_FORMAT, FORMATS
 from prophet_pipeline.command import run
-from prophet_pipeline.configuration import model_architecture, read_model
+from prophet_pipeline.configuration import described_by, model_architecture, read_model
 from prophet_pipeline.tables import write_rows
 
 
@@ -71,7 +71,8 @@ def main() -> None:
     for file in sorted(args.models, key=lambda file: file.stem):
         entry = read_model(file)
         architecture = model_architecture(entry, file)
-        own, published = description(architecture, cache), architecture.published_precision
+        with described_by(file):
+            own, published = description(architecture, cache), architecture.published_precision
         rows.append(
             {"model": file.stem, "name": entry["name"], "family": entry["family"], "published_precision": published} | own
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 from prophet_pipeline.command import ConfigurationError, run
@@ -11,35 +13,50 @@ from prophet_pipeline.latex import LAW_HEADS
 from prophet_pipeline.tables import read_rows
 
 MARKS = {"reproduced": "yes", "not_reproduced": "no", "not_testable": "-"}
+CLAIM, CLAIMED, COMPUTED, MARK = 33, 17, 18, 3  # columns in characters: a line fits a terminal of 100
+INDENT = "    "
+
+
+def line(claim: str, claimed: str, computed: Iterable[tuple[str, str]]) -> str:
+    """One claim, or the heads."""
+    short = claimed if len(claimed) <= CLAIMED else claimed[: CLAIMED - 1] + "…"
+    cells = "".join(f" {value:>{COMPUTED}} {mark:{MARK}}" for value, mark in computed)
+    return f"{claim:{CLAIM}} {short:{CLAIMED}}{cells}".rstrip()
 
 
 def main() -> None:
     """Read, print, compare with what is pinned."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--claims", type=Path, required=True, help="claims.csv")
+    parser.add_argument("--reasons", action="store_true", help="say below each claim that fails why it does")
     args = parser.parse_args()
     if not args.claims.exists():
         message = f'{args.claims}: file: "missing"; allowed: the judged claims, which `make paper` writes'
         raise ConfigurationError(message)
     claims = read_rows(args.claims)
-    lost: list[str] = []
-    changed: list[str] = []
-    print(f"{'claim':32} {'claimed':20} {'power law':>18} {'':3} {'uniform law':>18} {'':3}  why not")
+    changed: list[tuple[bool, str]] = []
+    print(line("claim", "claimed", ((law, "") for law in LAW_HEADS.values())))
     for claim in claims:
-        cells = " ".join(f"{claim[f'computed_{law}'] or '':>18} {MARKS[claim[f'verdict_{law}']]:3}" for law in LAW_HEADS)
-        print(f"{claim['claim']:32} {claim['claimed'][:20]:20} {cells}  {claim['reason'] or ''}".rstrip())
+        print(
+            line(
+                claim["claim"],
+                claim["claimed"],
+                ((claim[f"computed_{law}"] or "", MARKS[claim[f"verdict_{law}"]]) for law in LAW_HEADS),
+            )
+        )
+        if args.reasons and claim["reason"]:
+            print(textwrap.fill(claim["reason"], initial_indent=INDENT, subsequent_indent=INDENT, width=100))
         for law, name in LAW_HEADS.items():
-            verdict, expected = claim[f"verdict_{law}"], claim[f"expected_{law}"]
-            if verdict != expected:
-                (lost if expected == "reproduced" else changed).append(f"{claim['claim']} ({name}): {expected} -> {verdict}")
+            verdict, pinned = claim[f"verdict_{law}"], claim[f"expected_{law}"]
+            if verdict != pinned:
+                said = f"{claim['claim']} ({name}): {verdict.replace('_', ' ')}, pinned as {pinned.replace('_', ' ')}"
+                changed.append((pinned == "reproduced", said))
     for law, name in LAW_HEADS.items():
         counts = [sum(claim[f"verdict_{law}"] == verdict for claim in claims) for verdict in MARKS]
         print(f"{name}: {counts[0]} reproduced, {counts[1]} not reproduced, {counts[2]} not testable here, of {len(claims)}")
-    for line in changed:
-        print(f"now reproduced, pinned otherwise: {line}")
-    for line in lost:
-        print(f"no longer reproduced: {line}", file=sys.stderr)
-    sys.exit(1 if lost else 0)
+    for is_lost, said in changed:
+        print(said, file=sys.stderr if is_lost else sys.stdout)
+    sys.exit(1 if any(is_lost for is_lost, _ in changed) else 0)
 
 
 if __name__ == "__main__":

@@ -48,9 +48,11 @@ def pass_on(process: subprocess.Popen[str], console: Console) -> None:
 
 
 def pace(done: int, total: int, since: int, seconds: float) -> str:
-    """Rows per second since the start, and what is left at that rate."""
+    """Rows per second since the start, and what is left at that rate; where nothing was swept, why."""
     rate = (done - since) / seconds
-    left = f"{timedelta(seconds=round((total - done) / rate))} left" if rate else "waiting"
+    if rate <= 0:
+        return "all rows are there" if done >= total else "no rows yet"
+    left = f"{timedelta(seconds=round((total - done) / rate))} left" if done < total else "all swept"
     return f"{rate / MILLION:.1f} M rows/s, {left}"
 
 
@@ -65,7 +67,7 @@ def watch(design: DesignSpace, count: Callable[[], int], command: list[str]) -> 
     with bar, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
         lines = threading.Thread(target=pass_on, args=(process, console))
         lines.start()
-        task = bar.add_task("waiting", total=total, completed=before)
+        task = bar.add_task(pace(before, total, before, 1), total=total, completed=before)
         while process.poll() is None:
             time.sleep(LOOK_EVERY_S)
             done, now = count(), time.monotonic()
@@ -75,7 +77,8 @@ def watch(design: DesignSpace, count: Callable[[], int], command: list[str]) -> 
                 said = now
                 print(f"{done:,} of {total:,} rows, {status}", flush=True)
         lines.join()
-        bar.update(task, completed=count())
+        done = count()
+        bar.update(task, completed=done, description=pace(done, total, before, time.monotonic() - start))
     return process.returncode
 
 

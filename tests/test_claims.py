@@ -16,6 +16,7 @@ from prophet_pipeline.claims import NOT_REPRODUCED, REPRODUCED, half_unit, inter
 from prophet_pipeline.command import ConfigurationError
 from prophet_pipeline.configuration import read_claims, read_numbers
 from prophet_pipeline.queries import Query, QueryError, Results
+from prophet_pipeline.tables import read_table, write_table
 
 LEDGER = REPOSITORY / "config" / "claims.yaml"
 CLAIMS = read_claims(LEDGER)
@@ -135,7 +136,64 @@ def test_verify_passes_and_fails_only_when_a_reproduced_claim_is_lost(tmp_path):
     pl.read_csv(REPOSITORY / RESULTS / "claims.csv").with_columns(
         pl.when(lost).then(pl.lit("reproduced")).otherwise(pl.col("verdict_power_law")).alias("verdict_power_law")
     ).write_csv(file)
-    assert subprocess.run([*VERIFY, file], cwd=REPOSITORY, check=False, capture_output=True).returncode == 0
+    done = subprocess.run([*VERIFY, file], cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "mixtral-b8-experts (power law): reproduced, pinned as not reproduced" in done.stdout
+
+
+def test_verify_says_what_changed_and_fits_a_terminal(tmp_path):
+    file = tmp_path / "claims.csv"
+    frame = pl.read_csv(REPOSITORY / RESULTS / "claims.csv")
+    left_out = pl.when(pl.col("claim") == "mixtral-b8-experts").then(pl.lit("not_testable")).otherwise(pl.col("verdict_uniform"))
+    frame.with_columns(left_out.alias("verdict_uniform")).write_csv(file)
+    done = subprocess.run([*VERIFY, file], cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    assert "mixtral-b8-experts (uniform law): not testable, pinned as not reproduced" in done.stdout
+    assert "now reproduced" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    told = subprocess.run([*VERIFY, file, "--reasons"], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+    assert max(map(len, told.splitlines())) <= 100
+    assert "the results give 31.6%" in told
+
+
+WRONG_QUERIES = [
+    ({"where": {"routing": {"at_least": 1}}}, "where.routing", "the column holds text"),
+    ({"where": {"gpu": 5}}, "where.gpu", "text"),
+    ({"where": {"batch_size": "8"}}, "where.batch_size", "a number"),
+    ({"where": {"batch_size": [8, 8]}}, "where.batch_size", "each value once"),
+    ({"where": {"batch_size": 10**30}}, "where.batch_size", "one of 1, 2"),
+    ({"where": {"experts": {"at_least": 10**400}}}, "where.experts", "values of the column"),
+    ({"value": "name"}, "value", "whose value is a number"),
+    ({"value": "name", "statistic": "mean"}, "value", "whose value is a number"),
+    ({"value": "name || 1"}, "value", "an expression"),
+    ({"value": "(", "statistic": "sum"}, "value", "an expression of"),
+]
+
+
+@pytest.mark.parametrize(("change", "key", "allowed"), WRONG_QUERIES)
+def test_a_question_that_makes_no_sense_is_one_line_for_claims_and_prose_alike(change: dict, key: str, allowed: str):
+    asked = {"table": "prophet_kv_extension_data", "where": {"model": "mixtral-8x7b"}, "value": "kv_extension"} | change
+    with pytest.raises(QueryError) as caught:
+        Results(FILES).ask(Query(**asked), "uniform", CLAIMS["defaults"])
+    assert (caught.value.key, "\n" in str(caught.value)) == (key, False)
+    assert allowed in caught.value.allowed
+
+
+def test_infinite_values_are_undefined():
+    query = Query("model_catalogue", "kv_bytes_per_token_beyond_windows / LN(top_k / top_k)", {"model": "dbrx"})
+    assert Results(FILES).ask(query, "uniform", {})["value"].to_list() == [None]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("share", [0, 0.1, 0.9])
+def test_a_table_cut_short_is_one_line_or_a_shorter_csv(tmp_path, suffix: str, share: float):
+    file = tmp_path / f"table{suffix}"
+    frame = pl.read_csv(REPOSITORY / RESULTS / "mean_extension_by_model.csv", infer_schema_length=None)
+    write_table(frame, file)
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+    if suffix == ".csv" and share:
+        pytest.skip("a CSV does not say how long it is: its checksum does (tests/test_faults.py)")
+    with pytest.raises(ConfigurationError, match=f"{file}: file: .*; allowed: a whole table"):
+        read_table(file)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,11 @@ WRONG = [
     (GPUS, "pcie_generation: 4", "pcie_generation: 7", ["host_link.pcie_generation", "7", "3, 4, 5, 6"]),
     (GPUS, "bandwidth_bytes_per_s: 2039000000000", "bandwidth: 2039000000000", ["a100-80gb.hbm.bandwidth", "did you mean"]),
     (GPUS, "a100-80gb:\n", "a100-80gb\n", ["line", "valid YAML"]),
+    (GPUS, "a100-80gb:\n", "80:\n", ["line", "the key 80 is not text"]),
+    (GPUS, "a100-80gb:\n", "null:\n", ["line", "the key None is not text"]),
+    (MODEL, "mixers:\n", "mixers:\n  7: {kind: attention}\n", ["line", "the key 7 is not text"]),
+    (MODEL, "name: Mixtral-8x7B", "name: &again [*again]", ["line", "an alias, *again"]),
+    (MODEL, "name: Mixtral-8x7B", 'name: ["[red]", "\\n"]', ["name", "allowed: string"]),
 ]
 
 

@@ -120,11 +120,11 @@ def judge(entry: Mapping[str, Any], results: Results, routing: str, defaults: Ma
         frame = results.ask(Query(**entry["query"]), routing, defaults)
     except NotSweptError as problem:
         return Finding(NOT_TESTABLE, "", reason=f"the sweep has no {problem.key.removeprefix('where.')} {problem.value}")
-    if not frame.schema["value"].is_numeric():
-        raise QueryError("query.value", entry["query"]["value"], "an expression whose value is a number")
     if frame.is_empty():
         return Finding(NOT_REPRODUCED, "undefined", reason="no configuration meets the claim's conditions")
     if "order" in claim:
+        if claim["along"] not in frame.columns:
+            raise QueryError("claim.along", claim["along"], f"a column that the query keeps: {', '.join(sorted(frame.columns))}")
         return _judge_ordering(claim, frame)
     return _judge_values(claim, frame, entry["claim"].get("quantifier", "every"))
 

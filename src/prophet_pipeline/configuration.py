@@ -8,7 +8,9 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Hashable, Iterable, Mapping
+import os
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -31,11 +33,12 @@ DESIGN_SPACE_FILE = CONFIG / "design_space.yaml"
 MODELS_FOLDER = CONFIG / "models"
 SCHEMAS_FOLDER = REPOSITORY / "workflow" / "schemas"
 SHOWN_VALUE_CHARACTERS = 80
+SHOWN_HINTS = 3
 
 
 def error(file: Path, key: str, value: object, allowed: str) -> ConfigurationError:
     """The error in its one form."""
-    shown = json.dumps(value, ensure_ascii=False, default=str)
+    shown = json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
     if len(shown) > SHOWN_VALUE_CHARACTERS:
         shown = shown[:SHOWN_VALUE_CHARACTERS] + "..."
     return ConfigurationError(f"{relative(file)}: {key}: {shown}; allowed: {allowed}")
@@ -45,16 +48,15 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is 
 
 
 class _StrictLoader(_Loader):  # type: ignore[misc]
-    """Safe YAML in which a key stands once in a mapping."""
+    """Safe YAML in which a key is text and stands once in a mapping, and nothing stands for something written elsewhere."""
 
 
 def _mapping_of_unique_keys(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    loader.flatten_mapping(node)
     mapping: dict[Hashable, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, Hashable) or key in mapping:
-            problem = f"the key {key!r} stands twice" if isinstance(key, Hashable) else "a key that is not a name"
+        if not isinstance(key, str) or key in mapping:
+            problem = f"the key {key!r} stands twice" if isinstance(key, str) else f"the key {key!r} is not text"
             raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
@@ -67,6 +69,13 @@ def _finite_float(loader: _StrictLoader, node: yaml.ScalarNode) -> float:
     return value
 
 
+def _refuse_aliases(text: str) -> None:
+    """An alias can make a document that has no end, or one of a few lines that unfolds to gigabytes; none of ours needs one."""
+    for token in yaml.scan(text, Loader=_Loader):
+        if isinstance(token, yaml.AliasToken):
+            raise yaml.constructor.ConstructorError(None, None, f"an alias, *{token.value}", token.start_mark)
+
+
 _StrictLoader.add_constructor("tag:yaml.org,2002:float", _finite_float)
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_of_unique_keys)
 
@@ -74,7 +83,10 @@ _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _m
 def read_yaml(file: Path) -> Any:
     """The document in a YAML file."""
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+        text = file.read_text(encoding="utf-8")
+        if "*" in text:
+            _refuse_aliases(text)
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise error(file, "file", "missing", "an existing YAML file") from None
     except UnicodeDecodeError:
@@ -84,19 +96,21 @@ def read_yaml(file: Path) -> Any:
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
-        raise error(file, where, problem.problem, "valid YAML with each key once") from None
+        raise error(file, where, problem.problem, "valid YAML with text as keys, each once, and without aliases") from None
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise error(file, "file", str(problem).splitlines()[0], "valid YAML") from None
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
+def _special_float(mapping: dict[str, Any]) -> object:
+    """What transformers writes for a float that JSON does not have, as that float."""
+    word = mapping.get("__float__")
+    return float(word) if len(mapping) == 1 and word in {"Infinity", "-Infinity", "NaN"} else mapping
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file."""
+    """The object in a JSON file; infinities and NaN are read, for published configs have them where they do no harm."""
     try:
-        document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(file.read_text(encoding="utf-8"), object_hook=_special_float)
     except FileNotFoundError:
         raise error(file, "file", "missing", "an existing JSON file") from None
     except UnicodeDecodeError:
@@ -151,12 +165,23 @@ def read_model(file: Path) -> dict[str, Any]:
     return entry
 
 
-def model_architecture(entry: Mapping[str, Any], file: Path) -> Architecture:
-    """The architecture of a catalogue entry."""
+@contextmanager
+def described_by(file: Path) -> Iterator[None]:
+    """What the library finds wrong with a model is said of the file that describes it.
+
+    Raises:
+        ConfigurationError: one line.
+    """
     try:
-        return architecture_from_mapping(entry)
+        yield
     except ArchitectureError as problem:
         raise error(file, problem.key, problem.value, problem.allowed) from None
+
+
+def model_architecture(entry: Mapping[str, Any], file: Path) -> Architecture:
+    """The architecture of a catalogue entry."""
+    with described_by(file):
+        return architecture_from_mapping(entry)
 
 
 def read_gpus(file: Path = GPUS_FILE) -> dict[str, dict[str, Any]]:
@@ -308,12 +333,14 @@ def _schema_error(found: ValidationError, file: Path) -> ConfigurationError:
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """The known name that was probably meant, in parentheses, or nothing."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    """The known names that were probably meant, in parentheses, or nothing: those that begin so, else the one most like it."""
+    small = {word.lower(): word for word in known}
+    near = [word for key, word in small.items() if name and key.startswith(name.lower())]
+    near = near or [small[key] for key in difflib.get_close_matches(name.lower(), small, n=1)]
+    return f" (did you mean {' or '.join(near[:SHOWN_HINTS])}?)" if near else ""
 
 
 def relative(file: Path) -> str:
     """A file as messages name it: from the checkout where it stands there."""
-    resolved = file.resolve()
-    return str(resolved.relative_to(REPOSITORY) if resolved.is_relative_to(REPOSITORY) else file)
+    real = Path(os.path.realpath(file))  # unlike Path.resolve, at peace with links that lead in a circle
+    return str(real.relative_to(REPOSITORY) if real.is_relative_to(REPOSITORY) else file)

@@ -14,6 +14,8 @@ from prophet_pipeline.tables import read_table
 EVERYTHING = "all"
 CATALOGUES = {"model": "model_catalogue", "gpu": "gpu_catalogue"}
 LAW_PLACEHOLDER = "{routing}"
+# What polars raises for a question that makes no sense; a panic is what its core says of some of them.
+UNANSWERABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError, TypeError)
 
 
 class QueryError(ValueError):
@@ -66,24 +68,29 @@ class Results:
         return self._tables[name]
 
     def ask(self, query: Query, routing: str, defaults: Mapping[str, Any]) -> pl.DataFrame:
-        """The rows that a query selects under a routing law, with their `value`, in the order of its lists.
+        """The rows that a query selects under a routing law, with their numeric `value`, in the order of its lists.
 
-        `defaults` apply to columns that the table has and the query does not name. Raises QueryError; NotSweptError where
-        the results have no such model, GPU, batch size, precision or law.
+        `defaults` apply to columns that the table has and the query does not name. Values that are not finite are null.
+        Raises QueryError; NotSweptError where the results have no such model, GPU, batch size, precision or law.
         """
         found = self.table(query.table)
         implied = {"routing": routing, **defaults}
         where = {name: wanted for name, wanted in implied.items() if name in found.columns} | dict(query.where)
         for name, wanted in where.items():
-            found = _filtered(found, name, wanted)
-        expression = query.value.replace(LAW_PLACEHOLDER, routing)
+            try:
+                found = _filtered(found, name, wanted)
+            except UNANSWERABLE as problem:
+                raise QueryError(f"where.{name}", wanted, f"values of the column ({first_line(problem)})") from None
         try:
-            found = found.with_columns(pl.sql_expr(expression).alias("value"))
-            if found.schema["value"].is_numeric():
-                found = found.with_columns(pl.col("value").cast(pl.Float64).fill_nan(None))
-        except pl.exceptions.PolarsError as problem:
+            found = found.with_columns(pl.sql_expr(query.value.replace(LAW_PLACEHOLDER, routing)).alias("value"))
+        except UNANSWERABLE as problem:
             columns = ", ".join(sorted(found.columns))
-            raise QueryError("value", query.value, f"an expression of {columns} ({str(problem).splitlines()[0]})") from None
+            raise QueryError("value", query.value, f"an expression of {columns} ({first_line(problem)})") from None
+        kind = found.schema["value"]
+        if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
+            raise QueryError("value", query.value, f"an expression whose value is a number; this one's is {kind}")
+        value = pl.col("value").cast(pl.Float64)
+        found = found.with_columns(pl.when(value.is_finite()).then(value).alias("value"))
         return found if query.statistic is None else _reduced(found, query.statistic)
 
 
@@ -92,10 +99,17 @@ def _filtered(found: pl.DataFrame, name: str, wanted: object) -> pl.DataFrame:
         raise QueryError(f"where.{name}", wanted, f"a column: {', '.join(sorted(found.columns))}")
     if wanted == EVERYTHING:
         return found
-    column = pl.col(name)
+    column, is_text = pl.col(name), found.schema[name] == pl.String
     if isinstance(wanted, Mapping):
+        if is_text:
+            raise QueryError(f"where.{name}", dict(wanted), "a value or a list of values: the column holds text")
         return found.filter(column >= wanted.get("at_least", -float("inf")), column <= wanted.get("at_most", float("inf")))
     values = wanted if isinstance(wanted, list) else [wanted]
+    for value in values:
+        if isinstance(value, str) != is_text:
+            raise QueryError(f"where.{name}", value, "text" if is_text else "a number")
+    if len(set(values)) < len(values):
+        raise QueryError(f"where.{name}", values, "each value once")
     unknown = [value for value in values if value not in found[name].unique().to_list()]
     if unknown and name != "fit_verdict":  # a verdict that no row has is an answer
         there = ", ".join(map(str, sorted(found[name].drop_nulls().unique().to_list())))
@@ -110,3 +124,8 @@ def _reduced(found: pl.DataFrame, statistic: str) -> pl.DataFrame:
     """One row; undefined values take no part, and if nothing else is there the result is undefined."""
     reduced = getattr(pl.col("value").drop_nulls(), statistic)()
     return found.select(pl.lit(len(found)).alias("rows"), reduced.cast(pl.Float64).alias("value"))
+
+
+def first_line(problem: BaseException) -> str:
+    """What an error says, without its help."""
+    return (str(problem).splitlines() or [type(problem).__name__])[0]

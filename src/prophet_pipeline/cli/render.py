@@ -18,7 +18,8 @@ UNLIMITED_COLUMNS = 200  # of a pipe or a file, where nothing has to wrap
 def console() -> Console:
     """Standard output; as wide as it must be where no terminal limits it."""
     width = None if os.isatty(1) else UNLIMITED_COLUMNS
-    return Console(width=width, highlight=False, soft_wrap=False)
+    # Names are shown as they stand: what looks like markup in one is part of it.
+    return Console(width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)
 
 
 def table(heads: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], title: str | None = None) -> Table:
