@@ -56,6 +56,7 @@ def test_a_plan_is_the_row_of_the_sweep(rows: pd.DataFrame, seed: int):
     row = json.loads(rows.sample(1, random_state=seed).iloc[0].to_json(double_precision=15))
     plan = planned(row)
     assert {name: plan[name] for name in row} == row
+    assert plan["fullest_rank_is_exact"] is True
     assert list(plan)[: len(KEYS)] == KEYS
     assert plan["assumptions"] == read_settings()["assumptions"]
 
@@ -188,7 +189,7 @@ def test_wrong_input_gets_one_line(arguments: tuple, line: str, tmp_path: Path, 
         ('{"model_type": "llama"}', 'config.json: model_type: "llama"; allowed: .*mixtral'),
         ("{}", "config.json: model_type: "),
         ('{"model_type": "mixtral", "num_experts_per_tok": 9}', "top_k: 9|num_experts_per_tok: 9"),
-        ('{"model_type": "mixtral", "hidden_size": NaN}', "NaN is not JSON"),
+        ('{"model_type": "mixtral", "hidden_size": NaN}', "hidden_size: NaN; allowed: an integer"),
         ('{"model_type": "hunyuan_v1_moe"}', "num_experts: 1; allowed"),
     ],
 )
@@ -234,20 +235,153 @@ def test_a_list_on_one_line_grows_too():
     assert with_model("sweep:\n  models:\n  - a  # first", "d") == "sweep:\n  models:\n  - a  # first\n  - d"
 
 
-@pytest.mark.parametrize(
-    ("config", "expected"),
-    [
-        ({"torch_dtype": "float32"}, "fp32"), ({"dtype": "bfloat16"}, "bf16"), ({}, "bf16"),
-        ({"text_config": {"torch_dtype": "float16"}}, "fp16"),
-        ({"quantization_config": {"quant_method": "mxfp4"}}, "mxfp4_experts"),
-        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, "fp8_blocks"),
-        ({"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}}, "int4"),
-    ],
-)  # fmt: skip
-def test_the_published_precision_is_read_from_the_config(config: dict, expected: str):
-    from prophet_pipeline.cli.import_config import published_precision
+def config_file(folder: Path, config: dict, **beside: dict) -> Path:
+    """A config.json, and other JSON files of its folder by their stems."""
+    for name, content in {"config": config, **beside}.items():
+        (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder / "config.json"
 
-    assert published_precision(config) == (expected, None)
+
+GPT_OSS = json.loads((REPOSITORY / "tests/data/hf_configs/gpt-oss-120b.json").read_text(encoding="utf-8"))
+NATIVE = {
+    "gpt-oss-120b": {"quant_method": "mxfp4"},
+    "deepseek-v3": {"quant_method": "fp8", "weight_block_size": [128, 128]},
+}
+
+
+@pytest.mark.parametrize("model", NATIVE)
+def test_a_models_own_config_is_stored_as_it_says(tmp_path: Path, model: str):
+    config = json.loads((REPOSITORY / f"tests/data/hf_configs/{model}.json").read_text(encoding="utf-8"))
+    folder = tmp_path / model
+    folder.mkdir()
+    file = config_file(folder, config | {"quantization_config": NATIVE[model]})
+    common = ("plan", "--json", "--gpu", "h100-80gb", "--weights", "native", "--batch", "4", "--model")
+    catalogue, own = (json.loads(call(*common, name).stdout) for name in (model, file))
+    assert {key: own[key] for key in own if key != "notes"} == {key: catalogue[key] for key in catalogue if key != "notes"}
+    out = tmp_path / "own.parquet"
+    swept = call("sweep", "--models", f"{file}", "--gpus", "h100-80gb", "--precisions", "native", "--batches", "4", "--out", out)
+    assert swept.returncode == 0, swept.stderr
+    assert own["resident_expert_bytes"] in pd.read_parquet(out)["resident_expert_bytes"].to_list()
+
+
+def test_a_format_that_is_not_understood_is_refused_until_another_is_named(tmp_path: Path):
+    nvfp4 = {"quantization": {"quant_algo": "NVFP4", "group_size": 16}}
+    file = config_file(tmp_path, GPT_OSS, hf_quant_config=nvfp4)
+    for weights in ((), ("--weights", "native")):
+        line = refused("plan", "--model", file, "--gpu", "b200", *weights)
+        assert re.match(r".*config.json: hf_quant_config.json: quantization: .*NVFP4.*; allowed: .*--weights bf16", line)
+    assert call("plan", "--model", file, "--gpu", "b200", "--weights", "bf16").returncode == 0
+    assert "--precisions without native" in refused("sweep", "--models", file, "--gpus", "b200", "--out", tmp_path / "x.csv")
+    assert "NVFP4" in refused("import-config", file, "--dry-run")
+    assert call("import-config", file, "--dry-run", "--weights", "int4", "--name", "mine").returncode == 0
+    assert call("explain", file).returncode == 0, "counts do not depend on how weights are stored"
+
+
+def test_infinities_that_do_no_harm_are_read(tmp_path: Path):
+    text = json.dumps(GPT_OSS)[:-1] + ', "time_step_limit": [0.0, Infinity], "limit": {"__float__": "Infinity"}, "x": NaN}'
+    (tmp_path / "config.json").write_text(text, encoding="utf-8")
+    assert call("explain", tmp_path / "config.json").returncode == 0
+    (tmp_path / "config.json").write_text('{"model_type": "mixtral", "hidden_size": {"__float__": "Infinity"}}', encoding="utf-8")
+    assert "hidden_size: Infinity; allowed: an integer" in refused("explain", tmp_path / "config.json")
+
+
+def test_keys_that_a_config_leaves_out_are_told(tmp_path: Path):
+    file = config_file(tmp_path, {"model_type": "mixtral", "vocab_size": 1000})
+    done = call("plan", "--model", file, "--gpu", "b200")
+    assert re.search(r"^note: config.json leaves out, .*: hidden_size 4096, .*num_local_experts 8", done.stderr, re.MULTILINE)
+    assert "vocab_size" not in done.stderr
+    (note,) = json.loads(call("plan", "--model", file, "--gpu", "b200", "--json").stdout)["notes"]
+    assert "num_hidden_layers 32" in note
+
+
+def test_exit_status_tells_whether_it_fits_only_where_asked():
+    common = ("plan", "--model", "deepseek-v3", "--gpu", "l40s")
+    assert call(*common).returncode == 0
+    done = call(*common, "--check")
+    assert (done.returncode, "does not fit" in done.stdout) == (1, True)
+    small = ("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--check", "--json")
+    assert call(*small).returncode == 0
+    done = call(*small, "--context", "99999999")
+    assert (done.returncode, json.loads(done.stdout)["context_fits"]) == (1, False)
+
+
+def test_one_verdict_says_whether_the_context_fits():
+    done = call("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--context", "9999999")
+    (line,) = [line for line in done.stdout.splitlines() if "fit" in line]
+    assert re.fullmatch(r"verdict +does not fit with 9,999,999 tokens in each sequence; [\d,]+ would", line)
+    small = ("plan", "--model", "olmoe-1b-7b", "--gpu", "b200", "--context", "100")
+    assert "verdict            fits, with 100 tokens" in call(*small).stdout
+
+
+@pytest.mark.parametrize(
+    ("gpu", "meant"), [("h200", "h200-141gb"), ("H100-80GB", "h100-80gb"), ("a100", "a100-40gb or a100-80gb"), ("b300", "b200")]
+)
+def test_a_name_that_begins_so_is_meant_whatever_its_case(gpu: str, meant: str):
+    assert refused("plan", "--model", "dbrx", "--gpu", gpu).endswith(f"(did you mean {meant}?)")
+
+
+def test_lists_may_have_spaces_and_folders_are_not_made(tmp_path: Path):
+    out = tmp_path / "own.csv"
+    done = call("sweep", "--models", " dbrx, grok-1 ", "--gpus", "b200 , l40s", "--batches", " 1, 2", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert set(pd.read_csv(out)["model"]) == {"dbrx", "grok-1"}
+    assert "--out: " in refused("sweep", "--models", "dbrx", "--gpus", "b200", "--out", tmp_path / "new" / "own.csv")
+    assert not (tmp_path / "new").exists()
+
+
+def test_names_are_shown_as_they_stand(tmp_path: Path):
+    name = "A [bold]b[/nosuch] :smile:"
+    text = (REPOSITORY / "config/models/dbrx.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "mine.yaml"
+    file.write_text(re.sub(r"^name: .*", f'name: "{name}"', text, flags=re.MULTILINE), encoding="utf-8")
+    assert call("plan", "--model", file, "--gpu", "b200").stdout.startswith(name)
+    assert name in call("explain", file).stdout
+
+
+def test_a_terminal_of_ascii_gets_an_answer():
+    done = subprocess.run(
+        [*PROGRAM, "models"], capture_output=True, text=True, check=False, env=os.environ | {"PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "mixtral-8x7b" in done.stdout
+
+
+def test_a_link_that_leads_to_itself_is_one_line(tmp_path: Path):
+    for name in ("loop.yaml", "loop.json"):
+        (tmp_path / name).symlink_to(name)
+        assert "Too many levels of symbolic links" in refused("plan", "--model", tmp_path / name, "--gpu", "b200")
+
+
+@pytest.mark.parametrize(("experts", "n_gpus"), [(10**6, 8), (10**8, 8), (3000, 2)])
+def test_huge_models_and_batches_are_answered_at_once(tmp_path: Path, experts: int, n_gpus: int):
+    text = (REPOSITORY / "config/models/mixtral-8x7b.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "huge.yaml"
+    text = text.replace("routed_experts: 8", f"routed_experts: {experts}").replace("size: 14336", "size: 1")
+    file.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [*PROGRAM, "plan", "--model", file, "--gpu", "b200", "--n-gpus", str(n_gpus), "--batch", str(2**20)],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "experts a layer resident on the fullest rank" in done.stdout
+
+
+def test_sizes_beyond_any_machine_are_one_line(tmp_path: Path):
+    text = (REPOSITORY / "config/models/mixtral-8x7b.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "huge.yaml"
+    file.write_text(re.sub(r"(experts|size): \d+", r"\1: 100000000", text), encoding="utf-8")
+    assert re.search(
+        r"huge.yaml: routed_expert_bytes: \d+; allowed: less than 2\^59", refused("plan", "--model", file, "--gpu", "b200")
+    )
+
+
+def test_the_types_that_are_read_are_listed_and_counted():
+    from prophet_memory.hf_config import SUPPORTED_TYPES
+
+    listed = " ".join(call("import-config", "--help").stdout.split())
+    assert ", ".join(SUPPORTED_TYPES) in listed
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"(\d+) types of\s+Hugging Face configs", readme) == [str(len(SUPPORTED_TYPES))]
 
 
 def test_a_sweep_of_ones_own_is_the_papers_where_they_meet(rows: pd.DataFrame, tmp_path: Path):

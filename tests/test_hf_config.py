@@ -20,7 +20,8 @@ from prophet_memory.architecture import (
     Stack,
     architecture_from_mapping,
 )
-from prophet_memory.hf_config import SUPPORTED_TYPES, catalogue_entry, quantization
+from prophet_memory.hf_config import SUPPORTED_TYPES, QuantizationError, catalogue_entry, published_precision
+from prophet_memory.hf_config import read as read_config
 from prophet_memory.hf_config.defaults import ALIASES, DEFAULTS
 from prophet_memory.parameters import count_parameters
 from prophet_pipeline.configuration import read_models
@@ -58,7 +59,7 @@ def accepted(config: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("slug", sorted(CATALOGUE))
 def test_the_catalogue_is_what_the_published_configs_say(slug):
-    # In what precision a checkpoint is published is no matter of its shapes: `quantization` has it.
+    # In what precision a checkpoint is published is no matter of its shapes: `published_precision` has it.
     by_hand = {key: value for key, value in CATALOGUE[slug].items() if key != "published_precision"}
     read_from_config = architecture_from_mapping(accepted(PUBLISHED[slug]))
     assert without_order(read_from_config) == without_order(architecture_from_mapping(by_hand))
@@ -267,12 +268,58 @@ def test_a_config_without_a_type():
         catalogue_entry({})
 
 
-def test_quantization():
-    assert quantization(IMPORTED["gpt-oss-20b"]) == IMPORTED["gpt-oss-20b"]["quantization_config"]
-    assert quantization(IMPORTED["kimi-k2"]) is None
-    assert quantization({"quantization_config": None}) is None
-    with pytest.raises(ArchitectureError, match="quantization_config: 'fp8'; allowed: a mapping"):
-        quantization({"quantization_config": "fp8"})
+MODELOPT = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4", "group_size": 16}}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, "bf16"), ({"torch_dtype": "float32"}, "fp32"), ({"dtype": "bfloat16"}, "bf16"), ({"dtype": "torch.float16"}, "fp16"),
+        ({"text_config": {"torch_dtype": "float16"}}, "fp16"), ({"quantization_config": None}, "bf16"),
+        ({"quantization_config": {"quant_method": "mxfp4"}}, "mxfp4_experts"),
+        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, "fp8_blocks"),
+        ({"quantization_config": {"quant_method": "fp8"}, "dtype": "bfloat16"}, "fp8"),
+        ({"text_config": {"quantization_config": {"quant_method": "fp8"}}}, "fp8"),
+        ({"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}}, "int4"),
+    ],
+)  # fmt: skip
+def test_the_published_precision_is_read_from_the_config(config: dict, expected: str):
+    assert published_precision(config) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "beside", "named"),
+    [
+        ({"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}}, None, "quantization_config: .*NVFP4"),
+        ({"quantization_config": {"quant_method": "compressed-tensors", "format": "pack-quantized"}}, None, "compressed-tensors"),
+        ({"compression_config": {"quant_method": "compressed-tensors"}}, None, "compression_config: "),
+        ({"text_config": {"quantization_config": {"quant_method": "bitsandbytes"}}}, None, "text_config.quantization_config: "),
+        ({"quantization": {"group_size": 64, "bits": 4}}, None, "quantization: "),
+        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [64, 64]}}, None, "weight_block_size"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 8, "group_size": 128}}, None, "'bits': 8"),
+        ({"quantization_config": {"quant_method": ["fp8"]}}, None, "quantization_config"),
+        ({"quantization_config": "fp8"}, None, "quantization_config: 'fp8'; allowed: a mapping"),
+        ({"dtype": "float8_e4m3fn"}, None, "dtype: 'float8_e4m3fn'"),
+        ({}, MODELOPT, "hf_quant_config.json: quantization: .*NVFP4"),
+        (
+            {"quantization_config": {"quant_method": "fp8"}, "text_config": {"quantization_config": {"quant_method": "mxfp4"}}},
+            None,
+            "text_config.quantization_config: 'mxfp4_experts'; allowed: fp8, as quantization_config has it",
+        ),
+    ],
+)
+def test_a_stored_format_that_is_not_understood_is_refused(config: dict, beside: dict | None, named: str):
+    with pytest.raises(QuantizationError, match=named):
+        published_precision(config, beside)
+
+
+def test_keys_that_a_config_leaves_out_are_named_with_their_defaults():
+    assert read_config({"model_type": "mixtral"}).defaulted["hidden_size"] == 4096
+    whole = PUBLISHED["mixtral-8x7b"]
+    assert set(read_config(whole).defaulted) <= set(DEFAULTS["mixtral"]) - set(whole)
+    shorter = {key: value for key, value in whole.items() if key != "num_local_experts"}
+    assert set(read_config(shorter).defaulted) - set(read_config(whole).defaulted) == {"num_local_experts"}
+    assert "text_config.num_local_experts" in read_config({"model_type": "llama4"}).defaulted
 
 
 NUMBERS = st.integers(-3, 70) | st.integers() | st.sampled_from([100_000_000, 100_000_001, 10_000, 10_001, 10**30]) | st.floats()

@@ -9,14 +9,16 @@ reference builds and is known to, it is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from prophet_memory.architecture import ArchitectureError
 from prophet_memory.hf_config import decoders, encoder_decoders, hybrids, latent
 from prophet_memory.hf_config.defaults import ALIASES, DEFAULTS
+from prophet_memory.hf_config.quantization import QuantizationError, published_precision
 from prophet_memory.hf_config.values import Values
 
-__all__ = ["SUPPORTED_TYPES", "catalogue_entry", "quantization"]
+__all__ = ["SUPPORTED_TYPES", "QuantizationError", "Reading", "catalogue_entry", "published_precision", "read"]
 
 _CONVERTERS: dict[str, Callable[[Values], dict[str, Any]]] = {
     "arctic": decoders.arctic,
@@ -47,14 +49,28 @@ _CONVERTERS: dict[str, Callable[[Values], dict[str, Any]]] = {
 SUPPORTED_TYPES: tuple[str, ...] = tuple(sorted(_CONVERTERS))
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A config as read: the entry's architecture keys, and the keys that it leaves out, with the defaults that stand for them."""
+
+    entry: dict[str, Any]
+    defaulted: dict[str, Any]
+
+
 def catalogue_entry(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The architecture keys of a model's catalogue entry: `read` without the rest."""
+    return read(config).entry
+
+
+def read(config: Mapping[str, Any]) -> Reading:
     """The architecture keys of a model's catalogue entry; its name, family and sources are for the caller to add.
 
     Args:
         config: a parsed `config.json`.
 
     Returns:
-        What `architecture_from_mapping` and workflow/schemas/model.schema.yaml accept, without keys that say their default.
+        What `architecture_from_mapping` and workflow/schemas/model.schema.yaml accept, without keys that say their default, and
+        which keys of the config were defaulted.
 
     Raises:
         ArchitectureError: for a type that is not supported, a dense model, a wrong or missing value, and a model that the
@@ -66,13 +82,5 @@ def catalogue_entry(config: Mapping[str, Any]) -> dict[str, Any]:
     values = Values(config, DEFAULTS[kind], ALIASES.get(kind))
     if values.raw("per_layer_config") is not None:  # the reference then builds layers that differ
         raise values.error("per_layer_config", "left out: layers of their own sizes cannot be described")
-    return _CONVERTERS[kind](values)
-
-
-def quantization(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """How the checkpoint is quantised, as the config says it, or None.
-
-    Raises:
-        ArchitectureError: if it is not a mapping.
-    """
-    return Values(config, {}).optional_mapping("quantization_config")
+    entry = _CONVERTERS[kind](values)
+    return Reading(entry, dict(sorted(values.defaulted.items())))

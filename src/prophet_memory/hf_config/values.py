@@ -27,12 +27,19 @@ class Values:
     """
 
     def __init__(
-        self, config: Mapping[str, Any], defaults: Mapping[str, Any], aliases: Mapping[str, str] | None = None, prefix: str = ""
+        self,
+        config: Mapping[str, Any],
+        defaults: Mapping[str, Any],
+        aliases: Mapping[str, str] | None = None,
+        prefix: str = "",
+        defaulted: dict[str, Any] | None = None,
     ) -> None:
         self._config = config
         self._defaults = defaults
         self._aliases = aliases or {}
         self._prefix = prefix
+        # What was asked for, left out and has a default; nested configs add to the same record.
+        self.defaulted: dict[str, Any] = {} if defaulted is None else defaulted
 
     def nested(self, key: str, defaults: Mapping[str, Any]) -> Values:
         """The config inside this one; empty where it is left out or null.
@@ -40,7 +47,7 @@ class Values:
         Raises:
             ArchitectureError: if it is not a mapping.
         """
-        return Values(self.optional_mapping(key) or {}, defaults, prefix=f"{self._prefix}{key}.")
+        return Values(self.optional_mapping(key) or {}, defaults, prefix=f"{self._prefix}{key}.", defaulted=self.defaulted)
 
     def optional_mapping(self, key: str) -> Mapping[str, Any] | None:
         """A mapping, or None where the key is left out or null.
@@ -69,7 +76,11 @@ class Values:
         spelling = self._spelling(key)
         if spelling in self._config:
             return self._config[spelling]
-        return self._defaults.get(self._aliases.get(key, key))
+        field = self._aliases.get(key, key)
+        default = self._defaults.get(field)
+        if default is not None:
+            self.defaulted[self._prefix + field] = default
+        return default
 
     def _spelling(self, key: str) -> str:
         field = self._aliases.get(key, key)

@@ -51,7 +51,10 @@ class Commands(click.Group):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="prophet-memory")
 def program() -> None:
-    """GPU memory of mixture-of-experts models, and what it buys to keep only the activated experts there."""
+    """GPU memory of mixture-of-experts models, and what it buys to keep only the activated experts there.
+
+    Exit status: 0 with an answer, 1 where `plan --check` finds that the model does not fit, 2 for wrong input.
+    """
 
 
 def main() -> None:

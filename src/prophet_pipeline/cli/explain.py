@@ -7,10 +7,13 @@ from dataclasses import asdict
 import click
 
 from prophet_memory.parameters import count_parameters
+from prophet_memory.precision import DEFAULT_FORMAT
 from prophet_memory.weights import COMPONENTS
 from prophet_pipeline.cli.description import cache_terms, counted
-from prophet_pipeline.cli.options import as_json, open_model
+from prophet_pipeline.cli.options import as_json, say_notes
 from prophet_pipeline.cli.render import console, print_json, table
+from prophet_pipeline.configuration import described_by
+from prophet_pipeline.model_files import open_model
 
 COUNT_HEADS = (("component", False), ("parameters", True), ("share", True))
 CACHE_HEADS = (("cache of a sequence of c tokens, bf16", False), ("numbers", False), ("bytes", True))
@@ -24,20 +27,24 @@ def command(*, model: str, as_json: bool) -> None:
 
     MODEL is a name of the catalogue, a catalogue file or a Hugging Face config.json.
     """
-    slug, entry, architecture = open_model(model)
+    opened = open_model(model, stored=DEFAULT_FORMAT)  # counts do not depend on it
+    architecture = opened.architecture
     counts = count_parameters(architecture)
+    with described_by(opened.file):
+        known = counted(architecture, counts)
     components = {name: asdict(counts)[name] for name in COMPONENTS}
     terms = list(cache_terms(architecture))
     if as_json:
         cache = [{"part": what, "formula": product, "bytes": size} for what, product, size in terms]
-        print_json({"model": slug} | counted(architecture, counts) | {"components": components, "cache": cache})
+        print_json({"model": opened.slug} | known | {"components": components, "cache": cache})
         return
     out, moe = console(), architecture.moe
     rows = [(name.replace("_", " "), f"{n:,}", f"{n / counts.total:.2%}") for name, n in components.items() if n]
-    out.print(table(COUNT_HEADS, [*rows, ("total", f"{counts.total:,}", "")], title=entry.get("name", slug)))
+    out.print(table(COUNT_HEADS, [*rows, ("total", f"{counts.total:,}", "")], title=opened.name))
     product = f"{architecture.moe_layer_count} MoE layers x {moe.routed_experts} experts x {counts.per_expert:,} parameters"
     out.print(f"routed experts: {product}")
     out.print(f"active for a token (top-{moe.top_k}, both embeddings included): {counts.active_per_token:,}\n")
     out.print(table(CACHE_HEADS, [(what, product, f"{size:,}") for what, product, size in terms]))
     if architecture.max_context_tokens:
         out.print(f"the model's own maximum: c = {architecture.max_context_tokens:,}")
+    say_notes(opened.notes)

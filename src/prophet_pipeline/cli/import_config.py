@@ -11,29 +11,17 @@ from typing import Any
 import click
 import yaml
 
-from prophet_memory.architecture import ArchitectureError
-from prophet_memory.hf_config import catalogue_entry, quantization
+from prophet_memory.hf_config import SUPPORTED_TYPES
 from prophet_memory.parameters import count_parameters
-from prophet_memory.precision import DEFAULT_FORMAT
 from prophet_pipeline.cli.description import counted
-from prophet_pipeline.cli.options import as_json
+from prophet_pipeline.cli.options import EXPERT_FORMATS, as_json, say_notes
 from prophet_pipeline.cli.render import console, print_json, table
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import (
-    MODELS_FOLDER,
-    SETTINGS_FILE,
-    error,
-    model_architecture,
-    read_json,
-    read_settings_alone,
-    relative,
-    validate,
-)
-from prophet_pipeline.files import sha256, write_text
+from prophet_pipeline.configuration import MODELS_FOLDER, SETTINGS_FILE, described_by, read_json, read_settings_alone, relative
+from prophet_pipeline.files import write_text
+from prophet_pipeline.model_files import open_config
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
-DTYPES = {"float32": "fp32", "float16": "fp16", "bfloat16": DEFAULT_FORMAT}
-FP8_BLOCK, GROUP = [128, 128], 128
 HEADS = (("in bf16", False), ("", True))
 
 
@@ -53,51 +41,16 @@ _Dumper.add_representer(
 )
 
 
-def published_precision(config: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The precision of the checkpoint as the config states it, and what of it is not understood."""
-    stored = quantization(config)
-    if stored is None:
-        nested = config.get("text_config")
-        places = [config, nested] if isinstance(nested, Mapping) else [config]
-        named = next((place[key] for place in places for key in ("dtype", "torch_dtype") if key in place), None)
-        return DTYPES.get(str(named), DEFAULT_FORMAT), None
-    method, bits = stored.get("quant_method"), stored.get("bits")
-    if method == "mxfp4":
-        return "mxfp4_experts", None
-    if method == "fp8":
-        return ("fp8_blocks" if stored.get("weight_block_size") == FP8_BLOCK else "fp8"), None
-    if method in {"awq", "gptq"} and bits == 4 and stored.get("group_size") == GROUP:  # noqa: PLR2004 - int4
-        return "int4", None
-    return (
-        DEFAULT_FORMAT,
-        f"quantization_config {method!r} is not one of mxfp4, fp8, awq and gptq in groups of {GROUP}: taken as bf16",
-    )
+def file_name(name: str) -> str:
+    """A model's file name from the name that a user gave.
 
-
-def slug_of(name: str) -> str:
-    """A file name from a model's name."""
+    Raises:
+        ConfigurationError: for a name that no file should have.
+    """
     slug = name.lower().replace(" ", "-")
     if not SLUG.fullmatch(slug):
         raise ConfigurationError(f"--name: {json.dumps(name)}; allowed: letters, digits, dots, dashes and underscores")
     return slug
-
-
-def entry_of(file: Path, config: Mapping[str, Any], name: str | None) -> tuple[str, dict[str, Any], str | None]:
-    """Slug and catalogue entry of a config, and what to warn of."""
-    origin = config.get("_name_or_path")
-    hub = origin if isinstance(origin, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", origin) else None
-    name = name or (hub.split("/")[1] if hub else file.resolve().parent.name or file.stem)
-    slug = slug_of(name)
-    try:
-        architecture = catalogue_entry(config)
-    except ArchitectureError as problem:
-        raise error(file, problem.key, problem.value, problem.allowed) from None
-    stored, warning = published_precision(config)
-    entry: dict[str, Any] = {"name": name, "family": str(config["model_type"])}
-    entry |= {"hf_id": hub} if hub else {}
-    entry["sources"] = [f"{file.name}, SHA-256 {sha256(file)}"]
-    entry |= {"published_precision": stored} if stored != DEFAULT_FORMAT else {}
-    return slug, entry | architecture, warning
 
 
 def as_yaml(entry: Mapping[str, Any]) -> str:
@@ -142,29 +95,33 @@ def write_model(slug: str, entry: Mapping[str, Any], *, replace: bool) -> list[P
     return [file, SETTINGS_FILE]
 
 
-@click.command(name="import-config")
+@click.command(
+    name="import-config",
+    epilog=f"Types that are read: {', '.join(SUPPORTED_TYPES)}. Exit status: 0, or 2 for a config that is not read.",
+)
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--name", help="of the model; default: that of the hub, or the folder's")
+@click.option("--weights", type=EXPERT_FORMATS, help="published format, where the config's is not understood")
 @click.option("--dry-run", is_flag=True, help="write nothing")
 @click.option("--replace", is_flag=True, help="overwrite a model of that name")
 @click.option("--via-transformers", is_flag=True, help="count any architecture that transformers knows; writes nothing")
 @as_json
-def command(*, config: Path, name: str | None, dry_run: bool, replace: bool, via_transformers: bool, as_json: bool) -> None:
+def command(
+    *, config: Path, name: str | None, weights: str | None, dry_run: bool, replace: bool, via_transformers: bool, as_json: bool
+) -> None:
     """Read CONFIG, a Hugging Face config.json, into the catalogue and the sweep; the next `make paper` includes it."""
-    document = read_json(config)
     if via_transformers:
         from prophet_pipeline.cli.via_transformers import counted_by_reference  # noqa: PLC0415 - torch takes seconds
 
-        show(counted_by_reference(config, document), as_json=as_json)
+        show(counted_by_reference(config, read_json(config)), as_json=as_json)
         return
-    slug, entry, warning = entry_of(config, document, name)
-    validate(entry, "model", config)
-    architecture = model_architecture(entry, config)
-    found = counted(architecture, count_parameters(architecture))
-    written = [] if dry_run else write_model(slug, entry, replace=replace)
+    opened = open_config(config, name=name, stored=weights)
+    slug = file_name(opened.name)
+    with described_by(config):
+        found = counted(opened.architecture, count_parameters(opened.architecture))
+    written = [] if dry_run else write_model(slug, opened.entry, replace=replace)
     show({"model": slug} | found if as_json else found, as_json=as_json)
-    if warning:
-        click.echo(f"warning: {warning}", err=True)
+    say_notes(opened.notes)
     for file in written:
         click.echo(f"wrote {relative(file)}", err=True)
 
@@ -174,5 +131,9 @@ def show(found: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(dict(found))
         return
-    rows = [(key.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value)) for key, value in found.items()]
-    console().print(table(HEADS, rows))
+    counts = {key: value for key, value in found.items() if key != "reasons"}
+    shown = {
+        key: "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value) for key, value in counts.items()
+    }
+    console().print(table(HEADS, [(key.replace("_", " "), text) for key, text in shown.items()]))
+    say_notes(f"{key.replace('_', ' ')}: {reason}" for key, reason in found.get("reasons", {}).items())

@@ -10,7 +10,7 @@ from prophet_memory.parameters import count_parameters
 from prophet_pipeline.cli.description import counted
 from prophet_pipeline.cli.options import as_json
 from prophet_pipeline.cli.render import console, print_json, table
-from prophet_pipeline.configuration import MODELS_FOLDER, model_architecture, read_models
+from prophet_pipeline.configuration import MODELS_FOLDER, described_by, model_architecture, read_models
 
 HEADS = (
     ("model", False), ("name", False), ("layers", True), ("MoE", True), ("experts", True), ("top-k", True), ("total 10⁹", True),
@@ -27,7 +27,8 @@ def command(*, as_json: bool) -> None:
         architecture = model_architecture(entry, MODELS_FOLDER / f"{slug}.yaml")
         own = {"model": slug, "name": entry["name"], "family": entry["family"], "layers": architecture.layer_count}
         limits = {"max_context_tokens": architecture.max_context_tokens, "published_precision": architecture.published_precision}
-        found.append(own | counted(architecture, count_parameters(architecture)) | limits)
+        with described_by(MODELS_FOLDER / f"{slug}.yaml"):
+            found.append(own | counted(architecture, count_parameters(architecture)) | limits)
     if as_json:
         print_json(found)
         return

@@ -1,21 +1,18 @@
-"""What the commands take: values that are checked with one line in the project's form, and the catalogue by name or path."""
+"""What the commands take: values that are checked with one line in the project's form, and GPUs by name."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import click
 
-from prophet_memory.architecture import Architecture, ArchitectureError, architecture_from_mapping
-from prophet_memory.hf_config import catalogue_entry
 from prophet_memory.precision import CACHE_FORMATS, FORMATS, NATIVE
 from prophet_memory.residency import POLICIES
 from prophet_memory.routing import ROUTING_LAW_NAMES
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import MODELS_FOLDER, error, hint, model_architecture, read_gpus, read_json, read_model
+from prophet_pipeline.configuration import hint, read_gpus
 
 Command = Callable[..., Any]
 
@@ -72,9 +69,10 @@ class Several(click.ParamType[list[Any]]):
         """The values in order, each once."""
         if isinstance(value, list):
             return value
-        if value == "all" and isinstance(self.one, Among):
+        words = [word.strip() for word in str(value).split(",")]
+        if words == ["all"] and isinstance(self.one, Among):
             return list(self.one.words)
-        return list(dict.fromkeys(self.one.convert(word.strip(), param, ctx) for word in str(value).split(",")))
+        return list(dict.fromkeys(self.one.convert(word, param, ctx) for word in words))
 
 
 BATCH = Number(1, 2**20)
@@ -87,31 +85,10 @@ POLICY = Among(POLICIES)
 as_json = click.option("--json", "as_json", is_flag=True, help="print JSON for programs")
 
 
-def open_model(name: str) -> tuple[str, dict[str, Any], Architecture]:
-    """A model by its name in the catalogue, by a catalogue file or by a Hugging Face config.json.
-
-    Returns:
-        Its slug, what is known about it, and its architecture.
-
-    Raises:
-        ConfigurationError: where there is no such model, or a file describes none.
-    """
-    file = Path(name)
-    if file.suffix == ".json":
-        config = read_json(file)
-        try:
-            entry = catalogue_entry(config)
-            return file.parent.resolve().name or file.stem, entry, architecture_from_mapping(entry)
-        except ArchitectureError as problem:
-            raise error(file, problem.key, problem.value, problem.allowed) from None
-    if file.suffix != ".yaml":
-        file = MODELS_FOLDER / f"{name}.yaml"
-        known = sorted(path.stem for path in MODELS_FOLDER.glob("*.yaml"))
-        if name not in known:
-            allowed = f"{', '.join(known)}{hint(name, known)}, or a path to a config.json or a catalogue file"
-            raise ConfigurationError(f"model: {json.dumps(name)}; allowed: {allowed}")
-    entry = read_model(file)
-    return file.stem, entry, model_architecture(entry, file)
+def say_notes(notes: Iterable[str]) -> None:
+    """What a user should know of how a model was read, beside the answer."""
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def open_gpu(name: str) -> dict[str, Any]:

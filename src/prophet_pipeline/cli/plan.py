@@ -12,10 +12,11 @@ import numpy as np
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.kv_cache import bytes_per_sequence, kv_layout
+from prophet_memory.occupancy import is_exact
 from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism
 from prophet_memory.precision import DEFAULT_FORMAT, EXPERTS_SUFFIX, NATIVE
 from prophet_memory.residency import BASELINE_POLICY
-from prophet_memory.sweep import FIT_VERDICTS, Assumptions, Grid, sweep_model
+from prophet_memory.sweep import DOES_NOT_FIT, FIT_VERDICTS, Assumptions, Grid, sweep_model
 from prophet_pipeline.cli.options import (
     BATCH,
     CACHE,
@@ -27,12 +28,13 @@ from prophet_pipeline.cli.options import (
     Number,
     as_json,
     open_gpu,
-    open_model,
+    say_notes,
 )
 from prophet_pipeline.cli.render import console, gib, print_json, table
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import read_settings_alone
+from prophet_pipeline.configuration import described_by, read_settings_alone
 from prophet_pipeline.files import FLOAT_DECIMALS
+from prophet_pipeline.model_files import open_model
 from prophet_pipeline.text import PRECISION_LABELS, multiplied
 
 HEADS = (("on the fullest GPU", False), ("GiB", True), ("share", True))
@@ -54,7 +56,13 @@ class Plan:
     layout: Parallelism
     context_tokens: int | None
     context_bytes: int | None  # of all sequences on the fullest GPU
+    fullest_is_exact: bool  # or an upper bound
     warnings: list[str]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the model fits, with the context that was asked for."""
+        return self.row["fit_verdict"] != FIT_VERDICTS[DOES_NOT_FIT] if self.context_fits is None else self.context_fits
 
     @property
     def context_fits(self) -> bool | None:
@@ -113,7 +121,21 @@ def make_plan(slug: str, architecture: Architecture, grid: Grid, assumptions: As
     if context is not None:
         cache = kv_layout(architecture, assumptions.cache, source_tokens=assumptions.encoder_source_tokens, tensor=spread.tensor)
         size = int(bytes_per_sequence(cache, context)) * int(spread.sequences(batch))
-    return Plan(row, assumptions, spread, context, size, list(warnings_of(row, architecture, context)))
+    moe = architecture.moe
+    exact = spread.expert == 1 or is_exact(moe.routed_experts, moe.top_k, batch)
+    return Plan(row, assumptions, spread, context, size, exact, list(warnings_of(row, architecture, context)))
+
+
+def verdict_in_words(plan: Plan) -> str:
+    """Whether it fits: with the context where one was asked for."""
+    row, context = plan.row, plan.context_tokens
+    said = {"fits": "fits", "newly_fits": "fits, where all experts resident do not", "does_not_fit": "does not fit"}
+    if context is None or not row["max_context_tokens"]:
+        return said[row["fit_verdict"]]
+    each = f"{context:,} tokens in each sequence"
+    if plan.context_fits:
+        return f"{said[row['fit_verdict']]}, with {each}" if row["fit_verdict"] == "fits" else f"fits with {each}"
+    return f"does not fit with {each}; {row['max_context_tokens']:,} would"
 
 
 def breakdown(plan: Plan) -> list[tuple[str, str, str]]:
@@ -137,10 +159,7 @@ def breakdown(plan: Plan) -> list[tuple[str, str, str]]:
 def verdict(plan: Plan) -> Iterator[str]:
     """What the breakdown comes to, in lines."""
     row = plan.row
-    said = {"fits": "fits", "newly_fits": "fits, where all experts resident do not", "does_not_fit": "does not fit"}
-    yield f"verdict            {said[row['fit_verdict']]}"
-    if plan.context_fits is not None:
-        yield f"with that context  {'fits' if plan.context_fits else 'does not fit'}"
+    yield f"verdict            {verdict_in_words(plan)}"
     if row["kv_capacity_tokens"] is not None:
         yield f"KV capacity        {row['kv_capacity_tokens']:,} tokens over the batch"
         yield f"maximum context    {row['max_context_tokens']:,} tokens a sequence"
@@ -157,7 +176,8 @@ def basis(plan: Plan, experts: int) -> Iterator[str]:
     yield f"routing            {law}: {row['distinct_experts']:.2f} of {experts} experts a layer at batch {row['batch_size']}"
     if row["n_gpus"] > 1:
         spread = ", ".join(f"{row[f'{kind}_parallel']}-way {kind}" for kind in ("tensor", "data", "expert"))
-        fullest = f"{row['resident_experts_per_layer']:.2f} experts a layer resident on the fullest rank"
+        bounded = "" if plan.fullest_is_exact else "at most "
+        fullest = f"{bounded}{row['resident_experts_per_layer']:.2f} experts a layer resident on the fullest rank"
         yield f"layout             {spread} parallel; {fullest}"
     yield f"cache              KV {own.kv_format}, state {own.state_format}"
     yield (
@@ -174,7 +194,9 @@ def basis(plan: Plan, experts: int) -> Iterator[str]:
 @click.option("--ep", type=GPUS, help="ranks of whole experts; default: one a GPU as far as there are experts")
 @click.option("--batch", type=BATCH, help="sequences decoded together; default: the paper's")
 @click.option("--context", type=Number(1, 2**40), help="tokens of each sequence that must fit")
-@click.option("--weights", type=WEIGHT_FORMATS, default=DEFAULT_FORMAT, show_default=True, help="format of all weights")
+@click.option(
+    "--weights", type=WEIGHT_FORMATS, help=f"format of all weights, {NATIVE} for the published; default: {DEFAULT_FORMAT}"
+)
 @click.option("--experts", type=EXPERT_FORMATS, help="format of the routed experts, where it is another")
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents; default: config's")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
@@ -183,14 +205,21 @@ def basis(plan: Plan, experts: int) -> Iterator[str]:
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory; serving engines take 0.9")
 @click.option("--max-step-tokens", type=Number(1, 10**8), help="tokens of the largest prefill chunk")
 @click.option("--source-tokens", "encoder_source_tokens", type=Number(0, 10**8), help="encoder input of encoder-decoders")
+@click.option("--check", is_flag=True, help="exit with status 1 if it does not fit")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, batch: int | None, context: int | None, weights: str,
-    experts: str | None, routing: str, policy: str, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
-) -> None:  # fmt: skip
-    """What one model needs on some GPUs and what it holds there, by the numbers of the sweep."""
+    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, batch: int | None, context: int | None,
+    weights: str | None, experts: str | None, routing: str, policy: str, check: bool, as_json: bool,
+    **changes: Any,  # noqa: ANN401 - assumptions by name
+) -> int:  # fmt: skip
+    """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
+
+    Exit status: 0 with an answer, whatever the verdict; with --check 1 if it does not fit; 2 for wrong input.
+    """
     settings = read_settings_alone()
-    slug, entry, architecture = open_model(model)
+    # A format that is given stands in for a published one that is not understood; the default does not.
+    opened = open_model(model, stored=None if weights == NATIVE else weights)
+    architecture, weights = opened.architecture, weights or DEFAULT_FORMAT
     grid = Grid(
         {gpu: open_gpu(gpu)["memory"]["bytes"]},
         [n_gpus],
@@ -201,17 +230,25 @@ def command(  # noqa: PLR0913 - one argument an option
         {n_gpus: spread_over(architecture, n_gpus, tp, ep)},
     )
     changed = {name: value for name, value in changes.items() if value is not None}
-    plan = make_plan(slug, architecture, grid, replace(Assumptions(**settings["assumptions"]), **changed), context)
+    with described_by(opened.file):
+        plan = make_plan(opened.slug, architecture, grid, replace(Assumptions(**settings["assumptions"]), **changed), context)
     if as_json:
         asked = {"context_tokens": plan.context_tokens, "context_fits": plan.context_fits}
-        print_json(plan.row | asked | {"assumptions": asdict(plan.assumptions), "warnings": plan.warnings})
-        return
+        print_json(
+            plan.row
+            | asked
+            | {"assumptions": asdict(plan.assumptions)}
+            | {"fullest_rank_is_exact": plan.fullest_is_exact, "warnings": plan.warnings, "notes": opened.notes}
+        )
+        return int(check and not plan.holds)
     row = plan.row
     stored = PRECISION_LABELS.get(row["precision"], row["precision"])
     out = console()
-    out.print(f"[bold]{entry.get('name', slug)} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {policy}[/]")
+    out.print(f"{opened.name} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {policy}", style="bold")
     out.print(table(HEADS, breakdown(plan)))
     for line in (*verdict(plan), "", *basis(plan, architecture.moe.routed_experts)):
         out.print(line)
     for warning in plan.warnings:
         click.echo(f"warning: {warning}", err=True)
+    say_notes(opened.notes)
+    return int(check and not plan.holds)
