@@ -29,7 +29,8 @@ def power_law(experts: npt.ArrayLike, top_k: npt.ArrayLike, batch: npt.ArrayLike
 def uniform(experts: npt.ArrayLike, top_k: npt.ArrayLike, batch: npt.ArrayLike) -> FloatArray:
     """Tokens route independently and uniformly, exactly: U = E (1 - (1 - k/E)^B).
 
-    The largest E[U] of any i.i.d. routing with the same k, because 1 - (1 - p)^B is concave in the popularity p.
+    The largest E[U] of any i.i.d. routing with the same k, because 1 - (1 - p)^B is concave in the popularity p. It bounds
+    neither a single step nor tokens that are told apart: those sent to disjoint experts activate more.
     """
     pool = np.asarray(experts, np.float64)
     with np.errstate(divide="ignore"):  # k = E: every token activates every expert
