@@ -29,12 +29,13 @@ from prophet_pipeline.tables import Row, in_paper_order, read_rows, read_table
 COLUMNS = 3
 POINTS_BELOW_AXIS = 27  # room for tick labels and axis label
 LABEL_CHARACTERS = 34
-NOTE = """Savings depend on E/k alone, so models that share
-it share a curve. For independent, identically
-distributed tokens the solid curve is the least saving
-on average: favouring some experts saves more. Where
-a dashed curve lies below it, the power law counts
-experts that such tokens do not activate on average."""
+NOTE = """Savings depend on E/k alone, so models that
+share it share a curve. For independent,
+identically distributed tokens the solid curve is
+the least saving on average: favouring some
+experts saves more. Where a dashed curve lies
+below it, the power law counts experts that such
+tokens do not activate on average."""
 
 
 def wrapped(text: str) -> str:
