@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -14,7 +14,7 @@ from prophet_pipeline.configuration import error
 from prophet_pipeline.files import write_text
 from prophet_pipeline.prose import prose_numbers
 from prophet_pipeline.queries import Results
-from prophet_pipeline.tables import Row, read_rows
+from prophet_pipeline.tables import Row, catalogued, points, read_rows
 from prophet_pipeline.text import multiplied, percent
 
 SPACED_UNITS = {"GiB", "MB", "MiB", "tokens"}
@@ -53,6 +53,15 @@ def extension(row: Row) -> str:
     return multiplied(row["kv_extension"]) if row["fit_verdict"] == "fits" else row["fit_verdict"].replace("_", " ")
 
 
+def rows_of(files: Mapping[str, Path]) -> Callable[..., list[Row]]:
+    """What the template reads tables by: the keys that it keeps, and a value for each axis that it pins."""
+
+    def rows(table: str, keys: Sequence[str], **at: object) -> list[Row]:
+        return points(files[table], keys=keys, at=at).to_dicts()
+
+    return rows
+
+
 def main() -> None:
     """Read results and template, render, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -67,7 +76,7 @@ def main() -> None:
     numbers = prose_numbers(args.numbers, Results(args.results))
     values = {name: f"{value} {unit}" if unit in SPACED_UNITS else f"{value}{unit}" for name, (value, unit) in numbers.items()}
     claims = {claim["claim"]: claim for claim in read_rows(files["claims"])}
-    names = {model["model"]: model["name"] for model in read_rows(files["model_catalogue"])}
+    names = {slug: model["name"] for slug, model in catalogued(files["model_catalogue"], "model").items()}
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True)  # noqa: S701 - Markdown
     environment.filters |= {"percent": percent}
     environment.globals |= {"zip": zip, "extension": extension, "name": names.__getitem__, "words": WORDS}
@@ -75,7 +84,7 @@ def main() -> None:
     try:
         text = template.render(
             n=values, claim=marker(claims), claims=list(claims.values()), exponent=args.power_law_exponent,
-            rows=lambda table, **where: read_rows(files[table], **where),
+            rows=rows_of(files),
         )  # fmt: skip
     except (jinja2.UndefinedError, KeyError) as problem:
         raise error(

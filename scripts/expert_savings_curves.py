@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--max-batch", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True, help="Parquet file")
     args = parser.parse_args()
-    models = read_rows(args.catalogue, ["model", "experts", "top_k"])
+    models = read_rows(args.catalogue)
     laws, routings = routing_laws(power_law_exponent=args.power_law_exponent), sorted(args.routings)
     batch = np.arange(1, args.max_batch + 1)
     experts = np.array([m["experts"] for m in models])[:, None]

@@ -25,7 +25,7 @@ from prophet_pipeline.figures import (
     new_figure,
     save,
 )
-from prophet_pipeline.tables import ONE_GPU, Row, laws_present, read_rows
+from prophet_pipeline.tables import Row, by_key, catalogued, laws_present
 from prophet_pipeline.text import PRECISION_LABELS, multiplied, significant
 
 GIB, MIB = 2**30, 2**20
@@ -154,10 +154,10 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", required=True, help="in the order of the bars")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
     args = parser.parse_args()
-    point = {"gpu": args.gpu, "batch_size": args.batch_size, "precision": args.precision, "model": args.models}
-    found = {(r["model"], r["policy"], r["routing"]): r for r in read_rows(args.data, None, **point, **ONE_GPU)}
-    names = {row["model"]: row["name"] for row in read_rows(args.catalogue)}
-    gpu = read_rows(args.gpu_catalogue, gpu=args.gpu)[0]
+    point = {"gpu": args.gpu, "n_gpus": 1, "batch_size": args.batch_size, "precision": args.precision}
+    found = by_key(args.data, keys=("model", "policy", "routing"), at=point)
+    names = {slug: row["name"] for slug, row in catalogued(args.catalogue, "model").items()}
+    gpu = catalogued(args.gpu_catalogue, "gpu")[args.gpu]
     laws = laws_present(found.values())
     groups = [[found[model, BASELINE_POLICY, laws[0]], *(found[model, "prophet", law] for law in laws)] for model in args.models]
     rows = [row for _, row in places(groups)]

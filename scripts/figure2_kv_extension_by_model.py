@@ -21,7 +21,7 @@ from prophet_pipeline.figures import (
     new_figure,
     save,
 )
-from prophet_pipeline.tables import Row, in_paper_order, laws_present, read_rows
+from prophet_pipeline.tables import Row, catalogued, in_paper_order, laws_present, points, read_rows
 from prophet_pipeline.text import PRECISION_LABELS, marked_name, multiplied, thousands
 
 GIB = 2**30
@@ -69,12 +69,15 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, required=True, help="kv_extension_at_reference.csv")
     parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
     parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
+    parser.add_argument("--gpu", required=True)
+    parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--precision", required=True)
     parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
     args = parser.parse_args()
-    rows = read_rows(args.reference, precision=args.precision)
+    at = {"gpu": args.gpu, "batch_size": args.batch_size, "precision": args.precision}
+    rows = points(args.reference, keys=("model", "routing"), at=at).to_dicts()
     models = in_paper_order(read_rows(args.catalogue))
-    gpu = read_rows(args.gpu_catalogue, gpu=rows[0]["gpu"])[0]["name"]
+    gpu = catalogued(args.gpu_catalogue, "gpu")[args.gpu]["name"]
     figure = new_figure(DOUBLE_COLUMN_INCHES, 0.3 + 0.158 * len(models))
     axes = figure.subplots()
     for y, model in enumerate(models):
@@ -88,9 +91,7 @@ def main() -> None:
     axes.set_xlim(0.985, 1 + 1.17 * max(farthest - 1, 0.1))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(
-        f"KV extension over all experts resident, {gpu}, batch {rows[0]['batch_size']}, {PRECISION_LABELS[args.precision]}"
-    )
+    axes.set_xlabel(f"KV extension over all experts resident, {gpu}, batch {args.batch_size}, {PRECISION_LABELS[args.precision]}")
     laws = laws_present(rows)[::-1]
     handles = [
         Line2D([], [], **point_look(law), label=LAW_LABELS[law] + (", in parentheses" if i else "")) for i, law in enumerate(laws)

@@ -19,7 +19,7 @@ from prophet_pipeline.figures import (
     new_figure,
     save,
 )
-from prophet_pipeline.tables import ONE_GPU, Row, laws_present, read_rows
+from prophet_pipeline.tables import Row, catalogued, laws_present, points
 from prophet_pipeline.text import PRECISION_LABELS
 
 
@@ -52,10 +52,10 @@ def main() -> None:
     parser.add_argument("--precision", required=True)
     parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
     args = parser.parse_args()
-    names = {row["model"]: row["name"] for row in read_rows(args.catalogue)}
-    gpu = read_rows(args.gpu_catalogue, gpu=args.gpu)[0]["name"]
-    columns = ("model", "routing", "batch_size", "kv_extension", "fit_verdict")
-    swept = read_rows(args.data, columns, gpu=args.gpu, precision=args.precision, policy="prophet", **ONE_GPU)
+    names = {slug: row["name"] for slug, row in catalogued(args.catalogue, "model").items()}
+    gpu = catalogued(args.gpu_catalogue, "gpu")[args.gpu]["name"]
+    at = {"gpu": args.gpu, "n_gpus": 1, "precision": args.precision, "policy": "prophet"}
+    swept = points(args.data, keys=("model", "routing", "batch_size"), at=at).to_dicts()
     batches, shown_laws = sorted({row["batch_size"] for row in swept}), laws_present(swept)[::-1]
     rows = [row for row in swept if row["fit_verdict"] == "fits"]
     laws: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))

@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from prophet_pipeline.command import run
 from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_LABELS, new_figure, save
-from prophet_pipeline.tables import ONE_GPU, in_paper_order, read_rows
+from prophet_pipeline.tables import by_key, in_paper_order, read_rows
 from prophet_pipeline.text import percent
 
 DARK = 0.55  # savings from which a cell is dark enough for white text
@@ -19,22 +19,18 @@ DARK = 0.55  # savings from which a cell is dark enough for white text
 def main() -> None:
     """Read results, draw, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
+    parser.add_argument("--curves", type=Path, required=True, help="expert_savings_curves.parquet")
     parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", required=True, help="to show")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
     args = parser.parse_args()
     models = in_paper_order(read_rows(args.catalogue))
-    columns = ("model", "routing", "batch_size", "expert_savings_fraction")
-    # Savings depend on neither GPU nor precision: any one row of a point tells them.
-    savings = {
-        (row["model"], row["routing"], row["batch_size"]): row["expert_savings_fraction"]
-        for row in read_rows(args.data, columns, policy="prophet", **ONE_GPU)
-    }
-    batches, laws = sorted({key[2] for key in savings}), sorted({key[1] for key in savings}, reverse=True)
+    savings = by_key(args.curves, keys=("model", "routing", "batch_size"))
+    batches, laws = sorted(args.batch_sizes), sorted({law for _, law, _ in savings}, reverse=True)
     figure = new_figure(DOUBLE_COLUMN_INCHES, 0.55 + 0.16 * len(models))
     panels = figure.subplots(1, len(laws), sharey=True, squeeze=False)[0]
     for panel, law in zip(panels, laws, strict=True):
-        grid = np.array([[savings[m["model"], law, batch] for batch in batches] for m in models])
+        grid = np.array([[savings[m["model"], law, batch]["expert_savings_fraction"] for batch in batches] for m in models])
         # Cells, not an image: an image would be pixels in the PDF.
         cells = panel.pcolormesh(
             np.arange(len(batches) + 1) - 0.5, np.arange(len(models) + 1) - 0.5, grid, cmap="Blues", vmin=0, vmax=1

@@ -21,7 +21,7 @@ from prophet_pipeline.figures import (
     new_figure,
     save,
 )
-from prophet_pipeline.tables import Row, laws_present, read_rows
+from prophet_pipeline.tables import Row, laws_present, points
 from prophet_pipeline.text import PRECISION_LABELS
 
 VERDICTS = ("fits", "newly_fits", "does_not_fit")
@@ -73,8 +73,9 @@ def main() -> None:
     parser.add_argument("--precision", required=True)
     parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
     args = parser.parse_args()
-    models = read_rows(args.by_model, precision=args.precision)
-    means = read_rows(args.by_experts, precision=args.precision)
+    at = {"precision": args.precision}
+    models = points(args.by_model, keys=("model", "routing"), at=at).to_dicts()
+    means = points(args.by_experts, keys=("experts", "routing"), at=at).to_dicts()
     figure = new_figure(DOUBLE_COLUMN_INCHES, 2.6)
     left, right = figure.subplots(1, 2)
     draw(left, models, means, "mean_kv_extension", 1)

@@ -24,7 +24,7 @@ from prophet_pipeline.figures import (
     new_figure,
     save,
 )
-from prophet_pipeline.tables import Row, in_paper_order, read_rows, read_table
+from prophet_pipeline.tables import Row, in_paper_order, points, read_rows
 
 COLUMNS = 3
 POINTS_BELOW_AXIS = 27  # room for tick labels and axis label
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
     args = parser.parse_args()
     models = in_paper_order(read_rows(args.catalogue))
-    frame = read_table(args.curves)
+    frame = points(args.curves, keys=("model", "routing", "batch_size"))
     curves = {key: part.to_dicts() for key, part in frame.partition_by(["model", "routing"], as_dict=True).items()}
     groups: dict[str, list[Row]] = defaultdict(list)
     for model in models:

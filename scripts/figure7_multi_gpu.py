@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from prophet_pipeline.command import run
 from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, GREY, LIGHT_GREY, new_figure, save
-from prophet_pipeline.tables import Row, in_paper_order, read_rows
+from prophet_pipeline.tables import Row, in_paper_order, points, read_rows
 from prophet_pipeline.text import PRECISION_LABELS, marked_name
 
 GIB = 2**30
@@ -94,10 +94,12 @@ def main() -> None:
     parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
     parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
     parser.add_argument("--n-gpus", type=int, nargs="+", required=True, help="the swept numbers of GPUs")
+    parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--precision", required=True)
     parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
     args = parser.parse_args()
-    rows = read_rows(args.smallest, precision=args.precision)
+    at = {"batch_size": args.batch_size, "precision": args.precision}
+    rows = points(args.smallest, keys=("model", "gpu", "routing"), at=at).to_dicts()
     law = LAW if any(row["routing"] == LAW for row in rows) else rows[0]["routing"]
     found = {(row["model"], row["gpu"]): row for row in rows if row["routing"] == law}
     gpus = sorted(read_rows(args.gpu_catalogue), key=lambda gpu: int(gpu["memory_bytes"]))
@@ -109,8 +111,8 @@ def main() -> None:
         draw_gpu(panel, gpu, models, found, args.n_gpus)
     names = [marked_name(m["name"], m["published_precision"], args.precision) for m in models]
     axes[0].set_yticks(range(len(models)), names)
-    batch, precision = rows[0]["batch_size"], PRECISION_LABELS[args.precision]
-    axes[len(axes) // 2].set_xlabel(f"Fewest GPUs on which the model fits, {precision}, batch {batch}")
+    precision = PRECISION_LABELS[args.precision]
+    axes[len(axes) // 2].set_xlabel(f"Fewest GPUs on which the model fits, {precision}, batch {args.batch_size}")
     explain(figure, axes, max(args.n_gpus))
     save(figure, args.output)
 

@@ -17,7 +17,7 @@ from prophet_memory.routing import power_law_batch_for_fraction, uniform_batch_f
 from prophet_pipeline.command import ConfigurationError, run
 from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_DASHES, LAW_LABELS, new_figure, save
 from prophet_pipeline.files import FLOAT_DECIMALS
-from prophet_pipeline.tables import read_table
+from prophet_pipeline.tables import points
 from prophet_pipeline.text import PRECISION_LABELS
 
 HALF = 0.5
@@ -108,7 +108,9 @@ def main() -> None:
     parser.add_argument("--power-law-exponent", type=float, required=True)
     parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
     args = parser.parse_args()
-    by_load, by_sparsity = (read_table(file, precision=args.precision) for file in (args.by_load, args.by_sparsity))
+    at, kept = {"precision": args.precision}, ("routing", "batch_size")
+    by_load = points(args.by_load, keys=(*kept, "all_resident_fraction_from"), at=at)
+    by_sparsity = points(args.by_sparsity, keys=(*kept, "experts", "top_k"), at=at)
     batches = sorted(by_load["batch_size"].unique().to_list())
     laws = sorted(by_load["routing"].unique().to_list())
     figure = new_figure(DOUBLE_COLUMN_INCHES, 4.4)

@@ -12,25 +12,16 @@ from typing import Any
 
 import polars as pl
 
+from prophet_memory.axes import AXES, KEYS
 from prophet_pipeline.command import ConfigurationError, run
 from prophet_pipeline.shards import REMEDY, check_shard
 from prophet_pipeline.tables import write_table
-
-# Axes of the config by the key column that they fill, in the order of the results contract.
-AXES = {
-    "gpu": "gpus",
-    "n_gpus": "n_gpus",
-    "batch_size": "batch_sizes",
-    "routing": "routings",
-    "precision": "precisions",
-    "policy": "policies",
-}
 
 
 def promised_keys(model: str, sweep: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
     """The keys of a model's rows that the config promises, sorted."""
     rows = product([model], *(sorted(sweep[axis]) for axis in AXES.values()))
-    return pl.DataFrame(list(rows), schema=["model", *AXES], orient="row")
+    return pl.DataFrame(list(rows), schema=KEYS, orient="row")
 
 
 def checked(shard: Path, sweep: Mapping[str, Sequence[Any]]) -> pl.DataFrame:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from prophet_memory.residency import BASELINE_POLICY
 from prophet_pipeline.command import run
-from prophet_pipeline.tables import ONE_GPU, read_rows, write_rows
+from prophet_pipeline.tables import by_key, write_rows
 
 KEYS = ("model", "gpu", "batch_size", "precision", "routing")
+PINNED = {"n_gpus": 1}
 VALUES = (
     "expert_savings_fraction", "free_for_kv_bytes", "kv_capacity_tokens", "max_context_tokens", "kv_extension",
     "fit_verdict", "exceeds_model_context",
@@ -24,13 +25,12 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True, help="CSV file")
     args = parser.parse_args()
-    rows = read_rows(args.data, (*KEYS, *VALUES, "policy"), gpu=args.gpu, batch_size=args.batch_size, **ONE_GPU)
-    baseline = {tuple(row[key] for key in KEYS): row for row in rows if row["policy"] == BASELINE_POLICY}
+    rows, baseline = (
+        by_key(args.data, keys=KEYS, at=PINNED | {"gpu": args.gpu, "batch_size": args.batch_size, "policy": policy})
+        for policy in ("prophet", BASELINE_POLICY)
+    )
     paired = []
-    for row in rows:
-        if row["policy"] != "prophet":
-            continue
-        key = tuple(row[name] for name in KEYS)
+    for key, row in rows.items():
         both = {
             "baseline_free_for_kv_bytes": baseline[key]["free_for_kv_bytes"],
             "baseline_kv_capacity_tokens": baseline[key]["kv_capacity_tokens"],

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from prophet_memory.axes import KEYS
 from prophet_pipeline.command import run
-from prophet_pipeline.tables import read_rows, write_rows
+from prophet_pipeline.tables import points, write_table
 
-COLUMNS = (
-    "model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy", "max_context_tokens", "exceeds_model_context",
-)  # fmt: skip
+VALUES = ("max_context_tokens", "exceeds_model_context")
 
 
 def main() -> None:
@@ -20,8 +19,9 @@ def main() -> None:
     parser.add_argument("--precision", required=True)
     parser.add_argument("--output", type=Path, required=True, help="CSV file")
     args = parser.parse_args()
-    rows = read_rows(args.data, COLUMNS, precision=args.precision)
-    write_rows([row for row in rows if row["max_context_tokens"] is not None], args.output)
+    kept = [key for key in KEYS if key != "precision"]
+    found = points(args.data, keys=kept, at={"precision": args.precision}).select(*KEYS, *VALUES)
+    write_table(found.drop_nulls("max_context_tokens"), args.output)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from typing import Any
 
 from prophet_memory.sweep import FIT_VERDICTS
 from prophet_pipeline.command import run
-from prophet_pipeline.tables import ONE_GPU, Row, read_rows, write_rows
+from prophet_pipeline.tables import Row, catalogued, points, write_rows
 
+AVERAGED_OVER = ("gpu", "batch_size")
 GROUPINGS = {"model": ("model", "name", "experts"), "experts": ("experts", "expert_count_group")}
 
 
@@ -41,10 +42,10 @@ def main() -> None:
     parser.add_argument("--by", choices=GROUPINGS, required=True)
     parser.add_argument("--output", type=Path, required=True, help="CSV file")
     args = parser.parse_args()
-    models = {row["model"]: row for row in read_rows(args.catalogue)}
-    columns = ("model", "routing", "precision", "expert_savings_fraction", "kv_extension", "fit_verdict")
+    models = catalogued(args.catalogue, "model")
+    keys = ("model", "routing", "precision", *AVERAGED_OVER)
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for row in read_rows(args.data, columns, policy="prophet", **ONE_GPU):
+    for row in points(args.data, keys=keys, at={"policy": "prophet", "n_gpus": 1}).to_dicts():
         own = tuple(models[row["model"]][name] for name in GROUPINGS[args.by])
         groups[*own, row["routing"], row["precision"]].append(row)
     names = (*GROUPINGS[args.by], "routing", "precision")

@@ -10,8 +10,9 @@ from typing import Any
 
 from prophet_memory.routing import power_law_batch_for_fraction, uniform_batch_for_fraction
 from prophet_pipeline.command import run
-from prophet_pipeline.tables import read_rows, write_rows
+from prophet_pipeline.tables import points, write_rows
 
+FACTS = ("model", "name", "experts", "top_k", "expert_count_group")
 NEARLY_ALL = 0.99  # the uniform law approaches E and never reaches it: where it comes within one percent
 
 
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--batch-sizes", type=int, nargs="+", required=True, help="of the sweep")
     parser.add_argument("--output", type=Path, required=True, help="CSV file")
     args = parser.parse_args()
-    models = read_rows(args.catalogue, ["model", "name", "experts", "top_k", "expert_count_group"])
+    models = points(args.catalogue, keys=("model",)).select(FACTS).to_dicts()
     rows = [m | saturation(m["experts"], m["top_k"], args.power_law_exponent, args.batch_sizes) for m in models]
     write_rows(rows, args.output)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from prophet_memory.residency import BASELINE_POLICY
 from prophet_pipeline.command import run
-from prophet_pipeline.tables import Row, read_rows, write_rows
+from prophet_pipeline.tables import Row, points, write_rows
 
 KEYS = ("model", "gpu", "batch_size", "routing", "precision")
 VALUES = ("n_gpus", "kv_capacity_tokens", "max_context_tokens", "exceeds_model_context")
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="CSV file")
     args = parser.parse_args()
     cells: dict[tuple[Any, ...], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in read_rows(args.data, (*KEYS, *VALUES, "policy", "fit_verdict"), batch_size=args.batch_size):
+    for row in points(args.data, keys=(*KEYS, "n_gpus", "policy"), at={"batch_size": args.batch_size}).to_dicts():
         cells[tuple(row[key] for key in KEYS)][row["policy"]].append(row)
     found = []
     for key in sorted(cells):

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from prophet_pipeline.command import run
-from prophet_pipeline.tables import ONE_GPU, read_rows, write_rows
+from prophet_pipeline.tables import points, write_rows
 
 COLUMNS = (
     "model", "gpu", "precision", "routing", "batch_size",
@@ -24,10 +24,9 @@ def main() -> None:
     parser.add_argument("--batch-sizes", type=int, nargs="+", required=True)
     parser.add_argument("--output", type=Path, required=True, help="CSV file")
     args = parser.parse_args()
-    rows = read_rows(
-        args.data, COLUMNS, policy="prophet", gpu=args.gpu, precision=args.precision, model=args.models,
-        batch_size=args.batch_sizes, **ONE_GPU,
-    )  # fmt: skip
+    at = {"policy": "prophet", "gpu": args.gpu, "precision": args.precision, "n_gpus": 1}
+    found = points(args.data, keys=("model", "batch_size", "routing"), at=at).select(COLUMNS).to_dicts()
+    rows = [row for row in found if row["model"] in args.models and row["batch_size"] in args.batch_sizes]
     rows.sort(key=lambda row: (row["batch_size"], args.models.index(row["model"]), row["routing"]))
     write_rows(rows, args.output)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, table
-from prophet_pipeline.tables import Row, laws_present, read_rows
+from prophet_pipeline.tables import Row, by_key, laws_present
 from prophet_pipeline.text import PRECISION_LABELS
 
 OF_ONE_LAW = (
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--precision", required=True)
     parser.add_argument("--output", type=Path, required=True, help=".tex file")
     args = parser.parse_args()
-    found = {(r["experts"], r["routing"]): r for r in read_rows(args.by_experts, precision=args.precision)}
+    found = by_key(args.by_experts, keys=("experts", "routing"), at={"precision": args.precision})
     laws, width = laws_present(found.values()), len(OF_ONE_LAW)
     rows = [
         [experts, *(cell for law in laws for cell in cells(found[experts, law]))] for experts in sorted({e for e, _ in found})

@@ -8,7 +8,7 @@ from pathlib import Path
 from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
-from prophet_pipeline.tables import Row, in_paper_order, laws_present, read_rows
+from prophet_pipeline.tables import Row, by_key, catalogued, in_paper_order, laws_present, read_rows
 from prophet_pipeline.text import PRECISION_LABELS, marked_name
 
 BASELINE = (Column("Model"), Column("capacity", (4, 1)))
@@ -32,12 +32,14 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, required=True, help="kv_extension_at_reference.csv")
     parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
     parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
+    parser.add_argument("--gpu", required=True)
+    parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--precision", required=True)
     parser.add_argument("--output", type=Path, required=True, help=".tex file")
     args = parser.parse_args()
-    found = {(r["model"], r["routing"]): r for r in read_rows(args.reference, precision=args.precision)}
-    point = next(iter(found.values()))
-    gpu = read_rows(args.gpu_catalogue, gpu=point["gpu"])[0]["name"]
+    at = {"gpu": args.gpu, "batch_size": args.batch_size, "precision": args.precision}
+    found = by_key(args.reference, keys=("model", "routing"), at=at)
+    gpu = catalogued(args.gpu_catalogue, "gpu")[args.gpu]["name"]
     laws = laws_present(found.values())
     rows = []
     for m in in_paper_order(read_rows(args.catalogue)):
@@ -53,7 +55,7 @@ def main() -> None:
     spans = [(f"Prophet, {LAW_HEADS[law]}", 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
     spans.insert(0, ("All resident", 2, 2))
     columns = (*BASELINE, *OF_ONE_LAW * len(laws))
-    caption = CAPTION.format(gpu=escape(gpu), batch=point["batch_size"], precision=PRECISION_LABELS[args.precision])
+    caption = CAPTION.format(gpu=escape(gpu), batch=args.batch_size, precision=PRECISION_LABELS[args.precision])
     text = table(columns, with_group_rules(rows), caption=caption, label="tab:kv-extension", spanning_heads=spans, wide=True)
     write_text(args.output, text)
 

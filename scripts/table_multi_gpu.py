@@ -8,7 +8,7 @@ from pathlib import Path
 from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
-from prophet_pipeline.tables import Row, in_paper_order, read_rows
+from prophet_pipeline.tables import Row, by_key, catalogued, in_paper_order, read_rows
 from prophet_pipeline.text import PRECISION_LABELS, marked_name
 
 LAW = "uniform"
@@ -34,12 +34,13 @@ def main() -> None:
     parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
     parser.add_argument("--gpus", nargs="+", required=True)
     parser.add_argument("--n-gpus", type=int, nargs="+", required=True, help="the swept numbers of GPUs")
+    parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--precision", required=True)
     parser.add_argument("--output", type=Path, required=True, help=".tex file")
     args = parser.parse_args()
-    found = {(r["model"], r["gpu"], r["precision"], r["routing"]): r for r in read_rows(args.smallest)}
+    found = by_key(args.smallest, keys=("model", "gpu", "precision", "routing"), at={"batch_size": args.batch_size})
     law = LAW if any(key[-1] == LAW for key in found) else next(iter(found))[-1]
-    gpus = {row["gpu"]: row["name"] for row in read_rows(args.gpu_catalogue, gpu=args.gpus)}
+    gpus = catalogued(args.gpu_catalogue, "gpu")
     rows: list[tuple[object, list[object]]] = []
     for m in in_paper_order(read_rows(args.catalogue)):
         lines = [(marked_name(m["name"], m["published_precision"], args.precision), args.precision)]
@@ -48,9 +49,8 @@ def main() -> None:
         for name, precision in lines:
             own = [cell for gpu in args.gpus for cell in cells(found[m["model"], gpu, precision, law])]
             rows.append((m["expert_count_group"], [name, *own]))
-    spans = [(escape(gpus[gpu]), 2 + 3 * i, 4 + 3 * i) for i, gpu in enumerate(args.gpus)]
-    batch = next(iter(found.values()))["batch_size"]
-    caption = CAPTION.format(counts=", ".join(map(str, args.n_gpus)), batch=batch, law=LAW_HEADS[law])
+    spans = [(escape(gpus[gpu]["name"]), 2 + 3 * i, 4 + 3 * i) for i, gpu in enumerate(args.gpus)]
+    caption = CAPTION.format(counts=", ".join(map(str, args.n_gpus)), batch=args.batch_size, law=LAW_HEADS[law])
     columns = (Column("Model"), *COLUMNS * len(args.gpus))
     write_text(
         args.output,

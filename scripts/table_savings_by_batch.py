@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
 from pathlib import Path
 
 from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, table, with_group_rules
-from prophet_pipeline.tables import ONE_GPU, Row, in_paper_order, read_rows
+from prophet_pipeline.tables import Row, by_key, in_paper_order, read_rows
 from prophet_pipeline.text import percent
 
 CAPTION = r"""Expert savings $1-U/E$ in percent by batch size $B$, under the source's power law and under the exact uniform law.
@@ -20,21 +19,19 @@ CAPTION = r"""Expert savings $1-U/E$ in percent by batch size $B$, under the sou
 def main() -> None:
     """Read results, write one row per (E, k)."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
+    parser.add_argument("--curves", type=Path, required=True, help="expert_savings_curves.parquet")
     parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", required=True, help="to show")
     parser.add_argument("--output", type=Path, required=True, help=".tex file")
     args = parser.parse_args()
-    savings: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
-    for r in read_rows(args.data, ("model", "routing", "batch_size", "expert_savings_fraction"), policy="prophet", **ONE_GPU):
-        savings[r["model"], r["routing"]][r["batch_size"]] = r["expert_savings_fraction"]
-    laws = sorted({law for _, law in savings})
-    batches = sorted({batch for by_batch in savings.values() for batch in by_batch})
+    savings = by_key(args.curves, keys=("model", "routing", "batch_size"))
+    laws, batches = sorted({law for _, law, _ in savings}), sorted(args.batch_sizes)
     first: dict[tuple[int, int], Row] = {}
     for model in in_paper_order(read_rows(args.catalogue)):
         first.setdefault((model["experts"], model["top_k"]), model)
     rows: list[tuple[object, list[object]]] = []
     for (experts, top_k), model in first.items():
-        cells = [percent(savings[model["model"], law][batch]) for law in laws for batch in batches]
+        cells = [percent(savings[model["model"], law, batch]["expert_savings_fraction"]) for law in laws for batch in batches]
         rows.append((model["expert_count_group"], [experts, top_k, *cells]))
     columns = [Column("$E$", (4, 0)), Column("$k$", (2, 0)), *(Column(str(b), (2, 2)) for _ in laws for b in batches)]
     width = len(batches)

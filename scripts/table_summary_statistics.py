@@ -8,7 +8,7 @@ from pathlib import Path
 from prophet_pipeline.command import run
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
-from prophet_pipeline.tables import Row, laws_present, read_rows
+from prophet_pipeline.tables import Row, by_key, catalogued, laws_present
 from prophet_pipeline.text import PRECISION_LABELS
 
 OF_ONE_LAW = (Column("savings", (2, 1)), Column("extension", (1, 2)))
@@ -27,20 +27,22 @@ def main() -> None:
     parser.add_argument("--summary", type=Path, required=True, help="summary_statistics.csv")
     parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
     parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
+    parser.add_argument("--gpu", required=True)
+    parser.add_argument("--precision", required=True)
     parser.add_argument("--output", type=Path, required=True, help=".tex file")
     args = parser.parse_args()
-    names = {m["model"]: m["name"] for m in read_rows(args.catalogue)}
+    names = {slug: row["name"] for slug, row in catalogued(args.catalogue, "model").items()}
     found: dict[tuple[int, str], dict[str, Row]] = {}
-    for row in read_rows(args.summary):
-        found.setdefault((row["batch_size"], row["model"]), {})[row["routing"]] = row
-    point = next(iter(next(iter(found.values())).values()))
+    at = {"gpu": args.gpu, "precision": args.precision}
+    for (batch, model, law), row in by_key(args.summary, keys=("batch_size", "model", "routing"), at=at).items():
+        found.setdefault((batch, model), {})[law] = row
     laws, width = laws_present(next(iter(found.values())).values()), len(OF_ONE_LAW)
     rows = [
         (batch, [batch, names[model], *(cell for law in laws for cell in cells(by_law[law]))])
         for (batch, model), by_law in found.items()
     ]
-    gpu = read_rows(args.gpu_catalogue, gpu=point["gpu"])[0]["name"]
-    caption = CAPTION.format(gpu=escape(gpu), precision=PRECISION_LABELS[point["precision"]])
+    gpu = catalogued(args.gpu_catalogue, "gpu")[args.gpu]["name"]
+    caption = CAPTION.format(gpu=escape(gpu), precision=PRECISION_LABELS[args.precision])
     spans = [(LAW_HEADS[law].capitalize(), 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
     columns = (Column("Batch", (3, 0)), Column("Model"), *OF_ONE_LAW * len(laws))
     text = table(

@@ -12,6 +12,7 @@ from conftest import REPOSITORY, RESULTS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prophet_memory.axes import KEYS
 from prophet_pipeline.claims import NOT_REPRODUCED, REPRODUCED, half_unit, interval, judge
 from prophet_pipeline.command import ConfigurationError
 from prophet_pipeline.configuration import read_claims, read_numbers
@@ -21,6 +22,7 @@ from prophet_pipeline.tables import read_table, write_table
 LEDGER = REPOSITORY / "config" / "claims.yaml"
 CLAIMS = read_claims(LEDGER)
 FILES = [file for file in (REPOSITORY / RESULTS).iterdir() if file.suffix in {".csv", ".parquet"} and "data.csv" not in file.name]
+EVERYWHERE = dict.fromkeys(KEYS, "all")
 VERIFY = [sys.executable, "scripts/verify_claims.py", "--claims"]
 
 
@@ -227,7 +229,7 @@ def test_a_wrong_ledger_gets_one_line(tmp_path, change, message):
 )
 def test_a_query_that_cannot_be_answered_names_its_key(query, key):
     with pytest.raises(QueryError) as caught:
-        Results(FILES).ask(query, "uniform", {})
+        Results(FILES).ask(query, "uniform", EVERYWHERE)
     assert caught.value.key == key
 
 
@@ -235,7 +237,7 @@ def test_an_undefined_value_satisfies_nothing_and_averages_leave_it_out():
     claim = entry("summary-mixtral-b1-extension")
     assert judge(claim, Results(FILES), "uniform", CLAIMS["defaults"]).satisfied == 0
     mean = Results(FILES).ask(
-        Query("summary_statistics", "kv_extension", {"batch_size": 1, "model": "mixtral-8x7b"}, "mean"), "uniform", {}
+        Query("summary_statistics", "kv_extension", {"batch_size": 1, "model": "mixtral-8x7b"}, "mean"), "uniform", EVERYWHERE
     )
     assert mean["value"].to_list() == [None]
 
@@ -252,7 +254,7 @@ def test_numbers_are_all_used_and_all_known():
 def test_what_the_sweep_leaves_out_is_not_testable():
     claim = entry("mixtral-b4-savings")
     elsewhere = claim | {"query": claim["query"] | {"where": {"model": "mixtral-8x7b", "batch_size": 3000}}}
-    found = judge(elsewhere, Results(FILES), "uniform", {})
+    found = judge(elsewhere, Results(FILES), "uniform", EVERYWHERE)
     assert (found.verdict, found.reason) == ("not_testable", "the sweep has no batch_size 3000")
 
 
@@ -261,7 +263,7 @@ def found_in(folder, rows: list[dict], claim: dict, **query):
     file = folder / "small.csv"
     pl.DataFrame(rows).write_csv(file)
     asked = {"claim": claim, "query": {"table": "small", "value": "value_of_row"} | query}
-    return judge(asked, Results([file]), "uniform", {})
+    return judge(asked, Results([file]), "uniform", EVERYWHERE)
 
 
 def test_one_undefined_value_is_enough_to_fail(tmp_path):

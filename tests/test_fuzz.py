@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prophet_memory.architecture import ArchitectureError
+from prophet_memory.axes import KEYS
 from prophet_memory.parallelism import ParallelismError
 from prophet_memory.sweep import Assumptions, Grid, sweep_model
 from prophet_pipeline.claims import UNITS, judge
@@ -47,6 +48,7 @@ RESULT_FILES = [
     f for f in (REPOSITORY / RESULTS).iterdir() if f.suffix in {".csv", ".parquet"} and f.name != "prophet_kv_extension_data.csv"
 ]
 QUERIED = Results(RESULT_FILES)
+EVERYWHERE = dict.fromkeys(KEYS, "all")
 COLUMNS = sorted({column for file in RESULT_FILES for column in QUERIED.table(file.stem).columns})
 
 numbers = st.integers(-3, 70) | st.sampled_from([10**6, 10**8, 10**8 + 1, 2**31, 2**63, 10**30, 10**400]) | st.floats()
@@ -239,6 +241,7 @@ def test_any_query_is_answered_or_refused(query: Query, claim: dict, defaults: d
         "claim": claim,
         "query": {"table": query.table, "value": query.value, "where": query.where, "statistic": query.statistic},
     }
+    defaults = EVERYWHERE | defaults
     asked(entry, defaults)
     form = "integer" if claim.get("unit") == "count" else "gib"
     try:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from prophet_memory.activations import activation_bytes
 from prophet_memory.architecture import Architecture
+from prophet_memory.axes import AXES
 from prophet_memory.integers import IntArray, int64
 from prophet_memory.kv_cache import CacheFormats, KVLayout, kv_layout, max_context_tokens
 from prophet_memory.occupancy import experts_on_fullest_rank, fixed_on_fullest_rank, uniform_on_fullest_rank
@@ -27,7 +28,6 @@ FloatArray = npt.NDArray[np.float64]
 
 FIT_VERDICTS = ("fits", "newly_fits", "does_not_fit")
 FITS, NEWLY_FITS, DOES_NOT_FIT = range(3)
-KEYS = ("gpu", "n_gpus", "batch_size", "routing", "precision", "policy")
 # Vector libraries differ in the last bits of a power; rounding U here makes every byte count the same on every machine.
 DISTINCT_EXPERT_DECIMALS = 9
 
@@ -55,7 +55,7 @@ class Assumptions:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The axes of a sweep; `gpu_memory_bytes` maps a GPU's name to its memory. The order of the axes is that of `KEYS`.
+    """The axes of a sweep; `gpu_memory_bytes` maps a GPU's name to its memory. The order of the axes is that of `AXES`.
 
     `layouts` overrides how the model is spread over a number of GPUs.
     """
@@ -75,7 +75,7 @@ class Grid:
 
     def keys(self) -> dict[str, npt.NDArray[np.generic]]:
         """The key columns of the grid's rows, each of the grid's shape."""
-        return dict(zip(KEYS, np.meshgrid(*map(np.asarray, self._axes), indexing="ij"), strict=True))
+        return dict(zip(AXES, np.meshgrid(*map(np.asarray, self._axes), indexing="ij"), strict=True))
 
     @property
     def _axes(self) -> tuple[Sequence[str] | Sequence[int], ...]:

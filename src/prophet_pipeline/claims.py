@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from prophet_memory.axes import KEYS
 from prophet_pipeline.queries import NotSweptError, Query, QueryError, Results
 from prophet_pipeline.text import significant
 
@@ -199,7 +200,7 @@ def _why_undefined(frame: pl.DataFrame, *, several: bool) -> str:
 def _judge_ordering(claim: Mapping[str, Any], frame: pl.DataFrame) -> Finding:
     """Neighbours along one column, among rows that share every other key."""
     along, holds = claim["along"], ORDERS[claim["order"]]
-    others = [key for key in ("model", "gpu", "batch_size", "precision", "policy") if key in frame.columns and key != along]
+    others = [key for key in KEYS if key in frame.columns and key != along]
     if not claim.get("within", True):
         others = []
     compared = wrong = 0

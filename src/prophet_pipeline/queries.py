@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from prophet_memory.axes import KEYS
 from prophet_pipeline.tables import read_table
 
 EVERYTHING = "all"
@@ -76,6 +77,8 @@ class Results:
         found = self.table(query.table)
         implied = {"routing": routing, **defaults}
         where = {name: wanted for name, wanted in implied.items() if name in found.columns} | dict(query.where)
+        if loose := [key for key in KEYS if key in found.columns and key not in where]:
+            raise QueryError(f"where.{loose[0]}", None, f"a value, a list or {EVERYTHING}: queries or defaults name each axis")
         for name, wanted in where.items():
             try:
                 found = _filtered(found, name, wanted)

@@ -12,13 +12,11 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from prophet_memory.axes import KEYS
 from prophet_pipeline.command import ConfigurationError
 from prophet_pipeline.files import FLOAT_DECIMALS, replacing
 
 TEXT_THAT_LOOKS_LIKE_NUMBERS = {"expert_count_group": pl.String}
-
-# What is said of "the GPU" is said of one.
-ONE_GPU = {"n_gpus": 1}
 
 Row = dict[str, Any]
 
@@ -52,16 +50,47 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     write_table(pl.DataFrame(rows, infer_schema_length=None), path)
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None, **wanted: object) -> pl.DataFrame:
-    """Rows of a Parquet or CSV file in which each named column has the wanted value, or one of the wanted list."""
+def read_table(path: Path) -> pl.DataFrame:
+    """A Parquet or CSV file, all of it. Raises ConfigurationError for one that is not whole."""
     with readable(path):
         if path.suffix == ".csv":
-            frame = pl.read_csv(path, infer_schema_length=None, schema_overrides=TEXT_THAT_LOOKS_LIKE_NUMBERS)
-        else:
-            frame = pl.read_parquet(path)
-        for name, value in wanted.items():
-            frame = frame.filter(pl.col(name).is_in(value if isinstance(value, list | tuple) else [value]))
-        return frame if columns is None else frame.select(columns)
+            return pl.read_csv(path, infer_schema_length=None, schema_overrides=TEXT_THAT_LOOKS_LIKE_NUMBERS)
+        return pl.read_parquet(path)
+
+
+def points(path: Path, *, keys: Sequence[str], at: Mapping[str, object] | None = None) -> pl.DataFrame:
+    """The rows of a result table at some point of its axes, each known by the keys that are left.
+
+    Args:
+        path: a result table.
+        keys: the columns by which the reader tells rows apart.
+        at: the value at which each of the other axes is pinned.
+
+    Raises:
+        ConfigurationError: if an axis of the table is neither kept nor pinned, if a named column is not there, or if rows have
+            their keys in common, so that a reader would average or overwrite over an axis that it does not know.
+    """
+    frame, pinned = read_table(path), at or {}
+    if missing := [name for name in (*keys, *pinned) if name not in frame.columns]:
+        raise ConfigurationError(f"{path}: {missing[0]}: no such column; allowed: {', '.join(frame.columns)}")
+    if loose := [name for name in KEYS if name in frame.columns and name not in {*keys, *pinned}]:
+        raise ConfigurationError(
+            f"{path}: {loose[0]}: neither kept nor pinned by its reader; allowed: each axis one or the other"
+        )
+    with readable(path):
+        for name, value in pinned.items():
+            frame = frame.filter(pl.col(name) == value)
+        if keys and frame.select(keys).is_duplicated().any():
+            twice = frame.filter(frame.select(keys).is_duplicated()).row(0, named=True)
+            shown = ", ".join(f"{key} {twice[key]}" for key in keys)
+            raise ConfigurationError(f"{path}: keys: several rows at {shown}; allowed: one, by {', '.join(keys)}")
+    return frame
+
+
+def by_key(path: Path, *, keys: Sequence[str], at: Mapping[str, object] | None = None) -> dict[tuple[Any, ...], Row]:
+    """The same as plain rows, by the values of their keys in that order."""
+    rows = points(path, keys=keys, at=at).to_dicts()
+    return {tuple(row[key] for key in keys): row for row in rows}
 
 
 @contextmanager
@@ -79,9 +108,14 @@ def readable(path: Path) -> Iterator[None]:
         raise ConfigurationError(f"{path}: file: {reason}; allowed: {allowed}") from None
 
 
-def read_rows(path: Path, columns: Sequence[str] | None = None, **wanted: object) -> list[Row]:
-    """The same as plain rows."""
-    return read_table(path, columns, **wanted).to_dicts()
+def read_rows(path: Path) -> list[Row]:
+    """A table as plain rows, all of them."""
+    return read_table(path).to_dicts()
+
+
+def catalogued(path: Path, column: str) -> dict[str, Row]:
+    """The rows of a catalogue table by the name that stands in a column."""
+    return {name: row for (name,), row in by_key(path, keys=(column,)).items()}
 
 
 def in_paper_order(models: Iterable[Row]) -> list[Row]:

@@ -6,7 +6,7 @@ localrules:
 
 CHECKSUMS_LIBRARY = expand(
     "src/prophet_pipeline/{name}.py", name=["checksums", "command", "files"]
-)
+) + ["src/prophet_memory/architecture.py"]
 COMMITTED = [
     path
     for path in rules.results.input

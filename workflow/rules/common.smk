@@ -73,7 +73,9 @@ MODEL_LIBRARY = expand(
     "src/prophet_memory/{name}.py",
     name=sorted(glob_wildcards("src/prophet_memory/{name}.py").name),
 )
-EDGE = expand("src/prophet_pipeline/{name}.py", name=["command", "files", "tables"])
+EDGE = expand(
+    "src/prophet_pipeline/{name}.py", name=["command", "files", "tables"]
+) + expand("src/prophet_memory/{name}.py", name=["architecture", "axes"])
 QUERY_EDGE = [
     "src/prophet_pipeline/queries.py",
     "src/prophet_pipeline/text.py",

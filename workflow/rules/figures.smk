@@ -63,12 +63,14 @@ rule figure2_kv_extension_by_model:
     log:
         "logs/figure2_kv_extension_by_model.log",
     params:
+        gpu=REFERENCE["gpu"],
+        batch_size=REFERENCE["batch_size"],
         precision=REFERENCE["precision"],
     message:
         "Drawing Figure 2"
     shell:
         "python3 {input.script} --reference {input.reference} --catalogue {input.catalogue}"
-        " --gpu-catalogue {input.gpu_catalogue} --precision {params.precision} --output {output} 2> {log}"
+        " --gpu-catalogue {input.gpu_catalogue} --gpu {params.gpu} --batch-size {params.batch_size} --precision {params.precision} --output {output} 2> {log}"
 
 
 rule figure3_extension_vs_batch:
@@ -104,7 +106,7 @@ rule figure4_savings_heatmap:
         script="scripts/figure4_savings_heatmap.py",
         library=FIGURE_LIBRARY,
         environment=ENVIRONMENT,
-        data=DATA,
+        curves=f"{RESULTS}/expert_savings_curves.parquet",
         catalogue=CATALOGUE,
     output:
         f"{FIGURES}/figure4_savings_heatmap.pdf",
@@ -115,11 +117,13 @@ rule figure4_savings_heatmap:
         ),
     log:
         "logs/figure4_savings_heatmap.log",
+    params:
+        batch_sizes=sorted(SWEEP["batch_sizes"]),
     message:
         "Drawing Figure 4"
     shell:
-        "python3 {input.script} --data {input.data} --catalogue {input.catalogue}"
-        " --output {output} 2> {log}"
+        "python3 {input.script} --curves {input.curves} --catalogue {input.catalogue}"
+        " --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
 
 
 rule figure5_expert_count:
@@ -191,13 +195,14 @@ rule figure7_multi_gpu:
         "logs/figure7_multi_gpu.log",
     params:
         n_gpus=sorted(SWEEP["n_gpus"]),
+        batch_size=REFERENCE["batch_size"],
         precision=REFERENCE["precision"],
     message:
         "Drawing Figure 7"
     shell:
         "python3 {input.script} --smallest {input.smallest} --catalogue {input.catalogue}"
-        " --gpu-catalogue {input.gpu_catalogue} --n-gpus {params.n_gpus} --precision {params.precision}"
-        " --output {output} 2> {log}"
+        " --gpu-catalogue {input.gpu_catalogue} --n-gpus {params.n_gpus} --batch-size {params.batch_size}"
+        " --precision {params.precision} --output {output} 2> {log}"
 
 
 rule figures:

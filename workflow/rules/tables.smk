@@ -54,17 +54,19 @@ rule table_savings_by_batch:
         script="scripts/table_savings_by_batch.py",
         library=TABLE_LIBRARY,
         environment=ENVIRONMENT,
-        data=DATA,
+        curves=f"{RESULTS}/expert_savings_curves.parquet",
         catalogue=CATALOGUE,
     output:
         f"{TABLES}/table_savings_by_batch.tex",
     log:
         "logs/table_savings_by_batch.log",
+    params:
+        batch_sizes=sorted(SWEEP["batch_sizes"]),
     message:
         "Writing table_savings_by_batch"
     shell:
-        "python3 {input.script} --data {input.data} --catalogue {input.catalogue}"
-        " --output {output} 2> {log}"
+        "python3 {input.script} --curves {input.curves} --catalogue {input.catalogue}"
+        " --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
 
 
 rule table_kv_extension:
@@ -80,12 +82,14 @@ rule table_kv_extension:
     log:
         "logs/table_kv_extension.log",
     params:
+        gpu=REFERENCE["gpu"],
+        batch_size=REFERENCE["batch_size"],
         precision=REFERENCE["precision"],
     message:
         "Writing table_kv_extension"
     shell:
         "python3 {input.script} --reference {input.reference} --catalogue {input.catalogue}"
-        " --gpu-catalogue {input.gpu_catalogue} --precision {params.precision} --output {output} 2> {log}"
+        " --gpu-catalogue {input.gpu_catalogue} --gpu {params.gpu} --batch-size {params.batch_size} --precision {params.precision} --output {output} 2> {log}"
 
 
 rule table_extension_by_expert_count:
@@ -119,11 +123,14 @@ rule table_summary_statistics:
         f"{TABLES}/table_summary_statistics.tex",
     log:
         "logs/table_summary_statistics.log",
+    params:
+        gpu=REFERENCE["gpu"],
+        precision=REFERENCE["precision"],
     message:
         "Writing table_summary_statistics"
     shell:
         "python3 {input.script} --summary {input.summary} --catalogue {input.catalogue}"
-        " --gpu-catalogue {input.gpu_catalogue} --output {output} 2> {log}"
+        " --gpu-catalogue {input.gpu_catalogue} --gpu {params.gpu} --precision {params.precision} --output {output} 2> {log}"
 
 
 rule table_multi_gpu:
@@ -141,13 +148,14 @@ rule table_multi_gpu:
     params:
         gpus=PAPER["multi_gpu"]["gpus"],
         n_gpus=sorted(SWEEP["n_gpus"]),
+        batch_size=REFERENCE["batch_size"],
         precision=REFERENCE["precision"],
     message:
         "Writing table_multi_gpu"
     shell:
         "python3 {input.script} --smallest {input.smallest} --catalogue {input.catalogue}"
         " --gpu-catalogue {input.gpu_catalogue} --gpus {params.gpus} --n-gpus {params.n_gpus}"
-        " --precision {params.precision} --output {output} 2> {log}"
+        " --batch-size {params.batch_size} --precision {params.precision} --output {output} 2> {log}"
 
 
 rule table_claims:

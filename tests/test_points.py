@@ -1,0 +1,95 @@
+"""Reading results: each axis is kept or pinned, so that a new one stops its readers instead of being averaged away."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import REPOSITORY, RESULTS, small_project, snakemake
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prophet_memory.axes import KEYS
+from prophet_pipeline.command import ConfigurationError
+from prophet_pipeline.queries import Query, QueryError, Results
+from prophet_pipeline.tables import by_key, points
+
+DATA = REPOSITORY / RESULTS / "prophet_kv_extension_data.parquet"
+POINT = {"gpu": "a100-80gb", "n_gpus": 1, "batch_size": 16, "precision": "bf16", "policy": "prophet"}
+
+
+def test_rows_at_a_point_are_known_by_the_keys_that_are_left():
+    found = points(DATA, keys=("model", "routing"), at=POINT)
+    whole = pl.read_parquet(DATA).filter(*(pl.col(name) == value for name, value in POINT.items()))
+    assert found.equals(whole)
+    assert by_key(DATA, keys=("model", "routing"), at=POINT)["dbrx", "uniform"]["batch_size"] == 16
+
+
+@given(st.sets(st.sampled_from(KEYS)), st.sets(st.sampled_from(KEYS)))
+def test_an_axis_that_is_neither_kept_nor_pinned_stops_the_reader(keys: set[str], pinned: set[str]):
+    at = {name: (POINT | {"model": "dbrx", "routing": "uniform"})[name] for name in pinned}
+    loose = [key for key in KEYS if key not in keys | pinned]
+    if loose:
+        with pytest.raises(ConfigurationError, match=f"{loose[0]}: neither kept nor pinned"):
+            points(DATA, keys=sorted(keys), at=at)
+    else:
+        assert points(DATA, keys=sorted(keys), at=at).height > 0
+
+
+def test_an_axis_that_nobody_knows_is_found_by_keys_that_repeat(tmp_path: Path):
+    table = pl.read_parquet(DATA)
+    file = tmp_path / "data.parquet"
+    table.join(pl.DataFrame({"provision": ["mean", "p99"]}), how="cross").write_parquet(file)
+    with pytest.raises(ConfigurationError, match=r"keys: several rows at model .*; allowed: one, by model, routing"):
+        points(file, keys=("model", "routing"), at=POINT)
+    assert points(file, keys=("model", "routing"), at=POINT | {"provision": "p99"}).height == 48
+
+
+def test_a_column_that_is_not_there_is_named():
+    with pytest.raises(ConfigurationError, match=r"data\.parquet: zipf: no such column"):
+        points(DATA, keys=(*KEYS, "zipf"))
+
+
+def test_a_query_names_each_axis_itself_or_in_its_defaults():
+    results, query = Results([DATA]), Query(DATA.stem, "kv_extension", {"model": "dbrx"})
+    assert len(results.ask(query, "uniform", POINT)) == 1
+    with pytest.raises(QueryError, match=r"where.n_gpus: None; allowed: a value, a list or all"):
+        results.ask(query, "uniform", {name: value for name, value in POINT.items() if name != "n_gpus"})
+
+
+def test_a_new_axis_stops_every_reader_with_one_line(tmp_path: Path):
+    """The drill: an axis joins the list and the long table, and nothing else knows of it."""
+    folder = small_project(tmp_path / "project")
+    assert snakemake(folder, str(RESULTS / DATA.name), str(RESULTS / "model_catalogue.csv")).returncode == 0
+    axes = folder / "src/prophet_memory/axes.py"
+    axes.write_text(
+        axes.read_text(encoding="utf-8").replace('    "policy"', '    "provision": "provisions",\n    "policy"'), encoding="utf-8"
+    )
+    data = folder / RESULTS / DATA.name
+    pl.read_parquet(data).join(pl.DataFrame({"provision": ["mean", "p99"]}), how="cross").write_parquet(data)
+    environment = os.environ | {"PYTHONPATH": str(folder / "src")}
+    readers = [file for file in (folder / "scripts").glob("*.py") if '"--data"' in file.read_text(encoding="utf-8")]
+    assert len(readers) >= 7
+    shutil.copytree(REPOSITORY / RESULTS, folder / "committed")
+    for reader in readers:
+        words = {
+            "--data": data, "--catalogue": folder / RESULTS / "model_catalogue.csv", "--gpu": "h100-80gb", "--batch-size": 8,
+            "--gpu-catalogue": folder / "committed" / "gpu_catalogue.csv", "--precision": "bf16", "--models": "mixtral-8x7b",
+            "--batch-sizes": 8, "--by": "model", "--output": tmp_path / f"{reader.stem}.csv",
+        }  # fmt: skip
+        text = reader.read_text(encoding="utf-8")
+        command = [
+            sys.executable,
+            reader,
+            *(part for word, value in words.items() if f'"{word}"' in text for part in (word, value)),
+        ]
+        done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, check=False)
+        if reader.stem == "max_context":  # keeps every key there is
+            assert pl.read_csv(tmp_path / "max_context.csv")["provision"].n_unique() == 2
+            continue
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), (reader.name, done)
+        assert "provision: neither kept nor pinned by its reader" in done.stderr
+        assert not (tmp_path / f"{reader.stem}.csv").exists()
