@@ -1,5 +1,6 @@
 """The tree is clean: formatted, linted, typed, and free of this or that machine."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY, known_files
+
+from prophet_pipeline.imports import imported_files
 
 BIN = Path(sys.executable).parent
 
@@ -58,7 +61,9 @@ def test_rules_and_scripts_share_their_names_and_read_in_one_order():
                 continue
             assert directives == [name for name in order if name in directives or name not in optional], rule
             assert "environment=ENVIRONMENT," in body, rule
-            assert f'script="scripts/{shared.get(rule, rule)}.py"' in body, rule
+            script = shared.get(rule, rule)
+            assert f'script="scripts/{script}.py"' in body, rule
+            assert f'library=library("{script}")' in body, rule
 
 
 def test_the_library_is_pure():
@@ -73,6 +78,24 @@ def test_the_library_is_pure():
 def test_scripts_stay_short():
     too_long = {file.name: n for file in (REPOSITORY / "scripts").glob("*.py") if (n := len(file.read_text().splitlines())) > 200}
     assert too_long == {}
+
+
+def test_a_rule_depends_on_every_file_of_ours_that_its_script_imports():
+    """The list read off the text is what Python loads, and only imports inside of functions come on top."""
+    lazy = {"sweep_design_space": {"src/prophet_memory/compiled.py"}}
+    for script in sorted((REPOSITORY / "scripts").glob("*.py")):
+        probe = f"import runpy, sys; runpy.run_path({str(script)!r}, run_name='probe')"
+        said = "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('prophet_') and m.__file__), sep='\\n')"
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
+        command = [sys.executable, "-c", f"{probe}; {said}"]
+        done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+        loaded = (
+            {str(Path(line).relative_to(REPOSITORY)) for line in done.stdout.split()}
+            if script.stem != "export_environment"
+            else set()
+        )
+        listed = {str(Path(file).relative_to(REPOSITORY)) for file in imported_files(script, REPOSITORY / "src")}
+        assert listed - lazy.get(script.stem, set()) == loaded, script.name
 
 
 def test_jobs_import_only_what_they_use():

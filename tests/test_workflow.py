@@ -78,6 +78,9 @@ def test_an_edited_library_reruns_what_imports_it(built):
         rule for rule in ALL_AFTER_A_SHARD if "table" in rule
     } | {"prose_numbers"}
     assert set(touched(built, "src/prophet_pipeline/figures.py", "# edited\n")) == {f"figure{i}" for i in range(1, 8)}
+    assert touched(built, "src/prophet_memory/hf_config/decoders.py", "# edited\n") == {}, (
+        "no job imports the reader of config.json"
+    )
     assert set(touched(built, "requirements.lock", "# edited\n")) == ALL_AFTER_A_SHARD | {"describe_gpus"}
 
 

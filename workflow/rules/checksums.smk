@@ -4,9 +4,6 @@ localrules:
     design_space_checksums,
 
 
-CHECKSUMS_LIBRARY = expand(
-    "src/prophet_pipeline/{name}.py", name=["checksums", "command", "files"]
-) + ["src/prophet_memory/architecture.py"]
 COMMITTED = [
     path
     for path in rules.results.input
@@ -21,7 +18,7 @@ COMMITTED = [
 rule checksums:
     input:
         script="scripts/checksums.py",
-        library=CHECKSUMS_LIBRARY,
+        library=library("checksums"),
         environment=ENVIRONMENT,
         outputs=COMMITTED,
     output:
@@ -39,7 +36,7 @@ rule checksums:
 rule design_space_checksums:
     input:
         script="scripts/checksums.py",
-        library=CHECKSUMS_LIBRARY,
+        library=library("checksums"),
         environment=ENVIRONMENT,
         outputs=rules.design_space_doubling.output + rules.figure_design_space.output,
     output:

@@ -14,16 +14,12 @@ QUERIED = [
     f"{RESULTS}/mean_extension_by_model.csv",
     f"{RESULTS}/mean_extension_by_expert_count.csv",
 ]
-CLAIMS_LIBRARY = QUERY_EDGE + [
-    "src/prophet_pipeline/claims.py",
-    "src/prophet_memory/routing.py",
-]
 
 
 rule judge_claims:
     input:
         script="scripts/judge_claims.py",
-        library=CONFIG_EDGE + CLAIMS_LIBRARY,
+        library=library("judge_claims"),
         environment=ENVIRONMENT,
         ledger="config/claims.yaml",
         results=QUERIED,
@@ -40,7 +36,7 @@ rule judge_claims:
 rule claims_summary:
     input:
         script="scripts/claims_summary.py",
-        library=EDGE + CLAIMS_LIBRARY,
+        library=library("claims_summary"),
         environment=ENVIRONMENT,
         claims=f"{RESULTS}/claims.csv",
     output:

@@ -16,6 +16,7 @@ os.environ.update(
 
 from prophet_pipeline.command import run
 from prophet_pipeline.files import RECEIPTS_VARIABLE, check_writable
+from prophet_pipeline.imports import imported_files
 from prophet_pipeline.configuration import (
     check_settings,
     read_cluster,
@@ -68,21 +69,13 @@ GPU_CATALOGUE = f"{RESULTS}/gpu_catalogue.csv"
 
 run(lambda: check_writable(map(Path, (RESULTS, FIGURES, TABLES, "evaluation/reports"))))
 
-# Scripts import these: a change of the library, the edge or the environment reruns what depends on it.
-MODEL_LIBRARY = expand(
-    "src/prophet_memory/{name}.py",
-    name=sorted(glob_wildcards("src/prophet_memory/{name}.py").name),
-)
-EDGE = expand(
-    "src/prophet_pipeline/{name}.py", name=["command", "files", "tables"]
-) + expand("src/prophet_memory/{name}.py", name=["architecture", "axes"])
-QUERY_EDGE = [
-    "src/prophet_pipeline/queries.py",
-    "src/prophet_pipeline/text.py",
-]
-CONFIG_EDGE = EDGE + ["src/prophet_pipeline/configuration.py"]
 ENVIRONMENT = "requirements.lock"
 MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])
+
+
+def library(script):
+    """The files of the library and the edge that a script imports: a change of one reruns what depends on it."""
+    return imported_files(Path("scripts", f"{script}.py"), Path("src"))
 
 
 def compact_json(section):

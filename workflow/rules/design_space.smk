@@ -10,14 +10,6 @@ DESIGN = run(lambda: read_design_space(MODEL_NAMES, read_gpus()))
 DESIGN_RESULTS = "evaluation/memory_results/design_space"
 DESIGN_FIGURES = "evaluation/figures/design_space"
 DESIGN_MODELS = expand("config/models/{model}.yaml", model=DESIGN["models"])
-DESIGN_LIBRARY = (
-    MODEL_LIBRARY
-    + CONFIG_EDGE
-    + [
-        "src/prophet_pipeline/design_space.py",
-        "src/prophet_pipeline/shards.py",
-    ]
-)
 POINTS = f"{DESIGN_RESULTS}/points/shard={{shard}}/points"
 SHARD_NUMBERS = [f"{shard:04}" for shard in range(DESIGN["shards"])]
 
@@ -25,7 +17,7 @@ SHARD_NUMBERS = [f"{shard:04}" for shard in range(DESIGN["shards"])]
 rule sweep_design_space:
     input:
         script="scripts/sweep_design_space.py",
-        library=DESIGN_LIBRARY,
+        library=library("sweep_design_space"),
         environment=ENVIRONMENT,
         design=DESIGN_SPACE,
         gpus="config/gpus.yaml",
@@ -56,7 +48,7 @@ rule sweep_design_space:
 rule describe_design_space:
     input:
         script="scripts/describe_design_space.py",
-        library=DESIGN_LIBRARY,
+        library=library("describe_design_space"),
         environment=ENVIRONMENT,
         design=DESIGN_SPACE,
         gpus="config/gpus.yaml",
@@ -75,7 +67,7 @@ rule describe_design_space:
 rule design_space_doubling:
     input:
         script="scripts/design_space_doubling.py",
-        library=DESIGN_LIBRARY,
+        library=library("design_space_doubling"),
         environment=ENVIRONMENT,
         design=DESIGN_SPACE,
         gpus="config/gpus.yaml",
@@ -105,7 +97,7 @@ rule design_space_doubling:
 rule figure_design_space:
     input:
         script="scripts/figure_design_space.py",
-        library=FIGURE_LIBRARY + ["src/prophet_memory/routing.py"],
+        library=library("figure_design_space"),
         environment=ENVIRONMENT,
         by_load=rules.design_space_doubling.output.by_load,
         by_sparsity=rules.design_space_doubling.output.by_sparsity,

@@ -9,16 +9,10 @@ localrules:
     figure7_multi_gpu,
 
 
-FIGURE_LIBRARY = EDGE + [
-    "src/prophet_pipeline/figures.py",
-    "src/prophet_pipeline/text.py",
-]
-
-
 rule figure1_detailed_memory_breakdown:
     input:
         script="scripts/figure1_detailed_memory_breakdown.py",
-        library=FIGURE_LIBRARY + ["src/prophet_memory/residency.py"],
+        library=library("figure1_detailed_memory_breakdown"),
         environment=ENVIRONMENT,
         data=DATA,
         catalogue=CATALOGUE,
@@ -48,7 +42,7 @@ rule figure1_detailed_memory_breakdown:
 rule figure2_kv_extension_by_model:
     input:
         script="scripts/figure2_kv_extension_by_model.py",
-        library=FIGURE_LIBRARY,
+        library=library("figure2_kv_extension_by_model"),
         environment=ENVIRONMENT,
         reference=f"{RESULTS}/kv_extension_at_reference.csv",
         catalogue=CATALOGUE,
@@ -76,7 +70,7 @@ rule figure2_kv_extension_by_model:
 rule figure3_extension_vs_batch:
     input:
         script="scripts/figure3_extension_vs_batch.py",
-        library=FIGURE_LIBRARY,
+        library=library("figure3_extension_vs_batch"),
         environment=ENVIRONMENT,
         data=DATA,
         catalogue=CATALOGUE,
@@ -104,7 +98,7 @@ rule figure3_extension_vs_batch:
 rule figure4_savings_heatmap:
     input:
         script="scripts/figure4_savings_heatmap.py",
-        library=FIGURE_LIBRARY,
+        library=library("figure4_savings_heatmap"),
         environment=ENVIRONMENT,
         curves=f"{RESULTS}/expert_savings_curves.parquet",
         catalogue=CATALOGUE,
@@ -129,7 +123,7 @@ rule figure4_savings_heatmap:
 rule figure5_expert_count:
     input:
         script="scripts/figure5_expert_count.py",
-        library=FIGURE_LIBRARY,
+        library=library("figure5_expert_count"),
         environment=ENVIRONMENT,
         by_model=f"{RESULTS}/mean_extension_by_model.csv",
         by_experts=f"{RESULTS}/mean_extension_by_expert_count.csv",
@@ -154,7 +148,7 @@ rule figure5_expert_count:
 rule figure6_savings_vs_batch_by_experts:
     input:
         script="scripts/figure6_savings_vs_batch_by_experts.py",
-        library=FIGURE_LIBRARY,
+        library=library("figure6_savings_vs_batch_by_experts"),
         environment=ENVIRONMENT,
         catalogue=CATALOGUE,
         curves=f"{RESULTS}/expert_savings_curves.parquet",
@@ -179,7 +173,7 @@ rule figure6_savings_vs_batch_by_experts:
 rule figure7_multi_gpu:
     input:
         script="scripts/figure7_multi_gpu.py",
-        library=FIGURE_LIBRARY,
+        library=library("figure7_multi_gpu"),
         environment=ENVIRONMENT,
         smallest=f"{RESULTS}/smallest_gpu_counts.csv",
         catalogue=CATALOGUE,

@@ -9,7 +9,6 @@ ASKED = QUERIED + [
     f"{RESULTS}/kv_extension_at_reference.csv",
     f"{RESULTS}/claims_summary.csv",
 ]
-PROSE_LIBRARY = CONFIG_EDGE + QUERY_EDGE + ["src/prophet_pipeline/prose.py"]
 GUIDE = "evaluation/reports/batch_size_justification"
 PAPER_PDF = "paper/prophet-memory.pdf"
 
@@ -17,7 +16,7 @@ PAPER_PDF = "paper/prophet-memory.pdf"
 rule prose_numbers:
     input:
         script="scripts/prose_numbers.py",
-        library=PROSE_LIBRARY + ["src/prophet_pipeline/latex.py"],
+        library=library("prose_numbers"),
         environment=ENVIRONMENT,
         numbers="config/numbers.yaml",
         results=ASKED,
@@ -37,7 +36,7 @@ rule prose_numbers:
 rule batch_size_justification:
     input:
         script="scripts/batch_size_justification.py",
-        library=PROSE_LIBRARY,
+        library=library("batch_size_justification"),
         environment=ENVIRONMENT,
         numbers="config/numbers.yaml",
         template="workflow/templates/batch_size_justification.md.j2",
@@ -62,7 +61,7 @@ rule batch_size_justification:
 rule compile_paper:
     input:
         script="scripts/compile_paper.py",
-        library=EDGE,
+        library=library("compile_paper"),
         environment=ENVIRONMENT,
         sources=["paper/prophet-memory.tex", "paper/references.bib"],
         shown=rules.tables.input + rules.prose_numbers.output + rules.figures.input,

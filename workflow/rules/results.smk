@@ -15,7 +15,7 @@ localrules:
 rule describe_models:
     input:
         script="scripts/describe_models.py",
-        library=MODEL_LIBRARY + CONFIG_EDGE,
+        library=library("describe_models"),
         environment=ENVIRONMENT,
         models=MODEL_FILES,
     output:
@@ -36,7 +36,7 @@ rule describe_models:
 rule describe_gpus:
     input:
         script="scripts/describe_gpus.py",
-        library=CONFIG_EDGE,
+        library=library("describe_gpus"),
         environment=ENVIRONMENT,
         gpus="config/gpus.yaml",
     output:
@@ -54,7 +54,7 @@ rule describe_gpus:
 rule saturation_batches:
     input:
         script="scripts/saturation_batches.py",
-        library=MODEL_LIBRARY + EDGE,
+        library=library("saturation_batches"),
         environment=ENVIRONMENT,
         catalogue=CATALOGUE,
     output:
@@ -74,7 +74,7 @@ rule saturation_batches:
 rule expert_savings_curves:
     input:
         script="scripts/expert_savings_curves.py",
-        library=MODEL_LIBRARY + EDGE,
+        library=library("expert_savings_curves"),
         environment=ENVIRONMENT,
         catalogue=CATALOGUE,
     output:
@@ -95,7 +95,7 @@ rule expert_savings_curves:
 rule summary_statistics:
     input:
         script="scripts/summary_statistics.py",
-        library=EDGE,
+        library=library("summary_statistics"),
         environment=ENVIRONMENT,
         data=DATA,
     output:
@@ -117,7 +117,7 @@ rule summary_statistics:
 rule kv_extension_at_reference:
     input:
         script="scripts/kv_extension_at_reference.py",
-        library=EDGE,
+        library=library("kv_extension_at_reference"),
         environment=ENVIRONMENT,
         data=DATA,
     output:
@@ -137,7 +137,7 @@ rule kv_extension_at_reference:
 rule smallest_gpu_counts:
     input:
         script="scripts/smallest_gpu_counts.py",
-        library=MODEL_LIBRARY + EDGE,
+        library=library("smallest_gpu_counts"),
         environment=ENVIRONMENT,
         data=DATA,
     output:
@@ -155,7 +155,7 @@ rule smallest_gpu_counts:
 rule mean_extension_by_model:
     input:
         script="scripts/mean_extension.py",
-        library=MODEL_LIBRARY + EDGE,
+        library=library("mean_extension"),
         environment=ENVIRONMENT,
         data=DATA,
         catalogue=CATALOGUE,
@@ -173,7 +173,7 @@ rule mean_extension_by_model:
 rule mean_extension_by_expert_count:
     input:
         script="scripts/mean_extension.py",
-        library=MODEL_LIBRARY + EDGE,
+        library=library("mean_extension"),
         environment=ENVIRONMENT,
         data=DATA,
         catalogue=CATALOGUE,
@@ -191,7 +191,7 @@ rule mean_extension_by_expert_count:
 rule max_context:
     input:
         script="scripts/max_context.py",
-        library=EDGE,
+        library=library("max_context"),
         environment=ENVIRONMENT,
         data=DATA,
     output:

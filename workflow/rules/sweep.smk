@@ -7,16 +7,12 @@ SHARDS = f"{RESULTS}/shards"
 AXES = compact_json(
     {axis: values for axis, values in SWEEP.items() if axis != "models"}
 )
-SHARD_EDGE = EDGE + ["src/prophet_pipeline/shards.py"]
 
 
 rule sweep_model:
     input:
         script="scripts/sweep_model.py",
-        library=MODEL_LIBRARY
-        + CONFIG_EDGE
-        + SHARD_EDGE[-1:]
-        + ["src/prophet_pipeline/results.py"],
+        library=library("sweep_model"),
         environment=ENVIRONMENT,
         gpus="config/gpus.yaml",
         model="config/models/{model}.yaml",
@@ -44,7 +40,7 @@ rule sweep_model:
 rule join_shards:
     input:
         script="scripts/join_shards.py",
-        library=SHARD_EDGE,
+        library=library("join_shards"),
         environment=ENVIRONMENT,
         shards=expand(f"{SHARDS}/{{model}}.parquet", model=SWEEP["models"]),
         sidecars=expand(f"{SHARDS}/{{model}}.json", model=SWEEP["models"]),

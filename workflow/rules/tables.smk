@@ -11,13 +11,10 @@ localrules:
     table_claims_summary,
 
 
-TABLE_LIBRARY = EDGE + ["src/prophet_pipeline/latex.py", "src/prophet_pipeline/text.py"]
-
-
 rule table_model_catalogue:
     input:
         script="scripts/table_model_catalogue.py",
-        library=TABLE_LIBRARY,
+        library=library("table_model_catalogue"),
         environment=ENVIRONMENT,
         catalogue=CATALOGUE,
     output:
@@ -33,7 +30,7 @@ rule table_model_catalogue:
 rule table_saturation_thresholds:
     input:
         script="scripts/table_saturation_thresholds.py",
-        library=TABLE_LIBRARY,
+        library=library("table_saturation_thresholds"),
         environment=ENVIRONMENT,
         saturation=f"{RESULTS}/saturation_batches.csv",
     output:
@@ -52,7 +49,7 @@ rule table_saturation_thresholds:
 rule table_savings_by_batch:
     input:
         script="scripts/table_savings_by_batch.py",
-        library=TABLE_LIBRARY,
+        library=library("table_savings_by_batch"),
         environment=ENVIRONMENT,
         curves=f"{RESULTS}/expert_savings_curves.parquet",
         catalogue=CATALOGUE,
@@ -72,7 +69,7 @@ rule table_savings_by_batch:
 rule table_kv_extension:
     input:
         script="scripts/table_kv_extension.py",
-        library=TABLE_LIBRARY,
+        library=library("table_kv_extension"),
         environment=ENVIRONMENT,
         reference=f"{RESULTS}/kv_extension_at_reference.csv",
         catalogue=CATALOGUE,
@@ -95,7 +92,7 @@ rule table_kv_extension:
 rule table_extension_by_expert_count:
     input:
         script="scripts/table_extension_by_expert_count.py",
-        library=TABLE_LIBRARY,
+        library=library("table_extension_by_expert_count"),
         environment=ENVIRONMENT,
         by_experts=f"{RESULTS}/mean_extension_by_expert_count.csv",
     output:
@@ -114,7 +111,7 @@ rule table_extension_by_expert_count:
 rule table_summary_statistics:
     input:
         script="scripts/table_summary_statistics.py",
-        library=TABLE_LIBRARY,
+        library=library("table_summary_statistics"),
         environment=ENVIRONMENT,
         summary=f"{RESULTS}/summary_statistics.csv",
         catalogue=CATALOGUE,
@@ -136,7 +133,7 @@ rule table_summary_statistics:
 rule table_multi_gpu:
     input:
         script="scripts/table_multi_gpu.py",
-        library=TABLE_LIBRARY,
+        library=library("table_multi_gpu"),
         environment=ENVIRONMENT,
         smallest=f"{RESULTS}/smallest_gpu_counts.csv",
         catalogue=CATALOGUE,
@@ -161,7 +158,7 @@ rule table_multi_gpu:
 rule table_claims:
     input:
         script="scripts/table_claims.py",
-        library=TABLE_LIBRARY,
+        library=library("table_claims"),
         environment=ENVIRONMENT,
         claims=f"{RESULTS}/claims.csv",
     output:
@@ -177,7 +174,7 @@ rule table_claims:
 rule table_claims_summary:
     input:
         script="scripts/table_claims_summary.py",
-        library=TABLE_LIBRARY,
+        library=library("table_claims_summary"),
         environment=ENVIRONMENT,
         summary=f"{RESULTS}/claims_summary.csv",
     output:

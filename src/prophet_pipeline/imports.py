@@ -1,0 +1,59 @@
+"""Which files of the project a script imports, read off its text: what has to be newer than nothing that the script wrote.
+
+Imports are followed wherever they stand, in functions too, so that the list never lacks a file that a run may load.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]+)|import[ \t]+([\w.]+))", re.MULTILINE)
+
+
+def imported_files(script: Path, source: Path) -> list[str]:
+    """The files under `source` (the folder of the packages) that a script imports, directly or through others, sorted.
+
+    Args:
+        script: a Python file.
+        source: the folder `src`, as the paths shall begin.
+    """
+    found: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        for file in _direct(waiting.pop(), source):
+            if file not in found:
+                found.add(file)
+                waiting.append(file)
+    return sorted(map(str, found))
+
+
+@cache
+def _direct(file: Path, source: Path) -> tuple[Path, ...]:
+    names = [name for match in IMPORT.finditer(file.read_text(encoding="utf-8")) for name in _modules(match)]
+    return tuple(dict.fromkeys(path for name in names for path in _files(name, source)))
+
+
+def _modules(match: re.Match[str]) -> Iterator[str]:
+    """The dotted names that an import may load: the module, and each name in it that may be a module itself."""
+    module, names, plain = match.groups()
+    yield module or plain
+    for name in re.findall(r"\w+", re.sub(r"#.*| as \w+", "", names or "")):
+        yield f"{module}.{name}"
+
+
+def _files(name: str, source: Path) -> Iterator[Path]:
+    """The file of a module and those of the packages around it; nothing for other people's modules."""
+    parts = name.split(".")
+    for depth in range(1, len(parts) + 1):
+        place = source.joinpath(*parts[:depth])
+        for file in (place / "__init__.py", place.with_suffix(".py")):
+            if _is_file(file):
+                yield file
+
+
+@cache
+def _is_file(file: Path) -> bool:
+    return file.is_file()
