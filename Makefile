@@ -1,6 +1,6 @@
 # make paper   build the environment and regenerate every result, figure and table
 # make verify  check the outputs, then print every claim of the source document with what was computed for it (REASONS=1: and why
-#              it fails); exit 1 if an output is not what the workflow wrote or a claim that held no longer does
+#              it fails); fails if an output is not what the workflow wrote or a claim that held no longer does
 # make pdf     compile the paper (needs LaTeX)
 # make design-space  sweep some 59 million configurations and draw where Prophet at least doubles the KV capacity
 # make unlock  clear the lock that a killed run left
@@ -23,10 +23,17 @@ SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/$(PROFILE) $(if $(FORCE
 .PHONY: paper verify pdf design-space ready unlock scale test lint lock bench report clean always
 .DEFAULT_GOAL := paper
 
+DESIGN_SUMS := evaluation/memory_results/design_space/SHA256SUMS
+ALONE = test -z "$$(ls .snakemake/locks 2>/dev/null)" || { echo ".snakemake/locks: another run works here, or one was killed;" \
+    "allowed: one run at a time: wait for it, or after a kill run make unlock" >&2; exit 2; }
+
 paper: ready
 	$(SNAKEMAKE)
 
 verify: paper
+	@$(BIN)/python scripts/verify_outputs.py --whole evaluation/SHA256SUMS
+	@$(BIN)/python scripts/verify_outputs.py --whole $(DESIGN_SUMS) --remedy "make design-space FORCE=1"
+	@$(BIN)/python scripts/verify_outputs.py --whole evaluation/benchmarks/SHA256SUMS --remedy "make bench, or git checkout,"
 	@$(BIN)/python scripts/verify_claims.py --claims evaluation/memory_results/prophet_kv_extension/claims.csv \
 	    $(if $(REASONS),--reasons)
 
@@ -36,14 +43,15 @@ pdf: ready
 
 # What would make a run go wrong is said before it begins: another run's lock, and outputs that are not what the workflow wrote.
 ready: $(STAMP)
-	@test -z "$$(ls .snakemake/locks 2>/dev/null)" || { echo ".snakemake/locks: another run works here, or one was killed;" \
-	    "allowed: one run at a time: wait for it, or after a kill run make unlock" >&2; exit 2; }
-	@$(if $(FORCE),,$(BIN)/python scripts/verify_outputs.py)
+	@$(ALONE)
+	@$(if $(FORCE),,$(BIN)/python scripts/verify_outputs.py evaluation/SHA256SUMS)
 
 unlock: $(STAMP)
 	$(BIN)/snakemake --unlock --quiet all
 
-design-space: ready
+design-space: $(STAMP)
+	@$(ALONE)
+	@$(if $(FORCE),,$(BIN)/python scripts/verify_outputs.py $(DESIGN_SUMS) --remedy "make design-space FORCE=1")
 	@$(BIN)/python scripts/watch_design_space.py config/models/*.yaml --design config/design_space.yaml \
 	    --points evaluation/memory_results/design_space/points --reports logs/sweep_design_space \
 	    --command $(SNAKEMAKE) design_space --quiet host reason rules progress
@@ -66,7 +74,7 @@ lint: $(STAMP)
 bench: $(STAMP) $(VENV)/prophet-scale
 	for name in kernel scaling pipeline calculators schedule draw plan; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/python scripts/checksums.py $(filter-out %/SHA256SUMS,$(wildcard evaluation/benchmarks/*)) \
-	    --output evaluation/benchmarks/SHA256SUMS
+	    --receipts .snakemake/receipts --output evaluation/benchmarks/SHA256SUMS
 
 report: $(STAMP)
 	$(SNAKEMAKE) --report report.html

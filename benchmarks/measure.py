@@ -16,6 +16,7 @@ FOLDER = REPOSITORY / "evaluation" / "benchmarks"
 KIBIBYTES_PER_MEBIBYTE = 1024
 SINGLE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
 os.environ.update(SINGLE_THREAD)  # before numpy or polars is imported
+os.environ.setdefault("PROPHET_RECEIPTS", str(REPOSITORY / ".snakemake" / "receipts"))  # as the workflow's jobs leave them
 
 
 def best_s(run: Callable[[], object], repeat: int) -> float:

@@ -5,6 +5,8 @@ interpreter, a moved checkout and a missing package are noticed, and it is built
 the project's is installed, so it imports the standard library only.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import json
@@ -35,13 +37,11 @@ def sources(locks: list[Path]) -> dict[str, str]:
     return {str(file): digest(REPOSITORY / file) for file in files}
 
 
-def packages(venv: Path) -> list[str]:
-    """What stands in the environment's folder of packages; versions are the locks' concern."""
-    folders = venv.glob("lib/python*/site-packages")
-    names = {
-        entry.name for folder in folders for entry in folder.iterdir() if not entry.name.endswith((".dist-info", ".pth", ".so"))
-    }
-    return sorted(names - {"__pycache__"})
+def packages(venv: Path) -> dict[str, int]:
+    """What stands in the environment's folder of packages, each with how many entries it has; versions are the locks' concern."""
+    entries = [entry for folder in venv.glob("lib/python*/site-packages") for entry in folder.iterdir()]
+    named = [entry for entry in entries if entry.suffix not in {".dist-info", ".pth"} and "__mypyc" not in entry.name]
+    return {e.name: sum(inside.name != "__pycache__" for inside in os.scandir(e)) if e.is_dir() else 1 for e in sorted(named)}
 
 
 def interpreter(venv: Path) -> str:
@@ -51,6 +51,15 @@ def interpreter(venv: Path) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - our own
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+def starts(venv: Path) -> bool:
+    """Whether the programs of the environment name an interpreter that is there."""
+    program = venv / "bin" / "snakemake"
+    if not program.is_file():
+        return False
+    line = program.read_bytes().splitlines()[0].decode(errors="replace")
+    return not line.startswith("#!/") or Path(line[2:].split()[0]).exists()
 
 
 def record(venv: Path, locks: list[Path]) -> dict[str, object]:
@@ -71,16 +80,18 @@ def why_not_whole(stamp: Path, locks: list[Path], *, this_python: bool) -> str:
         return f"{venv} is not finished" if venv.exists() else "there is none"
     try:
         built = dict(json.loads(stamp.read_text(encoding="utf-8")))
-        missing = sorted(set(built["packages"]) - set(packages(venv)))
+        there = packages(venv)
+        missing = sorted(name for name, entries in built["packages"].items() if there.get(name, 0) < entries)
         told = {
             "the checkout has moved": built["folder"] != str(venv.resolve()),
             "its interpreter is gone or another": not built["python"] or built["python"] != interpreter(venv),
             f"PYTHON is {sys.version.split()[0]} of {sys.base_prefix}": this_python
             and (built["python"], built["base"]) != (sys.version.split()[0], sys.base_prefix),
+            "its programs do not start": not starts(venv),
             "the locks have changed": built["sources"] != sources(locks),
-            f"{', '.join(missing[:3])} is missing there": bool(missing),
+            f"{', '.join(missing[:3])} is missing or not whole there": bool(missing),
         }
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"{stamp} is not readable"
     return next((reason for reason, holds in told.items() if holds), "")
 
@@ -141,10 +152,10 @@ def run_with_progress(command: list[str], environment: dict[str, str]) -> int:
 
 def build(stamp: Path, locks: list[Path], *, extend: bool = False, this_python: bool = False) -> None:
     """Run the commands where they are needed; the stamp marks the environment as complete, so it is written last."""
-    check_python()
     reason = "" if extend else why_not_whole(stamp, locks, this_python=this_python)
     if not (reason or extend):
         return
+    check_python()
     check_venv()
     venv = stamp.parent
     tool = "uv" if shutil.which("uv") else "pip"

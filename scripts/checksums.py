@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from prophet_pipeline.checksums import differences, lines_of, written_by_jobs
+from prophet_pipeline.checksums import lines_of, not_written_here, read_sums
 from prophet_pipeline.command import run
-from prophet_pipeline.files import sha256, write_text
+from prophet_pipeline.files import REMEDY, write_text
 
 
 def main() -> None:
@@ -18,12 +18,13 @@ def main() -> None:
     parser.add_argument(
         "--receipts", type=Path, help="folder in which jobs left the digest of what they wrote; default: unchecked"
     )
-    parser.add_argument("--output", type=Path, required=True, help="SHA256SUMS")
+    parser.add_argument("--output", type=Path, required=True, help="SHA256SUMS; what it says stands in for missing receipts")
     args = parser.parse_args()
-    if args.receipts is not None and (wrong := list(differences(written_by_jobs(args.outputs, args.receipts)))):
-        print(*wrong, sep="\n", file=sys.stderr)
+    known = read_sums(args.output) if args.output.is_file() else {}
+    if args.receipts is not None and (wrong := list(not_written_here(args.outputs, args.receipts, known))):
+        print(*wrong, f"{len(wrong)} outputs are not what jobs wrote: {REMEDY}", sep="\n", file=sys.stderr)
         sys.exit(1)
-    write_text(args.output, lines_of({file: sha256(file) for file in args.outputs}))
+    write_text(args.output, lines_of(args.output, args.outputs))
 
 
 if __name__ == "__main__":

@@ -168,6 +168,8 @@ WRONG_QUERIES = [
     ({"value": "name", "statistic": "mean"}, "value", "whose value is a number"),
     ({"value": "name || 1"}, "value", "an expression"),
     ({"value": "(", "statistic": "sum"}, "value", "an expression of"),
+    ({"value": "columns('^nosuch.*$')"}, "value", "one expression"),
+    ({"value": "greatest()"}, "value", "an expression of"),
 ]
 
 

@@ -156,7 +156,8 @@ WRONG = [
         ("plan", "--model", "mixtral-8x7b", "--gpu", "b200", "--n-gpus", "4", "--tp", "3"),
         r"--tp: 3; allowed: 1, 2, 4 \(for 4 GPUs",
     ),
-    (("plan", "--nosuch"), "--nosuch"),
+    (("plan", "--nosuch"), "--nosuch: no such option; allowed: "),
+    (("sweep", "--models", "dbrx, ,grok-1", "--gpus", "all", "--out", "x.csv"), '--models: "dbrx, ,grok-1"; allowed: words'),
     (("explain", "nosuch"), "model: .*allowed"),
     (("explain",), "allowed"),
     (("nosuch",), "command: nosuch; allowed: plan, models"),
@@ -275,6 +276,33 @@ def test_a_format_that_is_not_understood_is_refused_until_another_is_named(tmp_p
     assert "NVFP4" in refused("import-config", file, "--dry-run")
     assert call("import-config", file, "--dry-run", "--weights", "int4", "--name", "mine").returncode == 0
     assert call("explain", file).returncode == 0, "counts do not depend on how weights are stored"
+
+
+def test_a_config_that_does_not_say_how_it_is_stored_is_taken_as_bf16_and_says_so(tmp_path: Path):
+    file = config_file(tmp_path, GPT_OSS)
+    assert 'dtype "bfloat16"' in call("plan", "--model", file, "--gpu", "b200", "--weights", "native").stderr
+    stated = config_file(tmp_path, GPT_OSS | {"torch_dtype": "bfloat16"})
+    assert "dtype" not in call("plan", "--model", stated, "--gpu", "b200").stderr
+
+
+def test_models_are_called_after_their_folder_or_their_own_file(tmp_path: Path):
+    named = tmp_path / "mine.json"
+    config_file(tmp_path, GPT_OSS).rename(named)
+    assert json.loads(call("explain", named, "--json").stdout)["model"] == "mine"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/mine.json").write_bytes(named.read_bytes())
+    line = refused(
+        "sweep",
+        "--models",
+        f"{named},{tmp_path}/other/mine.json",
+        "--gpus",
+        "b200",
+        "--precisions",
+        "bf16",
+        "--out",
+        tmp_path / "x.csv",
+    )
+    assert re.match(r"--models: .*/other/mine.json; allowed: each model once, and .*/mine.json is called mine, too", line)
 
 
 def test_infinities_that_do_no_harm_are_read(tmp_path: Path):

@@ -57,6 +57,8 @@ WRONG = [
     (GPUS, "a100-80gb:\n", "null:\n", ["line", "the key None is not text"]),
     (MODEL, "mixers:\n", "mixers:\n  7: {kind: attention}\n", ["line", "the key 7 is not text"]),
     (MODEL, "name: Mixtral-8x7B", "name: &again [*again]", ["line", "an alias, *again"]),
+    (MODEL, "name: Mixtral-8x7B", "name: !!timestamp x", ["line", "a tag, "]),
+    (GPUS, "pcie_generation: 4", "pcie_generation: !!bool x", ["line", "a tag, "]),
     (MODEL, "name: Mixtral-8x7B", 'name: ["[red]", "\\n"]', ["name", "allowed: string"]),
 ]
 

@@ -85,7 +85,7 @@ def test_a_python_without_venv_gets_a_line_that_says_what_to_install(tmp_path):
 
 def test_an_old_python_gets_a_line_that_says_what_is_needed(tmp_path):
     (tmp_path / "old.py").write_text(
-        "import sys, runpy\nsys.version_info = (3, 9, 0)\nsys.argv = ['x']\n"
+        f"import sys, runpy\nsys.version_info = (3, 9, 0)\nsys.argv = ['x', '--stamp', {str(tmp_path / 'v' / 's')!r}]\n"
         f"runpy.run_path({str(BUILD)!r}, run_name='__main__')\n",
         encoding="utf-8",
     )

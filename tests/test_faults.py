@@ -1,5 +1,6 @@
 """After any fault the next run completes or fails loudly, and what no job wrote is never taken for a result."""
 
+import hashlib
 import json
 import os
 import re
@@ -14,16 +15,17 @@ import polars as pl
 import pytest
 from conftest import GENERATED, REPOSITORY, RESULTS, committed, known_files, small_project, snakemake
 
-from prophet_pipeline.checksums import SUMS, read_sums
+from prophet_pipeline.checksums import read_sums
 
+SUMS = "SHA256SUMS"
 LIMIT_BYTES = 2 * 10**6
-VERIFY = [sys.executable, str(REPOSITORY / "scripts/verify_outputs.py")]
+VERIFY = [sys.executable, str(REPOSITORY / "scripts/verify_outputs.py"), f"evaluation/{SUMS}"]
 SHARD = RESULTS / "shards/mixtral-8x7b.parquet"
 BUILD = runpy.run_path(str(REPOSITORY / "scripts/build_environment.py"), run_name="imported")
 
 
-def verified(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(VERIFY, cwd=folder, capture_output=True, text=True, check=False)
+def verified(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*VERIFY, *more], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def run_anew(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -77,7 +79,7 @@ def test_missing_results_are_written_again(own: Path):
 
 def test_a_killed_join_is_taken_up_and_what_was_made_before_is_not_taken_for_it(own: Path):
     """The shards are those of new settings, the join was killed, everything downstream is newer than the shards."""
-    old = Path(shutil.copytree(own / "evaluation", own.parent / "old"))
+    old = Path(shutil.copytree(own / "evaluation", own.parent / "old", ignore=shutil.ignore_patterns("shards")))
     config = own / "config/config.yaml"
     config.write_text(
         config.read_text(encoding="utf-8").replace("usable_fraction: 1.0", "usable_fraction: 0.9"), encoding="utf-8"
@@ -95,11 +97,24 @@ def test_a_killed_join_is_taken_up_and_what_was_made_before_is_not_taken_for_it(
         (own / RESULTS / name).read_bytes() != (old / RESULTS.relative_to("evaluation") / name).read_bytes() for name in names
     )
     assert verified(own).returncode == 0
-    # Old outputs put back together with their checksums, under a config that has moved on: nothing else would notice.
+    # Old outputs put back together with their checksums, as git does, under a config that has moved on: they are made again.
+    new = {name: (own / RESULTS / name).read_bytes() for name in names}
     shutil.copytree(old, own / "evaluation", dirs_exist_ok=True)
-    done = verified(own)
-    assert done.returncode == 1
-    assert "prophet_kv_extension_data.parquet: sha256: " in done.stderr
+    assert verified(own).returncode == 0
+    assert snakemake(own).returncode == 0
+    assert new == {name: (own / RESULTS / name).read_bytes() for name in names}
+
+
+def test_a_checkout_in_which_all_files_are_equally_old_is_made_again(own: Path):
+    """A ZIP, a tarball, an image: results are no older than what they are made from, and no job of this place wrote them."""
+    shutil.rmtree(own / ".snakemake")
+    before = {path: path.read_bytes() for path in (own / RESULTS).glob("*.csv")}
+    for path in own.rglob("*"):
+        os.utime(path, (10**9, 10**9))
+    done = snakemake(own)
+    assert done.returncode == 0, done.stderr
+    assert before == {path: path.read_bytes() for path in before}
+    assert len(list((own / ".snakemake/receipts").rglob("*.sha256"))) > 40
 
 
 def test_a_truncated_shard_fails_until_it_is_gone_and_then_completes(own: Path):
@@ -125,14 +140,26 @@ def test_edits_by_hand_are_named_and_never_enter_the_checksums(own: Path):
     done = verified(own)
     assert done.returncode == 1
     named = [line.partition(": sha256: ")[0] for line in done.stderr.splitlines()]
-    assert named == sorted(str(file.relative_to(own)) for file in (figure, table, claims))
+    assert named[:-1] == sorted(str(file.relative_to(own)) for file in (figure, table, claims))
+    assert named[-1] == "3 outputs are not what the workflow wrote; make paper FORCE=1 writes them again"
     run = snakemake(own)
     assert run.returncode != 0
-    assert f"{claims.relative_to(own)}: sha256: " in run.stdout + run.stderr
-    assert not (own / "evaluation" / SUMS).exists(), "checksums of what no job wrote"
+    assert f"{claims.relative_to(own)}: sha256: not what its job wrote" in run.stdout + run.stderr, "nothing is made of an edit"
+    sums = {str(name): digest for name, digest in read_sums(own / "evaluation" / SUMS).items()}
+    assert all(sums[str(file.relative_to(own))] == hashlib.sha256(content).hexdigest() for file, content in before.items())
     assert run_anew(own).returncode == 0
-    assert verified(own).returncode == 0
+    assert verified(own, "--whole").returncode == 0
     assert before == {file: file.read_bytes() for file in before}
+
+
+def test_an_edited_leaf_never_enters_the_checksums(own: Path):
+    """Nothing reads a picture but the job that makes the list."""
+    figure = next((own / "evaluation/figures").rglob("figure3*.png"))
+    edit(figure, figure.read_bytes()[:1000], keep_time=False)
+    done = snakemake(own)
+    assert done.returncode != 0
+    assert f"{figure.relative_to(own)}: sha256: " in done.stdout + done.stderr
+    assert not (own / "evaluation" / SUMS).exists()
 
 
 def test_a_fresh_clone_is_checked_by_what_is_committed(own: Path):
@@ -140,8 +167,11 @@ def test_a_fresh_clone_is_checked_by_what_is_committed(own: Path):
     assert verified(own).returncode == 0
     edit(own / "paper_tables/numbers.tex", b"", keep_time=True)
     done = verified(own)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 2)
     assert done.stderr.startswith("paper_tables/numbers.tex: sha256: ")
+    (own / "paper_tables/numbers.tex").unlink()
+    assert verified(own).returncode == 0, "the next run writes it"
+    assert "paper_tables/numbers.tex: file: missing" in verified(own, "--whole").stderr
 
 
 def test_everything_committed_has_a_checksum_that_holds():
@@ -174,7 +204,7 @@ def test_a_lock_is_met_with_one_line_and_unlocked_by_make(own: Path):
     (locks / "0.output.lock").write_text("evaluation/SHA256SUMS\n", encoding="utf-8")
     done = make(own, "paper")
     assert done.returncode != 0
-    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make:")]
+    (line,) = [line for line in done.stderr.splitlines() if not re.match(r"make(\[\d+\])?:", line)]
     assert line.startswith(".snakemake/locks: ")
     assert "make unlock" in line
     assert make(own, "unlock").returncode == 0
@@ -216,6 +246,8 @@ def environment(tmp_path: Path) -> Path:
     venv.create(folder, with_pip=False, symlinks=True)
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "numpy").mkdir()
+    (packages / "numpy/core.py").touch()
+    (folder / "bin/snakemake").write_text(f"#!{sys.executable}\n", encoding="utf-8")
     stamp = folder / "prophet-environment"
     stamp.write_text(json.dumps(BUILD["record"](folder, [Path("requirements.lock")])), encoding="utf-8")
     return stamp
@@ -233,8 +265,15 @@ def test_a_broken_environment_is_built_anew_and_says_why(environment: Path, tmp_
     assert "locks have changed" in why_not(environment, lock="profiles/slurm/requirements.lock")
     (packages,) = environment.parent.glob("lib/python*/site-packages")
     (packages / "numpy").rename(packages / "numpie")
-    assert "numpy is missing" in why_not(environment)
+    assert "numpy is missing or not whole" in why_not(environment)
     (packages / "numpie").rename(packages / "numpy")
+    (packages / "numpy/core.py").unlink()
+    assert "numpy is missing or not whole" in why_not(environment)
+    (packages / "numpy/core.py").touch()
+    program = environment.parent / "bin/snakemake"
+    program.write_text("#!/nowhere/python3\n", encoding="utf-8")
+    assert "do not start" in why_not(environment)
+    program.write_text(f"#!{sys.executable}\n", encoding="utf-8")
     with monkeypatch.context() as other:
         other.setattr(sys, "base_prefix", "/elsewhere")
         assert "PYTHON is" in why_not(environment, this_python=True)

@@ -301,6 +301,14 @@ def test_the_published_precision_is_read_from_the_config(config: dict, expected:
         ({"quantization_config": "fp8"}, None, "quantization_config: 'fp8'; allowed: a mapping"),
         ({"dtype": "float8_e4m3fn"}, None, "dtype: 'float8_e4m3fn'"),
         ({}, MODELOPT, "hf_quant_config.json: quantization: .*NVFP4"),
+        ({}, MODELOPT["quantization"], "hf_quant_config.json: quantization: .*NVFP4"),
+        ({}, {"quantization": None}, "hf_quant_config.json: quantization: "),
+        ({}, {"quantization": [1]}, "allowed: a mapping"),
+        (
+            {"quantization_config": {"quant_method": "fp8", "modules_to_not_convert": ["lm_head", "model.layers.0.mlp.experts"]}},
+            None,
+            "quantization_config.modules_to_not_convert: .*routed experts",
+        ),
         (
             {"quantization_config": {"quant_method": "fp8"}, "text_config": {"quantization_config": {"quant_method": "mxfp4"}}},
             None,

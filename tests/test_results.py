@@ -1,5 +1,7 @@
 """The committed results against the results contract, read and averaged again by pandas."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,8 +62,8 @@ def test_extension_is_the_ratio_of_capacities(data: pd.DataFrame):
     assert prophet.loc[newly, "kv_capacity_tokens"].notna().all()
 
 
-def test_csv_and_parquet_hold_the_same(data: pd.DataFrame):
-    text = pd.read_csv(FOLDER / "prophet_kv_extension_data.csv", low_memory=False)
+def test_csv_and_parquet_hold_the_same(data: pd.DataFrame, built: Path):
+    text = pd.read_csv(built / RESULTS / "prophet_kv_extension_data.csv", low_memory=False)
     assert list(text.columns) == list(data.columns)
     for name in data.columns:
         left, right = text[name], data[name]

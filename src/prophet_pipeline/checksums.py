@@ -1,23 +1,28 @@
 """What the workflow wrote, held against what is there: outputs that were edited, swapped or cut short are named.
 
-A job's receipt (`files.replacing`) says what it wrote here. Where there is none, as in a clone, the committed SHA256SUMS do.
+A job's receipt (`files.replacing`) says what it wrote here, the committed SHA256SUMS what was written where it comes from. An
+output that agrees with its receipt is ours. One that agrees only with the list came with a clone or a pull: it is made again.
+One that agrees with neither was edited.
 """
 
 from __future__ import annotations
 
+import base64
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.files import receipt_of, sha256
+from prophet_pipeline.files import listed_digests, receipt_digest, sha256
 
-SUMS = "SHA256SUMS"
-REMEDY = "make paper FORCE=1 (or design-space) writes it again"
+SHOWN_DIGITS = 12
+AGED_NS = 10**9  # a second after the epoch: Snakemake takes the epoch itself for no time at all
 
 
-def lines_of(digests: Mapping[Path, str]) -> str:
-    """The text of SHA256SUMS, as `sha256sum --check` reads it from the folder of the checkout."""
-    return "".join(f"{digests[file]}  {file}\n" for file in sorted(digests))
+def lines_of(sums: Path, files: Iterable[Path]) -> str:
+    """The text of a SHA256SUMS, as `sha256sum --check` reads it from the folder of the checkout, which holds `evaluation`."""
+    root = next((folder.parent for folder in sums.parents if folder.name == "evaluation"), Path())
+    return "".join(f"{sha256(file)}  {file.relative_to(root)}\n" for file in sorted(files))
 
 
 def read_sums(file: Path) -> dict[Path, str]:
@@ -26,47 +31,56 @@ def read_sums(file: Path) -> dict[Path, str]:
     Raises:
         ConfigurationError: for a line that is not a digest and a name.
     """
-    found = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        digest, _, name = line.partition("  ")
-        if not name:
-            raise ConfigurationError(f"{file}: line {number}: {line}; allowed: a SHA-256, two spaces and a file; {REMEDY}")
-        found[Path(name)] = digest
-    return found
+    try:
+        return listed_digests(file)
+    except ValueError as problem:
+        raise ConfigurationError(f"{file}: line {problem}; allowed: a SHA-256, two spaces and a file") from None
 
 
-def read_receipt(file: Path, receipts: Path) -> str | None:
-    """The digest of what a job last wrote to a file; None where no job of this checkout did."""
-    receipt = receipt_of(file, receipts)
-    return receipt.read_text(encoding="ascii", errors="replace").strip() if receipt.is_file() else None
+def differences(sums: Path, receipts: Path, *, whole: bool) -> Iterator[str]:
+    """One line for each file of a list that is neither what a job wrote here nor what the list says.
 
-
-def recorded(evaluation: Path, receipts: Path) -> dict[Path, str | None]:
-    """Every output that a SHA256SUMS names, and the list itself, with what was written: the receipt, or else what the list says.
-
-    An output that no list names is held against its receipt when the list is made.
+    A file that is missing is one only where the outputs have to be `whole`: the next run makes it.
     """
-    found: dict[Path, str | None] = {}
-    for sums in sorted(evaluation.rglob(SUMS)):
-        digests = read_sums(sums)
-        found |= {file: read_receipt(file, receipts) or digest for file, digest in digests.items()}
-        if (own := read_receipt(sums, receipts)) is not None:
-            found[sums] = own
-    return found
-
-
-def differences(written: Mapping[Path, str | None]) -> Iterator[str]:
-    """One line for each file that holds something else than was written; a missing file is none, for the next run makes it."""
-    for file, digest in sorted(written.items()):
+    if not sums.is_file():
+        if whole:
+            yield f"{sums}: file: missing; allowed: the checksums of its outputs"
+        return
+    for file, listed in sorted(read_sums(sums).items()):
+        written = receipt_digest(file, receipts) or listed
         if not file.is_file():
+            if whole:
+                yield f"{file}: file: missing; allowed: what the workflow wrote"
+        elif (found := sha256(file)) not in {written, listed}:
+            yield _edited(file, found, written)
+
+
+def _edited(file: Path, found: str, written: str | None) -> str:
+    said = f"{written[:SHOWN_DIGITS]}..., as the workflow wrote it" if written else "what a job of this checkout wrote"
+    return f"{file}: sha256: {found[:SHOWN_DIGITS]}...; allowed: {said}"
+
+
+def not_written_here(files: Iterable[Path], receipts: Path, known: Mapping[Path, str]) -> Iterator[str]:
+    """One line for each file that is not what a job wrote; `known` stands in where no job left a receipt."""
+    for file in sorted(files):
+        written = receipt_digest(file, receipts) or known.get(file)
+        if (found := sha256(file)) != written:
+            yield _edited(file, found, written)
+
+
+def age_foreign(files: Iterable[Path], sums: Iterable[Path], receipts: Path, metadata: Path) -> None:
+    """Make outputs that came from elsewhere older than everything, so that the run that begins makes them again.
+
+    Those are outputs without a receipt, and outputs that agree with a SHA256SUMS and not with their receipt. Snakemake's record
+    of them in `metadata` goes, too: by it an input that has not changed would excuse an old output.
+    """
+    listed: dict[Path, str] = {}
+    for file in sums:
+        listed |= read_sums(file) if file.is_file() else {}
+    for file in files:
+        if not file.is_file() or file.stat().st_mtime_ns == AGED_NS:
             continue
-        found = sha256(file)
-        if digest is None:
-            yield f"{file}: sha256: {found}; allowed: what a job of this checkout wrote, and no record of one is there; {REMEDY}"
-        elif found != digest:
-            yield f"{file}: sha256: {found}; allowed: {digest}, as the workflow wrote it; {REMEDY}"
-
-
-def written_by_jobs(files: Iterable[Path], receipts: Path) -> dict[Path, str | None]:
-    """The receipts of some files."""
-    return {file: read_receipt(file, receipts) for file in files}
+        written, found = receipt_digest(file, receipts), sha256(file)
+        if written is None or (found != written and found == listed.get(file)):
+            os.utime(file, ns=(AGED_NS, AGED_NS))
+            (metadata / base64.urlsafe_b64encode(str(file).encode()).decode()).unlink(missing_ok=True)

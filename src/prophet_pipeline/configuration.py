@@ -69,11 +69,13 @@ def _finite_float(loader: _StrictLoader, node: yaml.ScalarNode) -> float:
     return value
 
 
-def _refuse_aliases(text: str) -> None:
-    """An alias can make a document that has no end, or one of a few lines that unfolds to gigabytes; none of ours needs one."""
+def _refuse_aliases_and_tags(text: str) -> None:
+    """An alias can make a document without end, or a few lines unfold to gigabytes; a tag forces a kind on a value."""
     for token in yaml.scan(text, Loader=_Loader):
         if isinstance(token, yaml.AliasToken):
             raise yaml.constructor.ConstructorError(None, None, f"an alias, *{token.value}", token.start_mark)
+        if isinstance(token, yaml.TagToken):
+            raise yaml.constructor.ConstructorError(None, None, f"a tag, {''.join(filter(None, token.value))}", token.start_mark)
 
 
 _StrictLoader.add_constructor("tag:yaml.org,2002:float", _finite_float)
@@ -84,8 +86,8 @@ def read_yaml(file: Path) -> Any:
     """The document in a YAML file."""
     try:
         text = file.read_text(encoding="utf-8")
-        if "*" in text:
-            _refuse_aliases(text)
+        if "*" in text or "!" in text:
+            _refuse_aliases_and_tags(text)
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise error(file, "file", "missing", "an existing YAML file") from None
@@ -96,7 +98,7 @@ def read_yaml(file: Path) -> Any:
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
-        raise error(file, where, problem.problem, "valid YAML with text as keys, each once, and without aliases") from None
+        raise error(file, where, problem.problem, "valid YAML with text as keys, each once, without aliases and tags") from None
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise error(file, "file", str(problem).splitlines()[0], "valid YAML") from None
 
@@ -104,7 +106,8 @@ def read_yaml(file: Path) -> Any:
 def _special_float(mapping: dict[str, Any]) -> object:
     """What transformers writes for a float that JSON does not have, as that float."""
     word = mapping.get("__float__")
-    return float(word) if len(mapping) == 1 and word in {"Infinity", "-Infinity", "NaN"} else mapping
+    special = len(mapping) == 1 and isinstance(word, str) and word in {"Infinity", "-Infinity", "NaN"}
+    return float(str(word)) if special else mapping
 
 
 def read_json(file: Path) -> dict[str, Any]:

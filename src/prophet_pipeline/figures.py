@@ -6,6 +6,7 @@ and are told apart in grey by dash, marker or hatch.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -106,8 +107,11 @@ def save(figure: Figure, paths: Iterable[Path]) -> None:
     figure.draw_without_rendering()  # solve the layout once, for all formats
     figure.set_layout_engine("none")
     for path in paths:
+        # Drawn in memory: the PDF writer hides a full disk behind an error of its own.
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=path.suffix[1:], dpi=PNG_DOTS_PER_INCH, metadata=unnamed[path.suffix])
         with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=PNG_DOTS_PER_INCH, metadata=unnamed[path.suffix])
+            temporary.write_bytes(drawn.getvalue())
 
 
 def log2_batches(axes: Axes, batch_sizes: Sequence[int]) -> None:

@@ -19,6 +19,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FLOAT_DECIMALS = 9
 # The workflow names here the folder of the receipts. Unset, as for a script that is run by hand, none is left.
 RECEIPTS_VARIABLE = "PROPHET_RECEIPTS"
+RECEIPTS = ".snakemake/receipts"
+REMEDY = "make paper FORCE=1 writes all of them again (the design space: make design-space FORCE=1)"
 
 
 @contextmanager
@@ -93,6 +95,36 @@ def _leave_receipt(path: Path, written: Path) -> None:
 def receipt_of(path: Path, folder: Path) -> Path:
     """Where the receipt of an output stands."""
     return folder / f"{path}.sha256"
+
+
+def receipt_digest(path: Path, folder: Path) -> str | None:
+    """The digest of what a job last wrote to a file; None where no job of this checkout did."""
+    receipt = receipt_of(path, folder)
+    return receipt.read_text(encoding="ascii", errors="replace").strip() if receipt.is_file() else None
+
+
+def listed_digests(sums: Path) -> dict[Path, str]:
+    """The files and digests of a SHA256SUMS. Raises ValueError for a line that is not one of each."""
+    found = {}
+    for number, line in enumerate(sums.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        digest, _, name = line.partition("  ")
+        if not name:
+            raise ValueError(f"{number}: {line}")
+        found[Path(name)] = digest
+    return found
+
+
+def check_written(path: Path) -> None:
+    """What a job reads is what a job wrote: an edited or damaged result stops who reads it, before more is made of it.
+
+    Raises:
+        ConfigurationError: for a file of the results that differs from its receipt.
+    """
+    own = Path(os.path.relpath(path))
+    folder = Path(os.environ.get(RECEIPTS_VARIABLE, RECEIPTS))
+    written = None if ".." in own.parts else receipt_digest(own, folder)
+    if written is not None and path.is_file() and sha256(path) != written:
+        raise ConfigurationError(f"{path}: sha256: not what its job wrote; allowed: an output that nobody edited; {REMEDY}")
 
 
 def sha256(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.hf_config import QuantizationError, published_precision, read
-from prophet_memory.hf_config.quantization import BESIDE
+from prophet_memory.hf_config.quantization import BESIDE, states_precision
 from prophet_memory.precision import DEFAULT_FORMAT
 from prophet_pipeline.command import ConfigurationError
 from prophet_pipeline.configuration import (
@@ -91,19 +91,26 @@ def open_config(file: Path, *, name: str | None = None, stored: str | None = Non
     precision = _stored_precision(file, config, stored, remedy)
     origin = config.get("_name_or_path")
     hub = origin if isinstance(origin, str) and HUB_NAME.fullmatch(origin) else None
-    name = name or (hub.split("/")[1] if hub else Path(os.path.realpath(file)).parent.name or file.stem)
+    name = name or (hub.split("/")[1] if hub else _named(file))
     entry: dict[str, Any] = {"name": name, "family": str(config["model_type"])}
     entry |= {"hf_id": hub} if hub else {}
     entry["sources"] = [f"{file.name}, SHA-256 {sha256(file)}"]
     notes = []
-    if reading.defaulted:
-        said = ", ".join(f"{key} {json.dumps(value)}" for key, value in reading.defaulted.items())
+    defaulted = reading.defaulted | ({} if states_precision(config) else {"dtype": "bfloat16"})
+    if defaulted:
+        said = ", ".join(f"{key} {json.dumps(value)}" for key, value in defaulted.items())
         notes = [f"{file.name} leaves out, and the defaults of its type stand for: {said}"]
         entry["notes"] = notes
     entry |= {"published_precision": precision} if precision != DEFAULT_FORMAT else {}
     entry |= reading.entry
     validate(entry, "model", file)
     return OpenedModel(slug_of(name), file, entry, model_architecture(entry, file), tuple(notes))
+
+
+def _named(file: Path) -> str:
+    """A config.json is called after its folder, another file by its own name."""
+    own = Path(os.path.realpath(file))
+    return (own.parent.name if file.stem == "config" else file.stem) or "model"
 
 
 def slug_of(name: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,17 +87,35 @@ class Results:
                 found = _filtered(found, name, wanted)
             except UNANSWERABLE as problem:
                 raise QueryError(f"where.{name}", wanted, f"values of the column ({first_line(problem)})") from None
+        columns = ", ".join(sorted(found.columns))
         try:
-            found = found.with_columns(pl.sql_expr(query.value.replace(LAW_PLACEHOLDER, routing)).alias("value"))
+            with _without_panics():
+                found = found.with_columns(pl.sql_expr(query.value.replace(LAW_PLACEHOLDER, routing)).alias("value"))
         except UNANSWERABLE as problem:
-            columns = ", ".join(sorted(found.columns))
             raise QueryError("value", query.value, f"an expression of {columns} ({first_line(problem)})") from None
+        if "value" not in found.columns:
+            raise QueryError("value", query.value, f"one expression of {columns}; this one makes none or several columns")
         kind = found.schema["value"]
         if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
             raise QueryError("value", query.value, f"an expression whose value is a number; this one's is {kind}")
         value = pl.col("value").cast(pl.Float64)
         found = found.with_columns(pl.when(value.is_finite()).then(value).alias("value"))
         return found if query.statistic is None else _reduced(found, query.statistic)
+
+
+@contextmanager
+def _without_panics() -> Iterator[None]:
+    """The core of polars says more of a panic on standard error than its exception does; here the exception is enough."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _filtered(found: pl.DataFrame, name: str, wanted: object) -> pl.DataFrame:

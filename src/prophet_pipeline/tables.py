@@ -14,7 +14,7 @@ import polars.selectors as cs
 
 from prophet_memory.axes import KEYS
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.files import FLOAT_DECIMALS, replacing
+from prophet_pipeline.files import FLOAT_DECIMALS, check_written, replacing
 
 TEXT_THAT_LOOKS_LIKE_NUMBERS = {"expert_count_group": pl.String}
 
@@ -51,7 +51,8 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """A Parquet or CSV file, all of it. Raises ConfigurationError for one that is not whole."""
+    """A Parquet or CSV file, all of it. Raises ConfigurationError for one that is not whole or not what its job wrote."""
+    check_written(path)
     with readable(path):
         if path.suffix == ".csv":
             return pl.read_csv(path, infer_schema_length=None, schema_overrides=TEXT_THAT_LOOKS_LIKE_NUMBERS)

@@ -15,6 +15,18 @@ COMMITTED = [
 ]
 
 
+DESIGN_COMMITTED = rules.design_space_doubling.output + rules.figure_design_space.output
+LISTS = ["evaluation/SHA256SUMS", f"{DESIGN_RESULTS}/SHA256SUMS"]
+
+if workflow.is_main_process and SHARED:
+    age_foreign(
+        map(Path, [*COMMITTED, *DESIGN_COMMITTED]),
+        map(Path, LISTS),
+        Path(RECEIPTS),
+        Path(".snakemake/metadata"),
+    )
+
+
 rule checksums:
     input:
         script="scripts/checksums.py",
@@ -22,7 +34,7 @@ rule checksums:
         environment=ENVIRONMENT,
         outputs=COMMITTED,
     output:
-        "evaluation/SHA256SUMS",
+        LISTS[0],
     log:
         "logs/checksums.log",
     params:
@@ -38,9 +50,9 @@ rule design_space_checksums:
         script="scripts/checksums.py",
         library=library("checksums"),
         environment=ENVIRONMENT,
-        outputs=rules.design_space_doubling.output + rules.figure_design_space.output,
+        outputs=DESIGN_COMMITTED,
     output:
-        f"{DESIGN_RESULTS}/SHA256SUMS",
+        LISTS[1],
     log:
         "logs/design_space_checksums.log",
     params:

@@ -14,8 +14,9 @@ os.environ.update(
     PATH=f"{os.path.dirname(sys.executable)}:{os.getenv('PATH', os.defpath)}",
 )
 
+from prophet_pipeline.checksums import age_foreign
 from prophet_pipeline.command import run
-from prophet_pipeline.files import RECEIPTS_VARIABLE, check_writable
+from prophet_pipeline.files import RECEIPTS, RECEIPTS_VARIABLE, check_writable
 from prophet_pipeline.imports import imported_files
 from prophet_pipeline.configuration import (
     check_settings,
@@ -28,7 +29,6 @@ from prophet_pipeline.configuration import (
 
 # Jobs leave the SHA-256 of what they write here, beside Snakemake's own records. With a bucket for storage a job may run where
 # this folder is not, so no receipts are kept.
-RECEIPTS = ".snakemake/receipts"
 SHARED = workflow.storage_settings.default_storage_provider is None
 if SHARED:
     os.environ.update({RECEIPTS_VARIABLE: os.path.abspath(RECEIPTS)})

@@ -5,6 +5,7 @@ A precision that is guessed is worse than none: four bits taken for sixteen are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ NESTED = ("text_config", "llm_config", "language_config")
 BESIDE = "hf_quant_config.json"
 DTYPES = {"float32": "fp32", "float16": "fp16", "bfloat16": DEFAULT_FORMAT}
 FP8_BLOCK, GROUP, GROUP_BITS = [128, 128], 128, 4
+EXPERTS = re.compile(r"\bexperts\b")
 UNDERSTOOD = (
     f"mxfp4, fp8 with one scale a tensor or a block of {FP8_BLOCK[0]} x {FP8_BLOCK[1]}, awq and gptq of {GROUP_BITS} bits in"
     f" groups of {GROUP}"
@@ -35,12 +37,21 @@ def stated(config: Mapping[str, Any], beside: Mapping[str, Any] | None = None) -
     """
     configs = {"": config} | {f"{key}.": config[key] for key in NESTED if isinstance(config.get(key), Mapping)}
     found = [(f"{prefix}{key}", place.get(key)) for prefix, place in configs.items() for key in PLACES]
-    found += [(f"{BESIDE}: {key}", beside.get(key)) for key in ("quantization",)] if beside is not None else []
+    if beside is not None:  # a file of its own says something, understood or not
+        yield f"{BESIDE}: quantization", {"quant_algo": None} | dict(_mapping(f"{BESIDE}: quantization", beside))
     for key, value in found:
         if value is not None and not isinstance(value, Mapping):
             raise QuantizationError(key, value, "a mapping")
         if value:
             yield key, value
+
+
+def _mapping(key: str, beside: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What hf_quant_config.json says, where its keys stand at the top, too."""
+    inside = beside.get("quantization", beside)
+    if inside is not None and not isinstance(inside, Mapping):
+        raise QuantizationError(key, inside, "a mapping")
+    return inside or {}
 
 
 def published_precision(config: Mapping[str, Any], beside: Mapping[str, Any] | None = None) -> str:
@@ -66,6 +77,9 @@ def _precision(key: str, how: Mapping[str, Any]) -> str:
     method = how.get("quant_method")
     if method == "mxfp4":
         return "mxfp4_experts"
+    left_out = [name for name in ("modules_to_not_convert", "ignored_layers") if EXPERTS.search(str(how.get(name)))]
+    if left_out:
+        raise QuantizationError(f"{key}.{left_out[0]}", how[left_out[0]], "a list without routed experts, which take the format")
     if method == "fp8" and how.get("weight_block_size") in (None, FP8_BLOCK):
         return "fp8_blocks" if how.get("weight_block_size") else "fp8"
     if method in ("awq", "gptq") and how.get("bits") == GROUP_BITS and how.get("group_size") == GROUP:
@@ -74,10 +88,18 @@ def _precision(key: str, how: Mapping[str, Any]) -> str:
     raise QuantizationError(key, {name: how[name] for name in telling if name in how} or dict(how), UNDERSTOOD)
 
 
-def _dtype(config: Mapping[str, Any]) -> str:
+def states_precision(config: Mapping[str, Any]) -> bool:
+    """Whether a config says at all how its checkpoint is stored; where it does not, bf16 is taken."""
+    return any(True for _ in _dtypes(config)) or any(True for _ in stated(config))
+
+
+def _dtypes(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     places = [config, *(config[key] for key in NESTED if isinstance(config.get(key), Mapping))]
-    found = ((name, place[name]) for place in places for name in ("dtype", "torch_dtype") if place.get(name) is not None)
-    key, named = next(found, ("dtype", "bfloat16"))
+    yield from ((name, place[name]) for place in places for name in ("dtype", "torch_dtype") if place.get(name) is not None)
+
+
+def _dtype(config: Mapping[str, Any]) -> str:
+    key, named = next(_dtypes(config), ("dtype", "bfloat16"))
     stored = DTYPES.get(str(named).removeprefix("torch."))
     if stored is None:
         raise QuantizationError(key, named, ", ".join(DTYPES))

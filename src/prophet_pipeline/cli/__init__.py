@@ -80,6 +80,9 @@ def one_line(problem: click.ClickException) -> str:
     if isinstance(problem, click.MissingParameter) and problem.param is not None:
         name = problem.param.opts[0]
         return f"{name}: missing; allowed: {problem.param.human_readable_name if not name.startswith('-') else 'a value'}"
+    if isinstance(problem, click.NoSuchOption):
+        near = f" (did you mean {problem.possibilities[0]}?)" if problem.possibilities else ""
+        return f"{problem.option_name}: no such option; allowed: those that --help lists{near}"
     if isinstance(problem, click.BadParameter) and problem.param is not None:
         return f"{problem.param.opts[0]}: {problem.message}"
     return problem.format_message()

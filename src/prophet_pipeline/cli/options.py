@@ -70,6 +70,8 @@ class Several(click.ParamType[list[Any]]):
         if isinstance(value, list):
             return value
         words = [word.strip() for word in str(value).split(",")]
+        if "" in words:
+            self.fail(f"{json.dumps(value)}; allowed: words with commas between them, none of them empty", param, ctx)
         if words == ["all"] and isinstance(self.one, Among):
             return list(self.one.words)
         return list(dict.fromkeys(self.one.convert(word, param, ctx) for word in words))

@@ -173,11 +173,11 @@ def basis(plan: Plan, experts: int) -> Iterator[str]:
     """Law, layout and assumptions."""
     row, own = plan.row, plan.assumptions
     law = {"uniform": "exact uniform law", "power_law": f"power law (source), exponent {own.power_law_exponent}"}[row["routing"]]
-    yield f"routing            {law}: {row['distinct_experts']:.2f} of {experts} experts a layer at batch {row['batch_size']}"
+    yield f"routing            {law}: {row['distinct_experts']:,.2f} of {experts:,} experts a layer at batch {row['batch_size']}"
     if row["n_gpus"] > 1:
         spread = ", ".join(f"{row[f'{kind}_parallel']}-way {kind}" for kind in ("tensor", "data", "expert"))
         bounded = "" if plan.fullest_is_exact else "at most "
-        fullest = f"{bounded}{row['resident_experts_per_layer']:.2f} experts a layer resident on the fullest rank"
+        fullest = f"{bounded}{row['resident_experts_per_layer']:,.2f} experts a layer resident on the fullest rank"
         yield f"layout             {spread} parallel; {fullest}"
     yield f"cache              KV {own.kv_format}, state {own.state_format}"
     yield (

@@ -28,9 +28,13 @@ def opened_models(names: list[str], *, with_native: bool) -> list[OpenedModel]:
     """The models in the order of their rows, each once; without native rows a published precision need not be understood."""
     stored = None if with_native else DEFAULT_FORMAT
     opened = [open_model(name, stored=stored, remedy=f"--precisions without {NATIVE}") for name in names]
-    slugs = [model.slug for model in opened]
-    if twice := {slug for slug in slugs if slugs.count(slug) > 1}:
-        raise ConfigurationError(f"--models: {min(twice)}; allowed: each model once")
+    by_slug: dict[str, OpenedModel] = {}
+    for model in opened:
+        if other := by_slug.get(model.slug):
+            raise ConfigurationError(
+                f"--models: {model.file}; allowed: each model once, and {other.file} is called {model.slug}, too"
+            )
+        by_slug[model.slug] = model
     return sorted(opened, key=lambda model: model.slug)
 
 
