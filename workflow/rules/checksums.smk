@@ -11,7 +11,8 @@ COMMITTED = [
     + rules.figures.input
     + rules.tables.input
     + rules.guide.input
-    if not str(path).endswith(DATA_FOR_PEOPLE)  # a bucket has its own beginning of every path
+    # By its end: a bucket has its own beginning of every path.
+    if not str(path).endswith(DATA_FOR_PEOPLE)
 ]
 
 
