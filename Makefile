@@ -31,9 +31,9 @@ paper: ready
 	$(SNAKEMAKE)
 
 verify: paper
-	@$(BIN)/python scripts/verify_outputs.py --whole evaluation/SHA256SUMS
-	@$(BIN)/python scripts/verify_outputs.py --whole $(DESIGN_SUMS) --remedy "make design-space FORCE=1"
-	@$(BIN)/python scripts/verify_outputs.py --whole evaluation/benchmarks/SHA256SUMS --remedy "make bench, or git checkout,"
+	@$(BIN)/python scripts/verify_outputs.py --whole --sums evaluation/SHA256SUMS
+	@$(BIN)/python scripts/verify_outputs.py --whole --sums $(DESIGN_SUMS) --remedy "make design-space FORCE=1"
+	@$(BIN)/python scripts/verify_outputs.py --whole --sums evaluation/benchmarks/SHA256SUMS --remedy "make bench, or git checkout,"
 	@$(BIN)/python scripts/verify_claims.py --claims evaluation/memory_results/prophet_kv_extension/claims.csv \
 	    $(if $(REASONS),--reasons)
 
@@ -44,14 +44,14 @@ pdf: ready
 # What would make a run go wrong is said before it begins: another run's lock, and outputs that are not what the workflow wrote.
 ready: $(STAMP)
 	@$(ALONE)
-	@$(if $(FORCE),,$(BIN)/python scripts/verify_outputs.py evaluation/SHA256SUMS)
+	@$(if $(FORCE),,$(BIN)/python scripts/verify_outputs.py --sums evaluation/SHA256SUMS)
 
 unlock: $(STAMP)
 	$(BIN)/snakemake --unlock --quiet all
 
 design-space: $(STAMP)
 	@$(ALONE)
-	@$(if $(FORCE),,$(BIN)/python scripts/verify_outputs.py $(DESIGN_SUMS) --remedy "make design-space FORCE=1")
+	@$(if $(FORCE),,$(BIN)/python scripts/verify_outputs.py --sums $(DESIGN_SUMS) --remedy "make design-space FORCE=1")
 	@$(BIN)/python scripts/watch_design_space.py config/models/*.yaml --design config/design_space.yaml \
 	    --points evaluation/memory_results/design_space/points --reports logs/sweep_design_space \
 	    --command $(SNAKEMAKE) design_space --quiet host reason rules progress
@@ -73,7 +73,7 @@ lint: $(STAMP)
 # Other people's calculators are compared with where they are installed (docs/dependencies.md).
 bench: $(STAMP) $(VENV)/prophet-scale
 	for name in kernel scaling pipeline calculators schedule draw plan; do $(BIN)/python benchmarks/$$name.py || exit 1; done
-	$(BIN)/python scripts/checksums.py $(filter-out %/SHA256SUMS,$(wildcard evaluation/benchmarks/*)) \
+	$(BIN)/python scripts/checksums.py --outputs $(filter-out %/SHA256SUMS,$(wildcard evaluation/benchmarks/*)) \
 	    --receipts .snakemake/receipts --output evaluation/benchmarks/SHA256SUMS
 
 report: $(STAMP)

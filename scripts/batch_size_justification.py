@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 from markdown_it import MarkdownIt
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.configuration import error
 from prophet_pipeline.files import write_text
 from prophet_pipeline.prose import prose_numbers
@@ -62,39 +61,36 @@ def rows_of(files: Mapping[str, Path]) -> Callable[..., list[Row]]:
     return rows
 
 
-def main() -> None:
-    """Read results and template, render, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("results", type=Path, nargs="+", help="the result tables, claims.csv among them")
-    parser.add_argument("--numbers", type=Path, required=True, help="config/numbers.yaml")
-    parser.add_argument("--template", type=Path, required=True)
-    parser.add_argument("--style", type=Path, required=True, help="style sheet of the page")
-    parser.add_argument("--power-law-exponent", required=True)
-    parser.add_argument("--output", type=Path, nargs=2, required=True, help=".md and .html file")
-    args = parser.parse_args()
-    files = {file.stem: file for file in args.results}
-    numbers = prose_numbers(args.numbers, Results(args.results))
-    values = {name: f"{value} {unit}" if unit in SPACED_UNITS else f"{value}{unit}" for name, (value, unit) in numbers.items()}
+def main(*, results: list[Path], numbers: Path, template: Path, style: Path, power_law_exponent: str, output: list[Path]) -> None:
+    """Read results and template, render, write.
+
+    Args:
+        results: the result tables, claims.csv among them
+        numbers: config/numbers.yaml
+        style: style sheet of the page
+        output: .md and .html file
+    """
+    files = {file.stem: file for file in results}
+    printed = prose_numbers(numbers, Results(results))
+    values = {name: f"{value} {unit}" if unit in SPACED_UNITS else f"{value}{unit}" for name, (value, unit) in printed.items()}
     claims = {claim["claim"]: claim for claim in read_rows(files["claims"])}
     names = {slug: model["name"] for slug, model in catalogued(files["model_catalogue"], "model").items()}
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True)  # noqa: S701 - Markdown
     environment.filters |= {"percent": percent}
     environment.globals |= {"zip": zip, "extension": extension, "name": names.__getitem__, "words": WORDS}
-    template = environment.from_string(args.template.read_text(encoding="utf-8"))
+    parsed = environment.from_string(template.read_text(encoding="utf-8"))
     try:
-        text = template.render(
-            n=values, claim=marker(claims), claims=list(claims.values()), exponent=args.power_law_exponent,
+        text = parsed.render(
+            n=values, claim=marker(claims), claims=list(claims.values()), exponent=power_law_exponent,
             rows=rows_of(files),
         )  # fmt: skip
     except (jinja2.UndefinedError, KeyError) as problem:
-        raise error(
-            args.template, "name", str(problem), "a number of config/numbers.yaml or an id of config/claims.yaml"
-        ) from None
+        raise error(template, "name", str(problem), "a number of config/numbers.yaml or an id of config/claims.yaml") from None
     body = MarkdownIt("commonmark").enable("table").render(text)
     title = text.splitlines()[0].removeprefix("# ")
-    write_text(args.output[0], text)
-    write_text(args.output[1], PAGE.format(title=title, style=args.style.read_text(encoding="utf-8"), body=body))
+    write_text(output[0], text)
+    write_text(output[1], PAGE.format(title=title, style=style.read_text(encoding="utf-8"), body=body))
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 from prophet_pipeline.checksums import lines_of, not_written_here, read_sums
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.files import REMEDY, write_text
 
 
-def main() -> None:
-    """Compare with the receipts, hash, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("outputs", type=Path, nargs="+", help="files, named from the folder of the checkout")
-    parser.add_argument(
-        "--receipts", type=Path, help="folder in which jobs left the digest of what they wrote; default: unchecked"
-    )
-    parser.add_argument("--output", type=Path, required=True, help="SHA256SUMS; what it says stands in for missing receipts")
-    args = parser.parse_args()
-    known = read_sums(args.output) if args.output.is_file() else {}
-    if args.receipts is not None and (wrong := list(not_written_here(args.outputs, args.receipts, known))):
+def main(*, outputs: list[Path], receipts: Path | None = None, output: Path) -> None:
+    """Compare with the receipts, hash, write.
+
+    Args:
+        outputs: files, named from the folder of the checkout
+        receipts: folder in which jobs left the digest of what they wrote; default: unchecked
+        output: SHA256SUMS; what it says stands in for missing receipts
+    """
+    known = read_sums(output) if output.is_file() else {}
+    if receipts is not None and (wrong := list(not_written_here(outputs, receipts, known))):
         print(*wrong, f"{len(wrong)} outputs are not what jobs wrote: {REMEDY}", sep="\n", file=sys.stderr)
         sys.exit(1)
-    write_text(args.output, lines_of(args.output, args.outputs))
+    write_text(output, lines_of(output, outputs))
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

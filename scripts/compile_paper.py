@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -10,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from prophet_pipeline.command import ConfigurationError, run
+from prophet_pipeline.command import ConfigurationError, script
 from prophet_pipeline.files import replacing
 
 NEEDED_FILES = ("article.cls", "siunitx.sty", "booktabs.sty", "xspace.sty", "hyperref.sty", "microtype.sty")
@@ -51,21 +50,22 @@ def compiled(source: Path, folder: Path) -> Path:
     return folder / f"{source.stem}.pdf"
 
 
-def main() -> None:
-    """Check, compile, put in place."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say whether LaTeX is there")
-    parser.add_argument("--source", type=Path, help=".tex file")
-    parser.add_argument("--output", type=Path, help="PDF")
-    args = parser.parse_args()
+def main(*, check: bool = False, source: Path | None = None, output: Path | None = None) -> None:
+    """Check, compile, put in place.
+
+    Args:
+        check: only say whether LaTeX is there
+        source: .tex file
+        output: PDF
+    """
     check_latex()
-    if args.check:
+    if check:
         return
-    if args.source is None or args.output is None:
-        parser.error("--source and --output are required")
-    with tempfile.TemporaryDirectory() as folder, replacing(args.output) as temporary:
-        shutil.copyfile(compiled(args.source, Path(folder)), temporary)
+    if source is None or output is None:
+        raise ConfigurationError("--source, --output: missing; allowed: a .tex file and a PDF")
+    with tempfile.TemporaryDirectory() as folder, replacing(output) as temporary:
+        shutil.copyfile(compiled(source, Path(folder)), temporary)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import polars as pl
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.parameters import count_parameters
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.configuration import GPUS_FILE
 from prophet_pipeline.design_space import open_design_space
 from prophet_pipeline.tables import Row, write_table
@@ -31,18 +30,19 @@ def description(number: int, name: str, architecture: Architecture) -> Row:
     }
 
 
-def main() -> None:
-    """Read config, count, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", type=Path, nargs="*", help="catalogue files, config/models/<slug>.yaml")
-    parser.add_argument("--design", type=Path, required=True, help="config/design_space.yaml")
-    parser.add_argument("--gpus", type=Path, default=GPUS_FILE, help="catalogue of GPUs")
-    parser.add_argument("--output", type=Path, required=True, help="Parquet file")
-    args = parser.parse_args()
-    design = open_design_space(args.design, args.gpus, args.models)
-    table = pl.DataFrame([description(number, *model) for number, model in enumerate(design.models)])
-    write_table(table.with_columns(pl.col("architecture").cast(pl.UInt32)), args.output)
+def main(*, models: list[Path], design: Path, gpus: Path = GPUS_FILE, output: Path) -> None:
+    """Read config, count, write.
+
+    Args:
+        models: catalogue files, config/models/<slug>.yaml
+        design: config/design_space.yaml
+        gpus: catalogue of GPUs
+        output: Parquet file
+    """
+    space = open_design_space(design, gpus, models)
+    table = pl.DataFrame([description(number, *model) for number, model in enumerate(space.models)])
+    write_table(table.with_columns(pl.col("architecture").cast(pl.UInt32)), output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

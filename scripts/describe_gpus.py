@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.configuration import GPUS_FILE, read_gpus
 from prophet_pipeline.tables import write_rows
 
 
-def main() -> None:
-    """Read config/gpus.yaml, write the swept entries."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gpus-file", type=Path, default=GPUS_FILE)
-    parser.add_argument("--gpus", nargs="+", required=True, help="entries to keep")
-    parser.add_argument("--output", type=Path, required=True, help="CSV file")
-    args = parser.parse_args()
-    entries = read_gpus(args.gpus_file)
+def main(*, gpus: Path = GPUS_FILE, names: list[str], output: Path) -> None:
+    """Read config/gpus.yaml, write the swept entries.
+
+    Args:
+        gpus: catalogue of GPUs
+        names: entries to keep
+        output: CSV file
+    """
+    entries = read_gpus(gpus)
     rows = [
         {
             "gpu": slug,
@@ -27,10 +27,10 @@ def main() -> None:
             "host_link_pcie_generation": entries[slug]["host_link"]["pcie_generation"],
             "host_link_effective_bandwidth_bytes_per_s": entries[slug]["host_link"]["effective_bandwidth_bytes_per_s"],
         }
-        for slug in sorted(args.gpus)
+        for slug in sorted(names)
     ]
-    write_rows(rows, args.output)
+    write_rows(rows, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any
 from prophet_memory.architecture import Architecture
 from prophet_memory.kv_cache import CacheFormats, cross_attention_bytes_per_source_token, kv_layout, state_bytes_per_sequence
 from prophet_memory.parameters import count_parameters
-from prophet_memory.precision import CACHE_FORMATS, DEFAULT_FORMAT, FORMATS
-from prophet_pipeline.command import run
+from prophet_memory.precision import DEFAULT_FORMAT, FORMATS
+from prophet_pipeline.command import script
 from prophet_pipeline.configuration import described_by, model_architecture, read_model
 from prophet_pipeline.tables import write_rows
 
 
-def expert_count_groups(expert_counts: Sequence[int], upper_ends: Sequence[int]) -> dict[int, str]:
+def groups_of(expert_counts: Sequence[int], upper_ends: Sequence[int]) -> dict[int, str]:
     """Label of the group of each expert count: the range of counts that really stand in it."""
     members: dict[int, list[int]] = {}
     for count in sorted(set(expert_counts)):
@@ -57,18 +56,17 @@ def description(architecture: Architecture, cache: CacheFormats) -> dict[str, An
     }
 
 
-def main() -> None:
-    """Read the catalogue, count, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", type=Path, nargs="+", help="catalogue files, config/models/<slug>.yaml")
-    parser.add_argument("--expert-count-groups", type=int, nargs="+", required=True, help="upper ends, ascending")
-    for part in ("kv", "state"):
-        parser.add_argument(f"--{part}-format", choices=CACHE_FORMATS, default=DEFAULT_FORMAT)
-    parser.add_argument("--output", type=Path, required=True, help="CSV file")
-    args = parser.parse_args()
-    cache = CacheFormats(FORMATS[args.kv_format], FORMATS[args.state_format], FORMATS[DEFAULT_FORMAT])
+def main(*, models: list[Path], expert_count_groups: list[int], kv_format: str, state_format: str, output: Path) -> None:
+    """Read the catalogue, count, write.
+
+    Args:
+        models: catalogue files, config/models/<slug>.yaml
+        expert_count_groups: upper ends, ascending
+        output: CSV file
+    """
+    cache = CacheFormats(FORMATS[kv_format], FORMATS[state_format], FORMATS[DEFAULT_FORMAT])
     rows = []
-    for file in sorted(args.models, key=lambda file: file.stem):
+    for file in sorted(models, key=lambda file: file.stem):
         entry = read_model(file)
         architecture = model_architecture(entry, file)
         with described_by(file):
@@ -76,9 +74,9 @@ def main() -> None:
         rows.append(
             {"model": file.stem, "name": entry["name"], "family": entry["family"], "published_precision": published} | own
         )
-    groups = expert_count_groups([row["experts"] for row in rows], args.expert_count_groups)
-    write_rows([row | {"expert_count_group": groups[row["experts"]]} for row in rows], args.output)
+    groups = groups_of([row["experts"] for row in rows], expert_count_groups)
+    write_rows([row | {"expert_count_group": groups[row["experts"]]} for row in rows], output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

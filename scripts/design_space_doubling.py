@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
-from prophet_pipeline.command import ConfigurationError, run
+from prophet_pipeline.command import ConfigurationError, script
 from prophet_pipeline.configuration import GPUS_FILE
 from prophet_pipeline.design_space import DesignSpace, open_design_space
 from prophet_pipeline.shards import REMEDY, check_shard
@@ -51,32 +50,32 @@ def load_bin(steps: int) -> pl.Expr:
     return (step / steps).alias("all_resident_fraction_from")
 
 
-def main() -> None:
-    """Check, scan, count, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", type=Path, nargs="*", help="catalogue files, config/models/<slug>.yaml")
-    parser.add_argument(
-        "--shards", type=Path, nargs="+", required=True, help="Parquet shards in their order, each with its .json"
-    )
-    parser.add_argument("--architectures", type=Path, required=True, help="the models by number")
-    parser.add_argument("--design", type=Path, required=True, help="config/design_space.yaml")
-    parser.add_argument("--gpus", type=Path, default=GPUS_FILE, help="catalogue of GPUs")
-    parser.add_argument("--by-load", type=Path, required=True, help="CSV: by share of the memory that all experts would take")
-    parser.add_argument("--by-sparsity", type=Path, required=True, help="CSV: by number of experts and top-k")
-    args = parser.parse_args()
-    design = open_design_space(args.design, args.gpus, args.models)
-    if len(args.shards) != design.settings["shards"]:
-        raise ConfigurationError(f"--shards: {len(args.shards)}; allowed: {design.settings['shards']}, as {args.design} says")
-    check_shards(args.shards, design)
-    points = pl.scan_parquet(args.shards)
+def main(
+    *, models: list[Path], shards: list[Path], architectures: Path, design: Path, gpus: Path = GPUS_FILE, by_load: Path,
+    by_sparsity: Path,
+) -> None:  # fmt: skip
+    """Check, scan, count, write.
+
+    Args:
+        models: catalogue files, config/models/<slug>.yaml
+        shards: Parquet shards in their order, each with its .json
+        architectures: the models by number
+        design: config/design_space.yaml
+        gpus: catalogue of GPUs
+        by_load: CSV: by share of the memory that all experts would take
+        by_sparsity: CSV: by number of experts and top-k
+    """
+    space = open_design_space(design, gpus, models)
+    if len(shards) != space.settings["shards"]:
+        raise ConfigurationError(f"--shards: {len(shards)}; allowed: {space.settings['shards']}, as {design} says")
+    check_shards(shards, space)
+    scanned = pl.scan_parquet(shards)
     split = ["routing", "precision"]
-    loaded = points.with_columns(load_bin(design.settings["load_steps"]))
-    by_load = counted(loaded, [*split, "all_resident_fraction_from", "batch_size"])
-    sparsity = pl.scan_parquet(args.architectures).select("architecture", "experts", "top_k")
-    by_sparsity = counted(points.join(sparsity, on="architecture"), [*split, "experts", "top_k", "batch_size"])
-    write_table(by_load, args.by_load)
-    write_table(by_sparsity, args.by_sparsity)
+    loaded = scanned.with_columns(load_bin(space.settings["load_steps"]))
+    write_table(counted(loaded, [*split, "all_resident_fraction_from", "batch_size"]), by_load)
+    sparsity = pl.scan_parquet(architectures).select("architecture", "experts", "top_k")
+    write_table(counted(scanned.join(sparsity, on="architecture"), [*split, "experts", "top_k", "batch_size"]), by_sparsity)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

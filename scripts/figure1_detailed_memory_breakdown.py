@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from prophet_memory.residency import BASELINE_POLICY
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.figures import (
     BLACK,
     DOUBLE_COLUMN_INCHES,
@@ -142,28 +141,29 @@ def roomiest(groups: Groups) -> int:
     return free[len(free) // 2] if free else 0
 
 
-def main() -> None:
-    """Read results, draw, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
-    parser.add_argument("--gpu", required=True)
-    parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--models", nargs="+", required=True, help="in the order of the bars")
-    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
-    args = parser.parse_args()
-    point = {"gpu": args.gpu, "n_gpus": 1, "batch_size": args.batch_size, "precision": args.precision}
-    found = by_key(args.data, keys=("model", "policy", "routing"), at=point)
-    names = {slug: row["name"] for slug, row in catalogued(args.catalogue, "model").items()}
-    gpu = catalogued(args.gpu_catalogue, "gpu")[args.gpu]
+def main(
+    *, data: Path, catalogue: Path, gpu_catalogue: Path, gpu: str, batch_size: int, precision: str, models: list[str],
+    output: list[Path],
+) -> None:  # fmt: skip
+    """Read results, draw, write.
+
+    Args:
+        data: the long table, Parquet
+        catalogue: model_catalogue.csv
+        gpu_catalogue: gpu_catalogue.csv
+        models: in the order of the bars
+        output: .pdf and .png files
+    """
+    point = {"gpu": gpu, "n_gpus": 1, "batch_size": batch_size, "precision": precision}
+    found = by_key(data, keys=("model", "policy", "routing"), at=point)
+    names = {slug: row["name"] for slug, row in catalogued(catalogue, "model").items()}
+    shown = catalogued(gpu_catalogue, "gpu")[gpu]
     laws = laws_present(found.values())
-    groups = [[found[model, BASELINE_POLICY, laws[0]], *(found[model, "prophet", law] for law in laws)] for model in args.models]
+    groups = [[found[model, BASELINE_POLICY, laws[0]], *(found[model, "prophet", law] for law in laws)] for model in models]
     rows = [row for _, row in places(groups)]
     components = [c for c in COMPONENTS if any(row[c.column] for row in rows)]
 
-    capacity, usable = gpu["memory_bytes"] / GIB, rows[0]["usable_bytes"] / GIB
+    capacity, usable = shown["memory_bytes"] / GIB, rows[0]["usable_bytes"] / GIB
     top = AXIS_TOP_IN_CAPACITIES * capacity
     figure = new_figure(DOUBLE_COLUMN_INCHES, 3.9)
     figure.set_layout_engine("none")
@@ -180,16 +180,16 @@ def main() -> None:
         if all(row["fit_verdict"] == "does_not_fit" for row in group):
             bars.text(middle, 1.02 * top, "does not fit", **above, fontsize=7, color=VERMILLION)
     bars.axhline(usable, color=BLACK, linewidth=1, linestyle=(0, (5, 2)), zorder=6)
-    label = f"{gpu['name']} holds {capacity:.1f} GiB" + (f", {usable:.1f} usable" if usable < capacity else "")
+    label = f"{shown['name']} holds {capacity:.1f} GiB" + (f", {usable:.1f} usable" if usable < capacity else "")
     bars.text(middles[roomiest(groups)], usable + 0.015 * top, label, **above, fontsize=7, zorder=7, bbox=OVER_BARS)
     bars.set_xlim(-0.6, list(places(groups))[-1][0] + 0.6)
     bars.set_ylim(0, top)
-    bars.set_ylabel(f"GPU memory at batch {args.batch_size}, {PRECISION_LABELS[args.precision]} (GiB)")
+    bars.set_ylabel(f"GPU memory at batch {batch_size}, {PRECISION_LABELS[precision]} (GiB)")
     bars.grid(visible=False, axis="x")
     bars.tick_params(bottom=False, labelbottom=False)
     draw_table(table, groups, components)
-    save(figure, args.output)
+    save(figure, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.figures import (
     BLACK,
     DOUBLE_COLUMN_INCHES,
@@ -63,26 +62,26 @@ def outcome(row: Row) -> str:
     return f"does not fit: {short:.0f} GiB short" if short > 0 else "does not fit"
 
 
-def main() -> None:
-    """Read results, draw, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--reference", type=Path, required=True, help="kv_extension_at_reference.csv")
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
-    parser.add_argument("--gpu", required=True)
-    parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
-    args = parser.parse_args()
-    at = {"gpu": args.gpu, "batch_size": args.batch_size, "precision": args.precision}
-    rows = points(args.reference, keys=("model", "routing"), at=at).to_dicts()
-    models = in_paper_order(read_rows(args.catalogue))
-    gpu = catalogued(args.gpu_catalogue, "gpu")[args.gpu]["name"]
+def main(
+    *, reference: Path, catalogue: Path, gpu_catalogue: Path, gpu: str, batch_size: int, precision: str, output: list[Path],
+) -> None:  # fmt: skip
+    """Read results, draw, write.
+
+    Args:
+        reference: kv_extension_at_reference.csv
+        catalogue: model_catalogue.csv
+        gpu_catalogue: gpu_catalogue.csv
+        output: .pdf and .png files
+    """
+    at = {"gpu": gpu, "batch_size": batch_size, "precision": precision}
+    rows = points(reference, keys=("model", "routing"), at=at).to_dicts()
+    models = in_paper_order(read_rows(catalogue))
+    shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
     figure = new_figure(DOUBLE_COLUMN_INCHES, 0.3 + 0.158 * len(models))
     axes = figure.subplots()
     for y, model in enumerate(models):
         draw_model(axes, y, [row for row in rows if row["model"] == model["model"]])
-    names = [marked_name(m["name"], m["published_precision"], args.precision) for m in models]
+    names = [marked_name(m["name"], m["published_precision"], precision) for m in models]
     labels = [f"{name}  ({m['experts']}, top-{m['top_k']})" for name, m in zip(names, models, strict=True)]
     axes.set_yticks(range(len(models)), labels)
     axes.set_ylim(len(models) - 0.4, -0.6)
@@ -91,14 +90,14 @@ def main() -> None:
     axes.set_xlim(0.985, 1 + 1.17 * max(farthest - 1, 0.1))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"KV extension over all experts resident, {gpu}, batch {args.batch_size}, {PRECISION_LABELS[args.precision]}")
+    axes.set_xlabel(f"KV extension over all experts resident, {shown}, batch {batch_size}, {PRECISION_LABELS[precision]}")
     laws = laws_present(rows)[::-1]
     handles = [
         Line2D([], [], **point_look(law), label=LAW_LABELS[law] + (", in parentheses" if i else "")) for i, law in enumerate(laws)
     ]
     axes.legend(handles=handles, loc="upper right")
-    save(figure, args.output)
+    save(figure, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

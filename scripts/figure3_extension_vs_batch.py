@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.figures import (
     BLACK,
     DOUBLE_COLUMN_INCHES,
@@ -42,20 +41,19 @@ def curve_looks(by_height: list[str]) -> dict[str, dict[str, Any]]:
     return looks
 
 
-def main() -> None:
-    """Read results, draw, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
-    parser.add_argument("--gpu", required=True)
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
-    args = parser.parse_args()
-    names = {slug: row["name"] for slug, row in catalogued(args.catalogue, "model").items()}
-    gpu = catalogued(args.gpu_catalogue, "gpu")[args.gpu]["name"]
-    at = {"gpu": args.gpu, "n_gpus": 1, "precision": args.precision, "policy": "prophet"}
-    swept = points(args.data, keys=("model", "routing", "batch_size"), at=at).to_dicts()
+def main(*, data: Path, catalogue: Path, gpu_catalogue: Path, gpu: str, precision: str, output: list[Path]) -> None:
+    """Read results, draw, write.
+
+    Args:
+        data: the long table, Parquet
+        catalogue: model_catalogue.csv
+        gpu_catalogue: gpu_catalogue.csv
+        output: .pdf and .png files
+    """
+    names = {slug: row["name"] for slug, row in catalogued(catalogue, "model").items()}
+    shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
+    at = {"gpu": gpu, "n_gpus": 1, "precision": precision, "policy": "prophet"}
+    swept = points(data, keys=("model", "routing", "batch_size"), at=at).to_dicts()
     batches, shown_laws = sorted({row["batch_size"] for row in swept}), laws_present(swept)[::-1]
     rows = [row for row in swept if row["fit_verdict"] == "fits"]
     laws: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
@@ -73,12 +71,12 @@ def main() -> None:
         draw_law(panel, laws[law], names, looks)
         panel.set_title(LAW_LABELS[law])
         panel.set_xlabel("Batch size")
-    title = f"{'Models that fit' if rows else 'No model fits'}\non one {gpu}"
+    title = f"{'Models that fit' if rows else 'No model fits'}\non one {shown}"
     handles_and_labels = panels[-1].get_legend_handles_labels()
     figure.legend(*handles_and_labels, loc="outside right upper", title=title, title_fontsize=7, alignment="left")
-    panels[0].set_ylabel(f"KV extension, {gpu}, {PRECISION_LABELS[args.precision]}")
-    save(figure, args.output)
+    panels[0].set_ylabel(f"KV extension, {shown}, {PRECISION_LABELS[precision]}")
+    save(figure, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

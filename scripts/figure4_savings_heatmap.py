@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_LABELS, new_figure, save
 from prophet_pipeline.tables import by_key, in_paper_order, read_rows
 from prophet_pipeline.text import percent
@@ -16,17 +15,18 @@ from prophet_pipeline.text import percent
 DARK = 0.55  # savings from which a cell is dark enough for white text
 
 
-def main() -> None:
-    """Read results, draw, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--curves", type=Path, required=True, help="expert_savings_curves.parquet")
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", required=True, help="to show")
-    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
-    args = parser.parse_args()
-    models = in_paper_order(read_rows(args.catalogue))
-    savings = by_key(args.curves, keys=("model", "routing", "batch_size"))
-    batches, laws = sorted(args.batch_sizes), sorted({law for _, law, _ in savings}, reverse=True)
+def main(*, curves: Path, catalogue: Path, batch_sizes: list[int], output: list[Path]) -> None:
+    """Read results, draw, write.
+
+    Args:
+        curves: expert_savings_curves.parquet
+        catalogue: model_catalogue.csv
+        batch_sizes: to show
+        output: .pdf and .png files
+    """
+    models = in_paper_order(read_rows(catalogue))
+    savings = by_key(curves, keys=("model", "routing", "batch_size"))
+    batches, laws = sorted(batch_sizes), sorted({law for _, law, _ in savings}, reverse=True)
     figure = new_figure(DOUBLE_COLUMN_INCHES, 0.55 + 0.16 * len(models))
     panels = figure.subplots(1, len(laws), sharey=True, squeeze=False)[0]
     for panel, law in zip(panels, laws, strict=True):
@@ -53,8 +53,8 @@ def main() -> None:
     bar.set_label("Expert savings 1 − U/E (%)")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     bar.outline.set_visible(False)
-    save(figure, args.output)
+    save(figure, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.figures import (
     BLACK,
     DOUBLE_COLUMN_INCHES,
@@ -65,22 +64,22 @@ def count_configurations(axes: Axes, means: Sequence[Row]) -> None:
             axes.annotate(number, (x, 0), (0, -down), xycoords=("data", "axes fraction"), ha="center", **look)
 
 
-def main() -> None:
-    """Read results, draw, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--by-model", type=Path, required=True, help="mean_extension_by_model.csv")
-    parser.add_argument("--by-experts", type=Path, required=True, help="mean_extension_by_expert_count.csv")
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
-    args = parser.parse_args()
-    at = {"precision": args.precision}
-    models = points(args.by_model, keys=("model", "routing"), at=at).to_dicts()
-    means = points(args.by_experts, keys=("experts", "routing"), at=at).to_dicts()
+def main(*, by_model: Path, by_experts: Path, precision: str, output: list[Path]) -> None:
+    """Read results, draw, write.
+
+    Args:
+        by_model: mean_extension_by_model.csv
+        by_experts: mean_extension_by_expert_count.csv
+        output: .pdf and .png files
+    """
+    at = {"precision": precision}
+    models = points(by_model, keys=("model", "routing"), at=at).to_dicts()
+    means = points(by_experts, keys=("experts", "routing"), at=at).to_dicts()
     figure = new_figure(DOUBLE_COLUMN_INCHES, 2.6)
     left, right = figure.subplots(1, 2)
     draw(left, models, means, "mean_kv_extension", 1)
     left.axhline(1, color=BLACK, linewidth=0.8)
-    left.set_ylabel(f"Mean KV extension, {PRECISION_LABELS[args.precision]}")
+    left.set_ylabel(f"Mean KV extension, {PRECISION_LABELS[precision]}")
     left.set_title("KV extension, and the configurations it covers")
     right.set_title("Expert savings")
     count_configurations(left, means)
@@ -88,8 +87,8 @@ def main() -> None:
     right.set_ylim(0, 102)
     right.set_ylabel("Mean expert savings 1 − U/E (%)")
     right.legend(loc="lower right")
-    save(figure, args.output)
+    save(figure, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
@@ -13,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.figures import (
     BLACK,
     DOUBLE_COLUMN_INCHES,
@@ -73,17 +72,18 @@ def draw_group(axes: Axes, models: Sequence[Row], curves: dict[tuple[str, str], 
                 borderpad=0, fontsize=7, labelspacing=0.4, handlelength=1.6)  # fmt: skip
 
 
-def main() -> None:
-    """Read results, draw, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--curves", type=Path, required=True, help="expert_savings_curves.parquet")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", required=True, help="of the sweep: ticks and markers")
-    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
-    args = parser.parse_args()
-    models = in_paper_order(read_rows(args.catalogue))
-    frame = points(args.curves, keys=("model", "routing", "batch_size"))
-    curves = {key: part.to_dicts() for key, part in frame.partition_by(["model", "routing"], as_dict=True).items()}
+def main(*, catalogue: Path, curves: Path, batch_sizes: list[int], output: list[Path]) -> None:
+    """Read results, draw, write.
+
+    Args:
+        catalogue: model_catalogue.csv
+        curves: expert_savings_curves.parquet
+        batch_sizes: of the sweep: ticks and markers
+        output: .pdf and .png files
+    """
+    models = in_paper_order(read_rows(catalogue))
+    frame = points(curves, keys=("model", "routing", "batch_size"))
+    drawn = {key: part.to_dicts() for key, part in frame.partition_by(["model", "routing"], as_dict=True).items()}
     groups: dict[str, list[Row]] = defaultdict(list)
     for model in models:
         groups[model["expert_count_group"]].append(model)
@@ -92,7 +92,7 @@ def main() -> None:
     figure = new_figure(DOUBLE_COLUMN_INCHES, 2.45 * rows)
     panels = figure.subplots(rows, COLUMNS, sharey=True).ravel()
     for panel, (label, members) in zip(panels, groups.items(), strict=False):
-        draw_group(panel, members, curves, args.batch_sizes)
+        draw_group(panel, members, drawn, batch_sizes)
         panel.set_title(f"{label.replace('-', '–')} experts per layer")
         panel.set_xlabel("Batch size (tokens per decode step)")
         panel.tick_params(labelleft=True)
@@ -109,8 +109,8 @@ def main() -> None:
     key = panels[len(groups)]
     key.legend(handles=laws, loc="upper left", fontsize=8, handlelength=3.2)
     key.text(0.02, 0.56, NOTE, transform=key.transAxes, va="top", fontsize=7, linespacing=1.35)
-    save(figure, args.output)
+    save(figure, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

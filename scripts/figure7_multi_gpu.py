@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, GREY, LIGHT_GREY, new_figure, save
 from prophet_pipeline.tables import Row, in_paper_order, points, read_rows
 from prophet_pipeline.text import PRECISION_LABELS, marked_name
@@ -87,35 +86,36 @@ def explain(figure: Figure, axes: Sequence[Axes], most: int) -> None:
     bar.set_label("KV capacity in tokens that Prophet has on the GPUs it needs")
 
 
-def main() -> None:
-    """Read results, draw, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smallest", type=Path, required=True, help="smallest_gpu_counts.csv")
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
-    parser.add_argument("--n-gpus", type=int, nargs="+", required=True, help="the swept numbers of GPUs")
-    parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
-    args = parser.parse_args()
-    at = {"batch_size": args.batch_size, "precision": args.precision}
-    rows = points(args.smallest, keys=("model", "gpu", "routing"), at=at).to_dicts()
+def main(
+    *, smallest: Path, catalogue: Path, gpu_catalogue: Path, n_gpus: list[int], batch_size: int, precision: str, output:
+    list[Path],
+) -> None:  # fmt: skip
+    """Read results, draw, write.
+
+    Args:
+        smallest: smallest_gpu_counts.csv
+        catalogue: model_catalogue.csv
+        gpu_catalogue: gpu_catalogue.csv
+        n_gpus: the swept numbers of GPUs
+        output: .pdf and .png files
+    """
+    at = {"batch_size": batch_size, "precision": precision}
+    rows = points(smallest, keys=("model", "gpu", "routing"), at=at).to_dicts()
     law = LAW if any(row["routing"] == LAW for row in rows) else rows[0]["routing"]
     found = {(row["model"], row["gpu"]): row for row in rows if row["routing"] == law}
-    gpus = sorted(read_rows(args.gpu_catalogue), key=lambda gpu: int(gpu["memory_bytes"]))
-    everyone = in_paper_order(read_rows(args.catalogue))
+    gpus = sorted(read_rows(gpu_catalogue), key=lambda gpu: int(gpu["memory_bytes"]))
+    everyone = in_paper_order(read_rows(catalogue))
     models = [m for m in everyone if needs_several([row for (model, _), row in found.items() if model == m["model"]])]
     figure = new_figure(DOUBLE_COLUMN_INCHES, 1.35 + 0.165 * len(models))
     axes = figure.subplots(1, len(gpus), sharey=True, squeeze=False)[0]
     for panel, gpu in zip(axes, gpus, strict=True):
-        draw_gpu(panel, gpu, models, found, args.n_gpus)
-    names = [marked_name(m["name"], m["published_precision"], args.precision) for m in models]
+        draw_gpu(panel, gpu, models, found, n_gpus)
+    names = [marked_name(m["name"], m["published_precision"], precision) for m in models]
     axes[0].set_yticks(range(len(models)), names)
-    precision = PRECISION_LABELS[args.precision]
-    axes[len(axes) // 2].set_xlabel(f"Fewest GPUs on which the model fits, {precision}, batch {args.batch_size}")
-    explain(figure, axes, max(args.n_gpus))
-    save(figure, args.output)
+    axes[len(axes) // 2].set_xlabel(f"Fewest GPUs on which the model fits, {PRECISION_LABELS[precision]}, batch {batch_size}")
+    explain(figure, axes, max(n_gpus))
+    save(figure, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from prophet_memory.routing import power_law_batch_for_fraction, uniform_batch_for_fraction
-from prophet_pipeline.command import ConfigurationError, run
+from prophet_pipeline.command import ConfigurationError, script
 from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_DASHES, LAW_LABELS, new_figure, save
 from prophet_pipeline.files import FLOAT_DECIMALS
 from prophet_pipeline.tables import points
@@ -98,37 +97,39 @@ def sparsity_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], law
                    va="top", fontsize=7)  # fmt: skip
 
 
-def main() -> None:
-    """Read the counts, draw, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--by-load", type=Path, required=True, help="counts by share of the memory that all experts would take")
-    parser.add_argument("--by-sparsity", type=Path, required=True, help="counts by number of experts and top-k")
-    parser.add_argument("--precision", required=True, help="precision to show")
-    parser.add_argument("--load-steps", type=int, required=True, help="steps of the share between 0 and 1")
-    parser.add_argument("--power-law-exponent", type=float, required=True)
-    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".pdf and .png files")
-    args = parser.parse_args()
-    at, kept = {"precision": args.precision}, ("routing", "batch_size")
-    by_load = points(args.by_load, keys=(*kept, "all_resident_fraction_from"), at=at)
-    by_sparsity = points(args.by_sparsity, keys=(*kept, "experts", "top_k"), at=at)
-    batches = sorted(by_load["batch_size"].unique().to_list())
-    laws = sorted(by_load["routing"].unique().to_list())
+def main(
+    *, by_load: Path, by_sparsity: Path, precision: str, load_steps: int, power_law_exponent: float, output: list[Path],
+) -> None:  # fmt: skip
+    """Read the counts, draw, write.
+
+    Args:
+        by_load: counts by share of the memory that all experts would take
+        by_sparsity: counts by number of experts and top-k
+        precision: precision to show
+        load_steps: steps of the share between 0 and 1
+        output: .pdf and .png files
+    """
+    at, kept = {"precision": precision}, ("routing", "batch_size")
+    loads = points(by_load, keys=(*kept, "all_resident_fraction_from"), at=at)
+    sparsities = points(by_sparsity, keys=(*kept, "experts", "top_k"), at=at)
+    batches = sorted(loads["batch_size"].unique().to_list())
+    laws = sorted(loads["routing"].unique().to_list())
     figure = new_figure(DOUBLE_COLUMN_INCHES, 4.4)
     panels = figure.subplots(2, len(laws), sharex=True, sharey="row", squeeze=False)
     for column, law in enumerate(laws):
-        cells = load_panel(panels[0, column], by_load.filter(routing=law), batches, args.load_steps)
-        sparsity_panel(panels[1, column], by_sparsity.filter(routing=law), batches, law, args.power_law_exponent)
+        cells = load_panel(panels[0, column], loads.filter(routing=law), batches, load_steps)
+        sparsity_panel(panels[1, column], sparsities.filter(routing=law), batches, law, power_law_exponent)
         panels[0, column].set_title(LAW_LABELS[law])
         panels[1, column].set_xlabel("Batch size")
     panels[0, 0].set_ylabel("GPU memory taken with\nall experts resident (%)")
     panels[1, 0].set_ylabel("Experts per active expert, E/k")
     bar = figure.colorbar(cells, ax=panels, fraction=0.025, pad=0.01, aspect=50)
-    shown = PRECISION_LABELS[args.precision]
+    shown = PRECISION_LABELS[precision]
     bar.set_label(f"KV capacity at least doubles (% of the configurations that fit without Prophet, {shown})")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     bar.outline.set_visible(False)
-    save(figure, args.output)
+    save(figure, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Mapping, Sequence
 from itertools import product
 from math import prod
@@ -13,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from prophet_memory.axes import AXES, KEYS
-from prophet_pipeline.command import ConfigurationError, run
+from prophet_pipeline.command import ConfigurationError, script
 from prophet_pipeline.shards import REMEDY, check_shard
 from prophet_pipeline.tables import write_table
 
@@ -33,18 +31,19 @@ def checked(shard: Path, sweep: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
     return table
 
 
-def main() -> None:
-    """Check every shard, write the joined table once per output."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shards", type=Path, nargs="+", help="Parquet shards, named by model, each with its .json")
-    parser.add_argument("--sweep", type=json.loads, required=True, help="JSON of the grid that each shard must hold")
-    parser.add_argument("--output", type=Path, nargs="+", required=True, help=".parquet and .csv files to write")
-    args = parser.parse_args()
+def main(*, shards: list[Path], sweep: dict[str, Any], output: list[Path]) -> None:
+    """Check every shard, write the joined table once per output.
+
+    Args:
+        shards: Parquet shards, named by model, each with its .json
+        sweep: JSON of the grid that each shard must hold
+        output: .parquet and .csv files to write
+    """
     # A shard is sorted within itself (scripts/sweep_model.py), so sorting the shards by model sorts the rows.
-    joined = pl.concat([checked(shard, args.sweep) for shard in sorted(args.shards, key=lambda shard: shard.stem)])
-    for output in args.output:
-        write_table(joined, output)
+    joined = pl.concat([checked(shard, sweep) for shard in sorted(shards, key=lambda shard: shard.stem)])
+    for file in output:
+        write_table(joined, file)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

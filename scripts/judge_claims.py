@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from prophet_memory.routing import ROUTING_LAW_NAMES
 from prophet_pipeline.claims import NOT_REPRODUCED, Finding, claimed_text, interval, judge, kind_of
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.configuration import error, read_claims
 from prophet_pipeline.queries import QueryError, Results
 from prophet_pipeline.tables import Row, write_rows
@@ -55,23 +54,24 @@ def judged(entry: Mapping[str, Any], findings: Mapping[str, Finding]) -> Row:
     return row | {"reason": reason(entry, findings)}
 
 
-def main() -> None:
-    """Read ledger and results, judge, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("results", type=Path, nargs="+", help="the result tables that queries may name")
-    parser.add_argument("--claims", type=Path, required=True, help="config/claims.yaml")
-    parser.add_argument("--output", type=Path, required=True, help="CSV file")
-    args = parser.parse_args()
-    ledger, results = read_claims(args.claims), Results(args.results)
+def main(*, results: list[Path], claims: Path, output: Path) -> None:
+    """Read ledger and results, judge, write.
+
+    Args:
+        results: the result tables that queries may name
+        claims: config/claims.yaml
+        output: CSV file
+    """
+    ledger, tables = read_claims(claims), Results(results)
     rows = []
     for position, entry in enumerate(ledger["claims"]):
         try:
-            findings = {law: judge(entry, results, law, ledger["defaults"]) for law in ROUTING_LAW_NAMES}
+            findings = {law: judge(entry, tables, law, ledger["defaults"]) for law in ROUTING_LAW_NAMES}
         except QueryError as problem:
-            raise error(args.claims, f"claims[{position}].{problem.key}", problem.value, problem.allowed) from None
+            raise error(claims, f"claims[{position}].{problem.key}", problem.value, problem.allowed) from None
         rows.append(judged(entry, findings))
-    write_rows(rows, args.output)
+    write_rows(rows, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

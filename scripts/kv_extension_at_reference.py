@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from prophet_memory.residency import BASELINE_POLICY
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.tables import by_key, write_rows
 
 KEYS = ("model", "gpu", "batch_size", "precision", "routing")
@@ -17,16 +16,15 @@ VALUES = (
 )  # fmt: skip
 
 
-def main() -> None:
-    """Select the rows, put the baseline's beside Prophet's, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
-    parser.add_argument("--gpu", required=True)
-    parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--output", type=Path, required=True, help="CSV file")
-    args = parser.parse_args()
+def main(*, data: Path, gpu: str, batch_size: int, output: Path) -> None:
+    """Select the rows, put the baseline's beside Prophet's, write.
+
+    Args:
+        data: the long table, Parquet
+        output: CSV file
+    """
     rows, baseline = (
-        by_key(args.data, keys=KEYS, at=PINNED | {"gpu": args.gpu, "batch_size": args.batch_size, "policy": policy})
+        by_key(data, keys=KEYS, at=PINNED | {"gpu": gpu, "batch_size": batch_size, "policy": policy})
         for policy in ("prophet", BASELINE_POLICY)
     )
     paired = []
@@ -36,8 +34,8 @@ def main() -> None:
             "baseline_kv_capacity_tokens": baseline[key]["kv_capacity_tokens"],
         }
         paired.append({name: row[name] for name in KEYS} | both | {name: row[name] for name in VALUES})
-    write_rows(paired, args.output)
+    write_rows(paired, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

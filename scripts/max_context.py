@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from prophet_memory.axes import KEYS
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.tables import points, write_table
 
 VALUES = ("max_context_tokens", "exceeds_model_context")
 
 
-def main() -> None:
-    """Select, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--output", type=Path, required=True, help="CSV file")
-    args = parser.parse_args()
+def main(*, data: Path, precision: str, output: Path) -> None:
+    """Select, write.
+
+    Args:
+        data: the long table, Parquet
+        output: CSV file
+    """
     kept = [key for key in KEYS if key != "precision"]
-    found = points(args.data, keys=kept, at={"precision": args.precision}).select(*KEYS, *VALUES)
-    write_table(found.drop_nulls("max_context_tokens"), args.output)
+    found = points(data, keys=kept, at={"precision": precision}).select(*KEYS, *VALUES)
+    write_table(found.drop_nulls("max_context_tokens"), output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -5,15 +5,14 @@ An average covers exactly the configurations that fit with and without Prophet; 
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
+from typing import Any, Literal
 
 from prophet_memory.sweep import FIT_VERDICTS
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.tables import Row, catalogued, points, write_rows
 
 AVERAGED_OVER = ("gpu", "batch_size")
@@ -34,23 +33,23 @@ def averages(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Read the long table, group, average, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--by", choices=GROUPINGS, required=True)
-    parser.add_argument("--output", type=Path, required=True, help="CSV file")
-    args = parser.parse_args()
-    models = catalogued(args.catalogue, "model")
+def main(*, data: Path, catalogue: Path, by: Literal["model", "experts"], output: Path) -> None:
+    """Read the long table, group, average, write.
+
+    Args:
+        data: the long table, Parquet
+        catalogue: model_catalogue.csv
+        output: CSV file
+    """
+    models = catalogued(catalogue, "model")
     keys = ("model", "routing", "precision", *AVERAGED_OVER)
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for row in points(args.data, keys=keys, at={"policy": "prophet", "n_gpus": 1}).to_dicts():
-        own = tuple(models[row["model"]][name] for name in GROUPINGS[args.by])
+    for row in points(data, keys=keys, at={"policy": "prophet", "n_gpus": 1}).to_dicts():
+        own = tuple(models[row["model"]][name] for name in GROUPINGS[by])
         groups[*own, row["routing"], row["precision"]].append(row)
-    names = (*GROUPINGS[args.by], "routing", "precision")
-    write_rows([dict(zip(names, key, strict=True)) | averages(groups[key]) for key in sorted(groups)], args.output)
+    names = (*GROUPINGS[by], "routing", "precision")
+    write_rows([dict(zip(names, key, strict=True)) | averages(groups[key]) for key in sorted(groups)], output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

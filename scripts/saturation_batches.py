@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from prophet_memory.routing import power_law_batch_for_fraction, uniform_batch_for_fraction
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.tables import points, write_rows
 
 FACTS = ("model", "name", "experts", "top_k", "expert_count_group")
@@ -31,18 +30,18 @@ def saturation(experts: int, top_k: int, exponent: float, batch_sizes: Sequence[
     }
 
 
-def main() -> None:
-    """Read the catalogue, solve the laws for B, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--power-law-exponent", type=float, required=True)
-    parser.add_argument("--batch-sizes", type=int, nargs="+", required=True, help="of the sweep")
-    parser.add_argument("--output", type=Path, required=True, help="CSV file")
-    args = parser.parse_args()
-    models = points(args.catalogue, keys=("model",)).select(FACTS).to_dicts()
-    rows = [m | saturation(m["experts"], m["top_k"], args.power_law_exponent, args.batch_sizes) for m in models]
-    write_rows(rows, args.output)
+def main(*, catalogue: Path, power_law_exponent: float, batch_sizes: list[int], output: Path) -> None:
+    """Read the catalogue, solve the laws for B, write.
+
+    Args:
+        catalogue: model_catalogue.csv
+        batch_sizes: of the sweep
+        output: CSV file
+    """
+    models = points(catalogue, keys=("model",)).select(FACTS).to_dicts()
+    rows = [m | saturation(m["experts"], m["top_k"], power_law_exponent, batch_sizes) for m in models]
+    write_rows(rows, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from prophet_memory.residency import BASELINE_POLICY
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.tables import Row, points, write_rows
 
 KEYS = ("model", "gpu", "batch_size", "routing", "precision")
@@ -26,15 +25,15 @@ def described(prefix: str, row: Row | None) -> dict[str, Any]:
     return {f"{prefix}_{name}": row and row[name] for name in VALUES}
 
 
-def main() -> None:
-    """Select, compare, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
-    parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--output", type=Path, required=True, help="CSV file")
-    args = parser.parse_args()
+def main(*, data: Path, batch_size: int, output: Path) -> None:
+    """Select, compare, write.
+
+    Args:
+        data: the long table, Parquet
+        output: CSV file
+    """
     cells: dict[tuple[Any, ...], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in points(args.data, keys=(*KEYS, "n_gpus", "policy"), at={"batch_size": args.batch_size}).to_dicts():
+    for row in points(data, keys=(*KEYS, "n_gpus", "policy"), at={"batch_size": batch_size}).to_dicts():
         cells[tuple(row[key] for key in KEYS)][row["policy"]].append(row)
     found = []
     for key in sorted(cells):
@@ -46,8 +45,8 @@ def main() -> None:
             | described("prophet", prophet)
             | {"prophet_kv_capacity_tokens_at_all_resident_n_gpus": same and same["kv_capacity_tokens"]}
         )
-    write_rows(found, args.output)
+    write_rows(found, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

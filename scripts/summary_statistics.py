@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.tables import points, write_rows
 
 COLUMNS = (
@@ -14,22 +13,19 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def main() -> None:
-    """Select the rows, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the long table, Parquet")
-    parser.add_argument("--gpu", required=True)
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--models", nargs="+", required=True)
-    parser.add_argument("--batch-sizes", type=int, nargs="+", required=True)
-    parser.add_argument("--output", type=Path, required=True, help="CSV file")
-    args = parser.parse_args()
-    at = {"policy": "prophet", "gpu": args.gpu, "precision": args.precision, "n_gpus": 1}
-    found = points(args.data, keys=("model", "batch_size", "routing"), at=at).select(COLUMNS).to_dicts()
-    rows = [row for row in found if row["model"] in args.models and row["batch_size"] in args.batch_sizes]
-    rows.sort(key=lambda row: (row["batch_size"], args.models.index(row["model"]), row["routing"]))
-    write_rows(rows, args.output)
+def main(*, data: Path, gpu: str, precision: str, models: list[str], batch_sizes: list[int], output: Path) -> None:
+    """Select the rows, write.
+
+    Args:
+        data: the long table, Parquet
+        output: CSV file
+    """
+    at = {"policy": "prophet", "gpu": gpu, "precision": precision, "n_gpus": 1}
+    found = points(data, keys=("model", "batch_size", "routing"), at=at).select(COLUMNS).to_dicts()
+    rows = [row for row in found if row["model"] in models and row["batch_size"] in batch_sizes]
+    rows.sort(key=lambda row: (row["batch_size"], models.index(row["model"]), row["routing"]))
+    write_rows(rows, output)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from polars.io.plugins import register_io_source
 
 from prophet_memory.design_space import POINT_AXES, PlainKernel, sweep_block
 from prophet_memory.sweep import FIT_VERDICTS, Assumptions, Outcome
-from prophet_pipeline.command import ConfigurationError, run
+from prophet_pipeline.command import ConfigurationError, script
 from prophet_pipeline.configuration import GPUS_FILE, read_settings
 from prophet_pipeline.design_space import DesignSpace, open_design_space
 from prophet_pipeline.files import write_text
@@ -92,26 +91,30 @@ def write_shard(design: DesignSpace, members: range, assumptions: Assumptions, o
     write_sidecar(output, rows, seconds=round(seconds, 3), peak_mib=peak_mib())
 
 
-def main() -> None:
-    """Read config, sweep, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", type=Path, nargs="*", help="catalogue files, config/models/<slug>.yaml")
-    parser.add_argument("--design", type=Path, required=True, help="config/design_space.yaml")
-    parser.add_argument("--gpus", type=Path, default=GPUS_FILE, help="catalogue of GPUs")
-    parser.add_argument("--shard", type=int, required=True, help="which of the config's shards, from 0")
-    parser.add_argument("--assumptions", type=json.loads, help="JSON of the assumptions; default: config/config.yaml's")
-    parser.add_argument("--progress", type=Path, help="file to which the number of finished rows is written")
-    parser.add_argument("--output", type=Path, required=True, help="Parquet shard; a .json beside it records what it holds")
-    args = parser.parse_args()
-    design = open_design_space(args.design, args.gpus, args.models)
-    shards = design.settings["shards"]
-    if not 0 <= args.shard < shards:
-        raise ConfigurationError(f"{args.design}: --shard: {args.shard}; allowed: 0 to {shards - 1}")
-    assumptions = Assumptions(**(args.assumptions or read_settings()["assumptions"]))
-    if args.progress is not None:
-        write_text(args.progress, "0", receipt=False)
-    write_shard(design, design.members_of_shard(args.shard), assumptions, args.output, args.progress)
+def main(
+    *, models: list[Path], design: Path, gpus: Path = GPUS_FILE, shard: int, assumptions: dict[str, Any] | None = None,
+    progress: Path | None = None, output: Path,
+) -> None:  # fmt: skip
+    """Read config, sweep, write.
+
+    Args:
+        models: catalogue files, config/models/<slug>.yaml
+        design: config/design_space.yaml
+        gpus: catalogue of GPUs
+        shard: which of the config's shards, from 0
+        assumptions: JSON of the assumptions; default: config/config.yaml's
+        progress: file to which the number of finished rows is written
+        output: Parquet shard; a .json beside it records what it holds
+    """
+    space = open_design_space(design, gpus, models)
+    shards = space.settings["shards"]
+    if not 0 <= shard < shards:
+        raise ConfigurationError(f"{design}: --shard: {shard}; allowed: 0 to {shards - 1}")
+    taken = Assumptions(**(assumptions or read_settings()["assumptions"]))
+    if progress is not None:
+        write_text(progress, "0", receipt=False)
+    write_shard(space, space.members_of_shard(shard), taken, output, progress)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from itertools import groupby
 from pathlib import Path
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, escape, table
 from prophet_pipeline.tables import Row, read_rows
@@ -48,14 +47,15 @@ def pages(claims: list[Row]) -> list[list[list[object] | None]]:
     return parts
 
 
-def main() -> None:
-    """Read results, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--claims", type=Path, required=True, help="claims.csv")
-    parser.add_argument("--output", type=Path, required=True, help=".tex file")
-    args = parser.parse_args()
+def main(*, claims: Path, output: Path) -> None:
+    """Read results, write.
+
+    Args:
+        claims: claims.csv
+        output: .tex file
+    """
     spans = [(escape(head), 3 + 2 * i, 4 + 2 * i) for i, head in enumerate(LAW_HEADS.values())]
-    parts = pages(read_rows(args.claims))
+    parts = pages(read_rows(claims))
     text = "".join(
         table(
             (*COLUMNS, *OF_ONE_LAW * len(LAW_HEADS)), rows, caption=CAPTION.format(part=f"; part {i} of {len(parts)}"),
@@ -63,8 +63,8 @@ def main() -> None:
         )
         for i, rows in enumerate(parts, 1)
     )  # fmt: skip
-    write_text(args.output, text)
+    write_text(output, text)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, table
 from prophet_pipeline.tables import read_rows
@@ -19,21 +18,22 @@ CAPTION = r"""The source document's claims by kind, and how many hold under each
     not tested here; Table~\ref{tab:claims} lists them all."""
 
 
-def main() -> None:
-    """Read results, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--summary", type=Path, required=True, help="claims_summary.csv")
-    parser.add_argument("--output", type=Path, required=True, help=".tex file")
-    args = parser.parse_args()
+def main(*, summary: Path, output: Path) -> None:
+    """Read results, write.
+
+    Args:
+        summary: claims_summary.csv
+        output: .tex file
+    """
     rows: list[list[object] | None] = []
-    for row in read_rows(args.summary):
+    for row in read_rows(summary):
         tested = row["kind"] != "external"
         cells = [row[f"{verdict}_{law}"] if tested else None for law in LAW_HEADS for verdict in ("reproduced", "not_reproduced")]
         rows += [None] if row["kind"] == "total" else []
         rows.append([NAMES[row["kind"]], row["claims"], *cells])
     spans = [(head, 3 + 2 * i, 4 + 2 * i) for i, head in enumerate(LAW_HEADS.values())]
-    write_text(args.output, table(COLUMNS, rows, caption=CAPTION, label="tab:claims-summary", spanning_heads=spans))
+    write_text(output, table(COLUMNS, rows, caption=CAPTION, label="tab:claims-summary", spanning_heads=spans))
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

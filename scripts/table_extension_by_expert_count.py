@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, table
 from prophet_pipeline.tables import Row, by_key, laws_present
@@ -30,24 +29,24 @@ def cells(row: Row) -> list[object]:
     return [*counts, row["mean_kv_extension"], row["median_kv_extension"], 100 * row["mean_expert_savings_fraction"]]
 
 
-def main() -> None:
-    """Read results, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--by-experts", type=Path, required=True, help="mean_extension_by_expert_count.csv")
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--output", type=Path, required=True, help=".tex file")
-    args = parser.parse_args()
-    found = by_key(args.by_experts, keys=("experts", "routing"), at={"precision": args.precision})
+def main(*, by_experts: Path, precision: str, output: Path) -> None:
+    """Read results, write.
+
+    Args:
+        by_experts: mean_extension_by_expert_count.csv
+        output: .tex file
+    """
+    found = by_key(by_experts, keys=("experts", "routing"), at={"precision": precision})
     laws, width = laws_present(found.values()), len(OF_ONE_LAW)
     rows = [
         [experts, *(cell for law in laws for cell in cells(found[experts, law]))] for experts in sorted({e for e, _ in found})
     ]
     spans = [(LAW_HEADS[law].capitalize(), 2 + i * width, 1 + (i + 1) * width) for i, law in enumerate(laws)]
     columns = (Column("$E$", (4, 0)), *OF_ONE_LAW * len(laws))
-    caption = CAPTION.format(precision=PRECISION_LABELS[args.precision])
+    caption = CAPTION.format(precision=PRECISION_LABELS[precision])
     text = table(columns, rows, caption=caption, label="tab:extension-by-expert-count", spanning_heads=spans, wide=True)
-    write_text(args.output, text)
+    write_text(output, text)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
 from prophet_pipeline.tables import Row, by_key, catalogued, in_paper_order, laws_present, read_rows
@@ -26,39 +25,39 @@ def cells(row: Row) -> list[object]:
     return [100 * row["expert_savings_fraction"], capacity and capacity / 1e3, extension]
 
 
-def main() -> None:
-    """Read results, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--reference", type=Path, required=True, help="kv_extension_at_reference.csv")
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
-    parser.add_argument("--gpu", required=True)
-    parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--output", type=Path, required=True, help=".tex file")
-    args = parser.parse_args()
-    at = {"gpu": args.gpu, "batch_size": args.batch_size, "precision": args.precision}
-    found = by_key(args.reference, keys=("model", "routing"), at=at)
-    gpu = catalogued(args.gpu_catalogue, "gpu")[args.gpu]["name"]
+def main(
+    *, reference: Path, catalogue: Path, gpu_catalogue: Path, gpu: str, batch_size: int, precision: str, output: Path,
+) -> None:  # fmt: skip
+    """Read results, write.
+
+    Args:
+        reference: kv_extension_at_reference.csv
+        catalogue: model_catalogue.csv
+        gpu_catalogue: gpu_catalogue.csv
+        output: .tex file
+    """
+    at = {"gpu": gpu, "batch_size": batch_size, "precision": precision}
+    found = by_key(reference, keys=("model", "routing"), at=at)
+    shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
     laws = laws_present(found.values())
     rows = []
-    for m in in_paper_order(read_rows(args.catalogue)):
+    for m in in_paper_order(read_rows(catalogue)):
         baseline = found[m["model"], laws[0]]["baseline_kv_capacity_tokens"]
         both = [cell for law in laws for cell in cells(found[m["model"], law])]
         rows.append(
             (
                 m["expert_count_group"],
-                [marked_name(m["name"], m["published_precision"], args.precision), baseline and baseline / 1e3, *both],
+                [marked_name(m["name"], m["published_precision"], precision), baseline and baseline / 1e3, *both],
             )
         )
     width = len(OF_ONE_LAW)
     spans = [(f"Prophet, {LAW_HEADS[law]}", 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
     spans.insert(0, ("All resident", 2, 2))
     columns = (*BASELINE, *OF_ONE_LAW * len(laws))
-    caption = CAPTION.format(gpu=escape(gpu), batch=args.batch_size, precision=PRECISION_LABELS[args.precision])
+    caption = CAPTION.format(gpu=escape(shown), batch=batch_size, precision=PRECISION_LABELS[precision])
     text = table(columns, with_group_rules(rows), caption=caption, label="tab:kv-extension", spanning_heads=spans, wide=True)
-    write_text(args.output, text)
+    write_text(output, text)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import Column, escape, table, with_group_rules
 from prophet_pipeline.tables import in_paper_order, read_rows
@@ -31,14 +30,15 @@ CAPTION = r"""Model catalogue. Exact parameter counts in $10^9$: all, routed exp
     per sequence. $\dagger$: published in fewer bits than 16 ({published}), so that bf16 figures are hypothetical."""
 
 
-def main() -> None:
-    """Read results, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--output", type=Path, required=True, help=".tex file")
-    args = parser.parse_args()
+def main(*, catalogue: Path, output: Path) -> None:
+    """Read results, write.
+
+    Args:
+        catalogue: model_catalogue.csv
+        output: .tex file
+    """
     rows: list[tuple[object, list[object]]] = []
-    models = in_paper_order(read_rows(args.catalogue))
+    models = in_paper_order(read_rows(catalogue))
     for m in models:
         params = [m[f"{part}_params"] / 1e9 for part in ("total", "routed_expert", "non_expert")]
         state = m["state_bytes_per_sequence"]
@@ -54,8 +54,8 @@ def main() -> None:
     published = "; ".join(f"{escape(m['name'])}: {PRECISION_LABELS[m['published_precision']]}" for m in hypothetical)
     caption = CAPTION.format(published=published or "none here")
     text = table(COLUMNS, with_group_rules(rows), caption=caption, label="tab:model-catalogue", spanning_heads=spans, wide=True)
-    write_text(args.output, text)
+    write_text(output, text)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
 from prophet_pipeline.tables import Row, by_key, catalogued, in_paper_order, read_rows
@@ -26,34 +25,35 @@ def cells(row: Row) -> list[object]:
     return [row["all_resident_n_gpus"], row["prophet_n_gpus"], capacity and capacity / 1e3]
 
 
-def main() -> None:
-    """Read results, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smallest", type=Path, required=True, help="smallest_gpu_counts.csv")
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
-    parser.add_argument("--gpus", nargs="+", required=True)
-    parser.add_argument("--n-gpus", type=int, nargs="+", required=True, help="the swept numbers of GPUs")
-    parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--output", type=Path, required=True, help=".tex file")
-    args = parser.parse_args()
-    found = by_key(args.smallest, keys=("model", "gpu", "precision", "routing"), at={"batch_size": args.batch_size})
+def main(
+    *, smallest: Path, catalogue: Path, gpu_catalogue: Path, gpus: list[str], n_gpus: list[int], batch_size: int, precision:
+    str, output: Path,
+) -> None:  # fmt: skip
+    """Read results, write.
+
+    Args:
+        smallest: smallest_gpu_counts.csv
+        catalogue: model_catalogue.csv
+        gpu_catalogue: gpu_catalogue.csv
+        n_gpus: the swept numbers of GPUs
+        output: .tex file
+    """
+    found = by_key(smallest, keys=("model", "gpu", "precision", "routing"), at={"batch_size": batch_size})
     law = LAW if any(key[-1] == LAW for key in found) else next(iter(found))[-1]
-    gpus = catalogued(args.gpu_catalogue, "gpu")
+    names = catalogued(gpu_catalogue, "gpu")
     rows: list[tuple[object, list[object]]] = []
-    for m in in_paper_order(read_rows(args.catalogue)):
-        lines = [(marked_name(m["name"], m["published_precision"], args.precision), args.precision)]
+    for m in in_paper_order(read_rows(catalogue)):
+        lines = [(marked_name(m["name"], m["published_precision"], precision), precision)]
         if m["published_precision"] != "bf16" and any(key[2] == "native" for key in found):
             lines.append((f"\u2003published: {PRECISION_LABELS[m['published_precision']]}", "native"))
-        for name, precision in lines:
-            own = [cell for gpu in args.gpus for cell in cells(found[m["model"], gpu, precision, law])]
+        for name, stored in lines:
+            own = [cell for gpu in gpus for cell in cells(found[m["model"], gpu, stored, law])]
             rows.append((m["expert_count_group"], [name, *own]))
-    spans = [(escape(gpus[gpu]["name"]), 2 + 3 * i, 4 + 3 * i) for i, gpu in enumerate(args.gpus)]
-    caption = CAPTION.format(counts=", ".join(map(str, args.n_gpus)), batch=args.batch_size, law=LAW_HEADS[law])
-    columns = (Column("Model"), *COLUMNS * len(args.gpus))
+    spans = [(escape(names[gpu]["name"]), 2 + 3 * i, 4 + 3 * i) for i, gpu in enumerate(gpus)]
+    caption = CAPTION.format(counts=", ".join(map(str, n_gpus)), batch=batch_size, law=LAW_HEADS[law])
+    columns = (Column("Model"), *COLUMNS * len(gpus))
     write_text(
-        args.output,
+        output,
         table(
             columns,
             with_group_rules(rows),
@@ -67,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

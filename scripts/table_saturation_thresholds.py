@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from pathlib import Path
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import Column, table, with_group_rules
 from prophet_pipeline.tables import Row, read_rows
@@ -31,15 +30,15 @@ CAPTION = r"""Saturation batches. The power law reaches all $E$ experts at $(E/k
     it."""
 
 
-def main() -> None:
-    """Read results, write one row per (E, k)."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--saturation", type=Path, required=True, help="saturation_batches.csv")
-    parser.add_argument("--power-law-exponent", type=float, required=True)
-    parser.add_argument("--output", type=Path, required=True, help=".tex file")
-    args = parser.parse_args()
+def main(*, saturation: Path, power_law_exponent: float, output: Path) -> None:
+    """Read results, write one row per (E, k).
+
+    Args:
+        saturation: saturation_batches.csv
+        output: .tex file
+    """
     together: dict[tuple[int, int], list[Row]] = defaultdict(list)
-    for row in read_rows(args.saturation):
+    for row in read_rows(saturation):
         together[row["experts"], row["top_k"]].append(row)
     rows: list[tuple[object, list[object]]] = []
     for (experts, top_k), members in sorted(together.items(), key=lambda item: (item[0][0], -item[0][1])):
@@ -48,10 +47,10 @@ def main() -> None:
         line = [experts, top_k, *(first[column] for column in SHOWN), names]
         rows.append((first["expert_count_group"], line))
     spans = (("Power law", 3, 5), ("Uniform", 6, 6))
-    caption = CAPTION.format(exponent=args.power_law_exponent)
+    caption = CAPTION.format(exponent=power_law_exponent)
     text = table(COLUMNS, with_group_rules(rows), caption=caption, label="tab:saturation", spanning_heads=spans, wide=True)
-    write_text(args.output, text)
+    write_text(output, text)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

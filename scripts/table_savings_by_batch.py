@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, table, with_group_rules
 from prophet_pipeline.tables import Row, by_key, in_paper_order, read_rows
@@ -16,18 +15,19 @@ CAPTION = r"""Expert savings $1-U/E$ in percent by batch size $B$, under the sou
     expert is needed."""
 
 
-def main() -> None:
-    """Read results, write one row per (E, k)."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--curves", type=Path, required=True, help="expert_savings_curves.parquet")
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", required=True, help="to show")
-    parser.add_argument("--output", type=Path, required=True, help=".tex file")
-    args = parser.parse_args()
-    savings = by_key(args.curves, keys=("model", "routing", "batch_size"))
-    laws, batches = sorted({law for _, law, _ in savings}), sorted(args.batch_sizes)
+def main(*, curves: Path, catalogue: Path, batch_sizes: list[int], output: Path) -> None:
+    """Read results, write one row per (E, k).
+
+    Args:
+        curves: expert_savings_curves.parquet
+        catalogue: model_catalogue.csv
+        batch_sizes: to show
+        output: .tex file
+    """
+    savings = by_key(curves, keys=("model", "routing", "batch_size"))
+    laws, batches = sorted({law for _, law, _ in savings}), sorted(batch_sizes)
     first: dict[tuple[int, int], Row] = {}
-    for model in in_paper_order(read_rows(args.catalogue)):
+    for model in in_paper_order(read_rows(catalogue)):
         first.setdefault((model["experts"], model["top_k"]), model)
     rows: list[tuple[object, list[object]]] = []
     for (experts, top_k), model in first.items():
@@ -45,8 +45,8 @@ def main() -> None:
         wide=True,
         column_gap_points=4.5,
     )
-    write_text(args.output, text)
+    write_text(output, text)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from prophet_pipeline.command import run
+from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
 from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
 from prophet_pipeline.tables import Row, by_key, catalogued, laws_present
@@ -21,28 +20,27 @@ def cells(row: Row) -> list[object]:
     return [100 * row["expert_savings_fraction"], "new" if row["fit_verdict"] == "newly_fits" else row["kv_extension"]]
 
 
-def main() -> None:
-    """Read results, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--summary", type=Path, required=True, help="summary_statistics.csv")
-    parser.add_argument("--catalogue", type=Path, required=True, help="model_catalogue.csv")
-    parser.add_argument("--gpu-catalogue", type=Path, required=True, help="gpu_catalogue.csv")
-    parser.add_argument("--gpu", required=True)
-    parser.add_argument("--precision", required=True)
-    parser.add_argument("--output", type=Path, required=True, help=".tex file")
-    args = parser.parse_args()
-    names = {slug: row["name"] for slug, row in catalogued(args.catalogue, "model").items()}
+def main(*, summary: Path, catalogue: Path, gpu_catalogue: Path, gpu: str, precision: str, output: Path) -> None:
+    """Read results, write.
+
+    Args:
+        summary: summary_statistics.csv
+        catalogue: model_catalogue.csv
+        gpu_catalogue: gpu_catalogue.csv
+        output: .tex file
+    """
+    names = {slug: row["name"] for slug, row in catalogued(catalogue, "model").items()}
     found: dict[tuple[int, str], dict[str, Row]] = {}
-    at = {"gpu": args.gpu, "precision": args.precision}
-    for (batch, model, law), row in by_key(args.summary, keys=("batch_size", "model", "routing"), at=at).items():
+    at = {"gpu": gpu, "precision": precision}
+    for (batch, model, law), row in by_key(summary, keys=("batch_size", "model", "routing"), at=at).items():
         found.setdefault((batch, model), {})[law] = row
     laws, width = laws_present(next(iter(found.values())).values()), len(OF_ONE_LAW)
     rows = [
         (batch, [batch, names[model], *(cell for law in laws for cell in cells(by_law[law]))])
         for (batch, model), by_law in found.items()
     ]
-    gpu = catalogued(args.gpu_catalogue, "gpu")[args.gpu]["name"]
-    caption = CAPTION.format(gpu=escape(gpu), precision=PRECISION_LABELS[args.precision])
+    shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
+    caption = CAPTION.format(gpu=escape(shown), precision=PRECISION_LABELS[precision])
     spans = [(LAW_HEADS[law].capitalize(), 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
     columns = (Column("Batch", (3, 0)), Column("Model"), *OF_ONE_LAW * len(laws))
     text = table(
@@ -53,8 +51,8 @@ def main() -> None:
         spanning_heads=spans,
         column_gap_points=4.5,
     )
-    write_text(args.output, text)
+    write_text(output, text)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

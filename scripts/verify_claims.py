@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from prophet_pipeline.command import ConfigurationError, run
+from prophet_pipeline.command import ConfigurationError, script
 from prophet_pipeline.latex import LAW_HEADS
 from prophet_pipeline.tables import read_rows
 
@@ -24,19 +23,20 @@ def line(claim: str, claimed: str, computed: Iterable[tuple[str, str]]) -> str:
     return f"{claim:{CLAIM}} {short:{CLAIMED}}{cells}".rstrip()
 
 
-def main() -> None:
-    """Read, print, compare with what is pinned."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--claims", type=Path, required=True, help="claims.csv")
-    parser.add_argument("--reasons", action="store_true", help="say below each claim that fails why it does")
-    args = parser.parse_args()
-    if not args.claims.exists():
-        message = f'{args.claims}: file: "missing"; allowed: the judged claims, which `make paper` writes'
+def main(*, claims: Path, reasons: bool = False) -> None:
+    """Read, print, compare with what is pinned.
+
+    Args:
+        claims: claims.csv
+        reasons: say below each claim that fails why it does
+    """
+    if not claims.exists():
+        message = f'{claims}: file: "missing"; allowed: the judged claims, which `make paper` writes'
         raise ConfigurationError(message)
-    claims = read_rows(args.claims)
+    judged = read_rows(claims)
     changed: list[tuple[bool, str]] = []
     print(line("claim", "claimed", ((law, "") for law in LAW_HEADS.values())))
-    for claim in claims:
+    for claim in judged:
         print(
             line(
                 claim["claim"],
@@ -44,7 +44,7 @@ def main() -> None:
                 ((claim[f"computed_{law}"] or "", MARKS[claim[f"verdict_{law}"]]) for law in LAW_HEADS),
             )
         )
-        if args.reasons and claim["reason"]:
+        if reasons and claim["reason"]:
             print(textwrap.fill(claim["reason"], initial_indent=INDENT, subsequent_indent=INDENT, width=100))
         for law, name in LAW_HEADS.items():
             verdict, pinned = claim[f"verdict_{law}"], claim[f"expected_{law}"]
@@ -52,12 +52,12 @@ def main() -> None:
                 said = f"{claim['claim']} ({name}): {verdict.replace('_', ' ')}, pinned as {pinned.replace('_', ' ')}"
                 changed.append((pinned == "reproduced", said))
     for law, name in LAW_HEADS.items():
-        counts = [sum(claim[f"verdict_{law}"] == verdict for claim in claims) for verdict in MARKS]
-        print(f"{name}: {counts[0]} reproduced, {counts[1]} not reproduced, {counts[2]} not testable here, of {len(claims)}")
+        counts = [sum(claim[f"verdict_{law}"] == verdict for claim in judged) for verdict in MARKS]
+        print(f"{name}: {counts[0]} reproduced, {counts[1]} not reproduced, {counts[2]} not testable here, of {len(judged)}")
     for is_lost, said in changed:
         print(said, file=sys.stderr if is_lost else sys.stdout)
     sys.exit(1 if any(is_lost for is_lost, _ in changed) else 0)
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -42,7 +42,16 @@ def judged_again(folder, changes: dict[str, pl.DataFrame]) -> pl.DataFrame:
                 frame.write_parquet(target) if file.suffix == ".parquet" else frame.write_csv(target)
             files.append(target)
     output = folder / "claims.csv"
-    command = [sys.executable, REPOSITORY / "scripts/judge_claims.py", *files, "--claims", LEDGER, "--output", output]
+    command = [
+        sys.executable,
+        REPOSITORY / "scripts/judge_claims.py",
+        "--results",
+        *files,
+        "--claims",
+        LEDGER,
+        "--output",
+        output,
+    ]
     subprocess.run(command, check=True, cwd=folder)
     return pl.read_csv(output)
 

@@ -163,7 +163,8 @@ def counting(small, *shards) -> subprocess.CompletedProcess[str]:
     models = sorted((small / "config/models").glob("*.yaml"))
     folder = small / RESULTS
     command = [
-        sys.executable, REPOSITORY / "scripts/design_space_doubling.py", *models, "--design", small / "config/design_space.yaml",
+        sys.executable, REPOSITORY / "scripts/design_space_doubling.py", "--models", *models,
+        "--design", small / "config/design_space.yaml",
         "--architectures", folder / "architectures.parquet", "--shards", *shards, "--by-load", small / "load.csv",
         "--by-sparsity", small / "sparsity.csv",
     ]  # fmt: skip
@@ -315,7 +316,8 @@ def test_memory_does_not_grow_with_the_shard(small):
         (small / "config" / "design_space.yaml").write_text(text.replace("shards: 3", "shards: 1"), encoding="utf-8")
         output = small / f"{contexts}.parquet"
         command = [
-            sys.executable, REPOSITORY / "scripts/sweep_design_space.py", *sorted((small / "config/models").glob("*.yaml")),
+            sys.executable, REPOSITORY / "scripts/sweep_design_space.py",
+            "--models", *sorted((small / "config/models").glob("*.yaml")),
             "--design", small / "config/design_space.yaml", "--shard", 0, "--output", output,
         ]  # fmt: skip
         subprocess.run(list(map(str, command)), check=True, env=os.environ | {"POLARS_MAX_THREADS": "1"})

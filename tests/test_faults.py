@@ -19,7 +19,7 @@ from prophet_pipeline.checksums import read_sums
 
 SUMS = "SHA256SUMS"
 LIMIT_BYTES = 2 * 10**6
-VERIFY = [sys.executable, str(REPOSITORY / "scripts/verify_outputs.py"), f"evaluation/{SUMS}"]
+VERIFY = [sys.executable, str(REPOSITORY / "scripts/verify_outputs.py"), "--sums", f"evaluation/{SUMS}"]
 SHARD = RESULTS / "shards/mixtral-8x7b.parquet"
 BUILD = runpy.run_path(str(REPOSITORY / "scripts/build_environment.py"), run_name="imported")
 

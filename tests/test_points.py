@@ -1,9 +1,11 @@
 """Reading results: each axis is kept or pinned, so that a new one stops its readers instead of being averaged away."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import polars as pl
@@ -60,6 +62,12 @@ def test_a_query_names_each_axis_itself_or_in_its_defaults():
         results.ask(query, "uniform", {name: value for name, value in POINT.items() if name != "n_gpus"})
 
 
+def scripts() -> list[Path]:
+    own = [file for file in (REPOSITORY / "scripts").glob("*.py") if "script(main)" in file.read_text(encoding="utf-8")]
+    assert len(own) > 30
+    return own
+
+
 def test_a_new_axis_stops_every_reader_with_one_line(tmp_path: Path):
     """The drill: an axis joins the list and the long table, and nothing else knows of it."""
     folder = small_project(tmp_path / "project")
@@ -71,21 +79,18 @@ def test_a_new_axis_stops_every_reader_with_one_line(tmp_path: Path):
     data = folder / RESULTS / DATA.name
     pl.read_parquet(data).join(pl.DataFrame({"provision": ["mean", "p99"]}), how="cross").write_parquet(data)
     environment = os.environ | {"PYTHONPATH": str(folder / "src")}
-    readers = [file for file in (folder / "scripts").glob("*.py") if '"--data"' in file.read_text(encoding="utf-8")]
+    takes = {file: signature(runpy.run_path(str(file), run_name="imported")["main"]).parameters for file in scripts()}
+    readers = [file for file, parameters in takes.items() if "data" in parameters]
     assert len(readers) >= 7
     shutil.copytree(REPOSITORY / RESULTS, folder / "committed")
     for reader in readers:
         words = {
-            "--data": data, "--catalogue": folder / RESULTS / "model_catalogue.csv", "--gpu": "h100-80gb", "--batch-size": 8,
-            "--gpu-catalogue": folder / "committed" / "gpu_catalogue.csv", "--precision": "bf16", "--models": "mixtral-8x7b",
-            "--batch-sizes": 8, "--by": "model", "--output": tmp_path / f"{reader.stem}.csv",
+            "data": data, "catalogue": folder / RESULTS / "model_catalogue.csv", "gpu": "h100-80gb", "batch_size": 8,
+            "gpu_catalogue": folder / "committed" / "gpu_catalogue.csv", "precision": "bf16", "models": "mixtral-8x7b",
+            "batch_sizes": 8, "by": "model", "output": tmp_path / f"{reader.stem}.csv",
         }  # fmt: skip
-        text = reader.read_text(encoding="utf-8")
-        command = [
-            sys.executable,
-            reader,
-            *(part for word, value in words.items() if f'"{word}"' in text for part in (word, value)),
-        ]
+        options = [part for name in takes[reader] for part in (f"--{name.replace('_', '-')}", words[name])]
+        command = [sys.executable, folder / "scripts" / reader.name, *options]
         done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, check=False)
         if reader.stem == "max_context":  # keeps every key there is
             assert pl.read_csv(tmp_path / "max_context.csv")["provision"].n_unique() == 2

@@ -46,8 +46,8 @@ def test_no_run_blocks():
 
 
 def test_rules_and_scripts_share_their_names_and_read_in_one_order():
-    order = ["input", "output", "log", "threads", "resources", "params", "message", "shell"]
-    optional = {"threads", "resources", "params"}
+    order = ["input", "output", "log", "threads", "resources", "localrule", "params", "message", "shell"]
+    optional = {"threads", "resources", "localrule"}
     shared = {"mean_extension_by_model": "mean_extension", "mean_extension_by_expert_count": "mean_extension"}
     shared |= {"design_space_checksums": "checksums"}
     for name in known_files():
@@ -60,10 +60,7 @@ def test_rules_and_scripts_share_their_names_and_read_in_one_order():
                 assert directives == ["input"], rule
                 continue
             assert directives == [name for name in order if name in directives or name not in optional], rule
-            assert "environment=ENVIRONMENT," in body, rule
-            script = shared.get(rule, rule)
-            assert f'script="scripts/{script}.py"' in body, rule
-            assert f'library=library("{script}")' in body, rule
+            assert f'**program("{shared.get(rule, rule)}"),' in body, rule
 
 
 def test_the_library_is_pure():

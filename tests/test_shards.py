@@ -45,7 +45,7 @@ def shards(swept, tmp_path):
 
 def join(shards, sweep=SWEEP):
     output = shards[0].parent / "joined.csv"
-    return run_script("join_shards", *shards, "--sweep", json.dumps(sweep), "--output", output), output
+    return run_script("join_shards", "--shards", *shards, "--sweep", json.dumps(sweep), "--output", output), output
 
 
 def test_whole_shards_are_joined(shards):

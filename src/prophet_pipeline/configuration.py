@@ -142,7 +142,7 @@ _Validator = extend(  # type: ignore[no-untyped-call]
 @cache
 def schema(name: str) -> dict[str, Any]:
     """A schema of workflow/schemas by its name."""
-    document = yaml.safe_load((SCHEMAS_FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+    document = read_yaml(SCHEMAS_FOLDER / f"{name}.schema.yaml")
     assert isinstance(document, dict)  # noqa: S101 - a file of ours
     return document
 

@@ -1,8 +1,4 @@
 # Checksums of everything that is committed, of what the jobs wrote and nothing else
-localrules:
-    checksums,
-    design_space_checksums,
-
 
 COMMITTED = [
     path
@@ -30,38 +26,36 @@ if workflow.is_main_process and SHARED:
 
 rule checksums:
     input:
-        script="scripts/checksums.py",
-        library=library("checksums"),
-        environment=ENVIRONMENT,
+        **program("checksums"),
         outputs=COMMITTED,
     output:
         LISTS[0],
     log:
         "logs/checksums.log",
+    localrule: True
     params:
-        checked=CHECKED,
+        options=options(receipts=CHECKED),
     message:
         "Checksums of the results"
     shell:
-        "python3 {input.script} {input.outputs} {params.checked} --output {output} 2> {log}"
+        RUN
 
 
 rule design_space_checksums:
     input:
-        script="scripts/checksums.py",
-        library=library("checksums"),
-        environment=ENVIRONMENT,
+        **program("checksums"),
         outputs=DESIGN_COMMITTED,
     output:
         LISTS[1],
     log:
         "logs/design_space_checksums.log",
+    localrule: True
     params:
-        checked=CHECKED,
+        options=options(receipts=CHECKED),
     message:
         "Checksums of the design space"
     shell:
-        "python3 {input.script} {input.outputs} {params.checked} --output {output} 2> {log}"
+        RUN
 
 
 rule design_space:

@@ -1,8 +1,4 @@
 # The source document's claims, each judged by a query into the results
-localrules:
-    judge_claims,
-    claims_summary,
-
 
 QUERIED = [
     DATA,
@@ -18,35 +14,37 @@ QUERIED = [
 
 rule judge_claims:
     input:
-        script="scripts/judge_claims.py",
-        library=library("judge_claims"),
-        environment=ENVIRONMENT,
-        ledger="config/claims.yaml",
+        **program("judge_claims"),
+        claims="config/claims.yaml",
         results=QUERIED,
     output:
         f"{RESULTS}/claims.csv",
     log:
         "logs/judge_claims.log",
+    localrule: True
+    params:
+        options=options(),
     message:
         "Judging the claims"
     shell:
-        "python3 {input.script} {input.results} --claims {input.ledger} --output {output} 2> {log}"
+        RUN
 
 
 rule claims_summary:
     input:
-        script="scripts/claims_summary.py",
-        library=library("claims_summary"),
-        environment=ENVIRONMENT,
+        **program("claims_summary"),
         claims=f"{RESULTS}/claims.csv",
     output:
         f"{RESULTS}/claims_summary.csv",
     log:
         "logs/claims_summary.log",
+    localrule: True
+    params:
+        options=options(),
     message:
         "Counting the verdicts"
     shell:
-        "python3 {input.script} --claims {input.claims} --output {output} 2> {log}"
+        RUN
 
 
 rule claims:

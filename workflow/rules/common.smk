@@ -2,6 +2,7 @@
 import json
 import os
 import platform
+import shlex
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from prophet_pipeline.configuration import (
 SHARED = workflow.storage_settings.default_storage_provider is None
 if SHARED:
     os.environ.update({RECEIPTS_VARIABLE: os.path.abspath(RECEIPTS)})
-CHECKED = f"--receipts {RECEIPTS}" if SHARED else ""
+CHECKED = RECEIPTS if SHARED else ""
 
 # A job is one core's work; a thread pool in each only costs start-up time.
 for library in ("OPENBLAS", "OMP", "POLARS"):
@@ -76,6 +77,46 @@ MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])
 def library(script):
     """The files of the library and the edge that a script imports: a change of one reruns what depends on it."""
     return imported_files(Path("scripts", f"{script}.py"), Path("src"))
+
+
+PROGRAM = ("script", "library", "environment")
+RUN = "python3 {input.script} {params.options} --output {output} 2> {log}"
+
+
+def program(script):
+    """What each job reads beside its data: the script, the files of ours that the script imports, and the pinned environment."""
+    return dict(
+        zip(
+            PROGRAM, (f"scripts/{script}.py", library(script), ENVIRONMENT), strict=True
+        )
+    )
+
+
+def options(**own):
+    """The other named inputs and what is given here, as the options of the script.
+
+    Inputs that the script finds by itself are called `beside`; an empty value is left out.
+    """
+
+    def command_line(wildcards, input):
+        named = {n: v for n, v in input.items() if n not in (*PROGRAM, "beside")}
+        named |= {n: v(wildcards) if callable(v) else v for n, v in own.items()}
+        words = []
+        for name, value in named.items():
+            values = [value] if isinstance(value, (str, int, float)) else value
+            if value != "":
+                words += [f"--{name.replace('_', '-')}", *map(str, values)]
+        return shlex.join(words)
+
+    return command_line
+
+
+def figure(name, folder):
+    """The two files of a figure; the PNG stands in Snakemake's report as well."""
+    picture = report(
+        f"{folder}/{name}.png", caption=f"../report/{name}.rst", category="Figures"
+    )
+    return [f"{folder}/{name}.pdf", picture]
 
 
 def compact_json(section):

@@ -1,209 +1,192 @@
 # The catalogue resolved, and what is read off the long table
-localrules:
-    describe_models,
-    describe_gpus,
-    saturation_batches,
-    expert_savings_curves,
-    summary_statistics,
-    kv_extension_at_reference,
-    smallest_gpu_counts,
-    mean_extension_by_model,
-    mean_extension_by_expert_count,
-    max_context,
 
 
 rule describe_models:
     input:
-        script="scripts/describe_models.py",
-        library=library("describe_models"),
-        environment=ENVIRONMENT,
+        **program("describe_models"),
         models=MODEL_FILES,
     output:
         CATALOGUE,
     log:
         "logs/describe_models.log",
+    localrule: True
     params:
-        groups=PAPER["expert_count_groups"],
-        kv=ASSUMPTIONS["kv_format"],
-        state=ASSUMPTIONS["state_format"],
+        options=options(
+            expert_count_groups=PAPER["expert_count_groups"],
+            kv_format=ASSUMPTIONS["kv_format"],
+            state_format=ASSUMPTIONS["state_format"],
+        ),
     message:
         "Counting the parameters of every model"
     shell:
-        "python3 {input.script} {input.models} --expert-count-groups {params.groups}"
-        " --kv-format {params.kv} --state-format {params.state} --output {output} 2> {log}"
+        RUN
 
 
 rule describe_gpus:
     input:
-        script="scripts/describe_gpus.py",
-        library=library("describe_gpus"),
-        environment=ENVIRONMENT,
+        **program("describe_gpus"),
         gpus="config/gpus.yaml",
     output:
         GPU_CATALOGUE,
     log:
         "logs/describe_gpus.log",
+    localrule: True
     params:
-        names=sorted(SWEEP["gpus"]),
+        options=options(names=sorted(SWEEP["gpus"])),
     message:
         "Listing the GPUs"
     shell:
-        "python3 {input.script} --gpus-file {input.gpus} --gpus {params.names} --output {output} 2> {log}"
+        RUN
 
 
 rule saturation_batches:
     input:
-        script="scripts/saturation_batches.py",
-        library=library("saturation_batches"),
-        environment=ENVIRONMENT,
+        **program("saturation_batches"),
         catalogue=CATALOGUE,
     output:
         f"{RESULTS}/saturation_batches.csv",
     log:
         "logs/saturation_batches.log",
+    localrule: True
     params:
-        exponent=ASSUMPTIONS["power_law_exponent"],
-        batch_sizes=sorted(SWEEP["batch_sizes"]),
+        options=options(
+            power_law_exponent=ASSUMPTIONS["power_law_exponent"],
+            batch_sizes=sorted(SWEEP["batch_sizes"]),
+        ),
     message:
         "Solving for the saturation batches"
     shell:
-        "python3 {input.script} --catalogue {input.catalogue} --power-law-exponent {params.exponent}"
-        " --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
+        RUN
 
 
 rule expert_savings_curves:
     input:
-        script="scripts/expert_savings_curves.py",
-        library=library("expert_savings_curves"),
-        environment=ENVIRONMENT,
+        **program("expert_savings_curves"),
         catalogue=CATALOGUE,
     output:
         f"{RESULTS}/expert_savings_curves.parquet",
     log:
         "logs/expert_savings_curves.log",
+    localrule: True
     params:
-        exponent=ASSUMPTIONS["power_law_exponent"],
-        routings=sorted(SWEEP["routings"]),
-        max_batch=max(SWEEP["batch_sizes"]),
+        options=options(
+            power_law_exponent=ASSUMPTIONS["power_law_exponent"],
+            routings=sorted(SWEEP["routings"]),
+            max_batch=max(SWEEP["batch_sizes"]),
+        ),
     message:
         "Drawing out the savings curves"
     shell:
-        "python3 {input.script} --catalogue {input.catalogue} --power-law-exponent {params.exponent}"
-        " --routings {params.routings} --max-batch {params.max_batch} --output {output} 2> {log}"
+        RUN
 
 
 rule summary_statistics:
     input:
-        script="scripts/summary_statistics.py",
-        library=library("summary_statistics"),
-        environment=ENVIRONMENT,
+        **program("summary_statistics"),
         data=DATA,
     output:
         f"{RESULTS}/summary_statistics.csv",
     log:
         "logs/summary_statistics.log",
+    localrule: True
     params:
-        gpu=REFERENCE["gpu"],
-        precision=REFERENCE["precision"],
-        models=SUMMARY["models"],
-        batch_sizes=SUMMARY["batch_sizes"],
+        options=options(
+            gpu=REFERENCE["gpu"],
+            precision=REFERENCE["precision"],
+            models=SUMMARY["models"],
+            batch_sizes=SUMMARY["batch_sizes"],
+        ),
     message:
         "Summary statistics"
     shell:
-        "python3 {input.script} --data {input.data} --gpu {params.gpu} --precision {params.precision}"
-        " --models {params.models} --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
+        RUN
 
 
 rule kv_extension_at_reference:
     input:
-        script="scripts/kv_extension_at_reference.py",
-        library=library("kv_extension_at_reference"),
-        environment=ENVIRONMENT,
+        **program("kv_extension_at_reference"),
         data=DATA,
     output:
         f"{RESULTS}/kv_extension_at_reference.csv",
     log:
         "logs/kv_extension_at_reference.log",
+    localrule: True
     params:
-        gpu=REFERENCE["gpu"],
-        batch_size=REFERENCE["batch_size"],
+        options=options(gpu=REFERENCE["gpu"], batch_size=REFERENCE["batch_size"]),
     message:
-        "KV extension at {params.gpu}, batch {params.batch_size}"
+        "KV extension at the reference point"
     shell:
-        "python3 {input.script} --data {input.data} --gpu {params.gpu} --batch-size {params.batch_size}"
-        " --output {output} 2> {log}"
+        RUN
 
 
 rule smallest_gpu_counts:
     input:
-        script="scripts/smallest_gpu_counts.py",
-        library=library("smallest_gpu_counts"),
-        environment=ENVIRONMENT,
+        **program("smallest_gpu_counts"),
         data=DATA,
     output:
         f"{RESULTS}/smallest_gpu_counts.csv",
     log:
         "logs/smallest_gpu_counts.log",
+    localrule: True
     params:
-        batch_size=REFERENCE["batch_size"],
+        options=options(batch_size=REFERENCE["batch_size"]),
     message:
-        "Fewest GPUs at batch {params.batch_size}"
+        "Fewest GPUs at the reference batch"
     shell:
-        "python3 {input.script} --data {input.data} --batch-size {params.batch_size} --output {output} 2> {log}"
+        RUN
 
 
 rule mean_extension_by_model:
     input:
-        script="scripts/mean_extension.py",
-        library=library("mean_extension"),
-        environment=ENVIRONMENT,
+        **program("mean_extension"),
         data=DATA,
         catalogue=CATALOGUE,
     output:
         f"{RESULTS}/mean_extension_by_model.csv",
     log:
         "logs/mean_extension_by_model.log",
+    localrule: True
+    params:
+        options=options(by="model"),
     message:
         "Mean extension by model"
     shell:
-        "python3 {input.script} --data {input.data} --catalogue {input.catalogue} --by model"
-        " --output {output} 2> {log}"
+        RUN
 
 
 rule mean_extension_by_expert_count:
     input:
-        script="scripts/mean_extension.py",
-        library=library("mean_extension"),
-        environment=ENVIRONMENT,
+        **program("mean_extension"),
         data=DATA,
         catalogue=CATALOGUE,
     output:
         f"{RESULTS}/mean_extension_by_expert_count.csv",
     log:
         "logs/mean_extension_by_expert_count.log",
+    localrule: True
+    params:
+        options=options(by="experts"),
     message:
         "Mean extension by expert count"
     shell:
-        "python3 {input.script} --data {input.data} --catalogue {input.catalogue} --by experts"
-        " --output {output} 2> {log}"
+        RUN
 
 
 rule max_context:
     input:
-        script="scripts/max_context.py",
-        library=library("max_context"),
-        environment=ENVIRONMENT,
+        **program("max_context"),
         data=DATA,
     output:
         f"{RESULTS}/max_context_per_sequence.csv",
     log:
         "logs/max_context.log",
+    localrule: True
     params:
-        precision=REFERENCE["precision"],
+        options=options(precision=REFERENCE["precision"]),
     message:
         "Maximum context per sequence"
     shell:
-        "python3 {input.script} --data {input.data} --precision {params.precision} --output {output} 2> {log}"
+        RUN
 
 
 # Each result is a target by itself: one that a fault took away is written again, whatever stands downstream.

@@ -1,7 +1,4 @@
 # config -> architecture -> one shard of the results per model -> the long table
-localrules:
-    join_shards,
-
 
 SHARDS = f"{RESULTS}/shards"
 AXES = compact_json(
@@ -11,9 +8,7 @@ AXES = compact_json(
 
 rule sweep_model:
     input:
-        script="scripts/sweep_model.py",
-        library=library("sweep_model"),
-        environment=ENVIRONMENT,
+        **program("sweep_model"),
         gpus="config/gpus.yaml",
         model="config/models/{model}.yaml",
     output:
@@ -28,37 +23,34 @@ rule sweep_model:
         mem_mb=memory(1000),
         runtime=5,
     params:
-        sweep=AXES,
-        assumptions=compact_json(ASSUMPTIONS),
+        options=options(sweep=AXES, assumptions=compact_json(ASSUMPTIONS)),
     message:
         "Sweeping {wildcards.model}"
     shell:
-        "python3 {input.script} --model {input.model} --gpus {input.gpus}"
-        " --sweep {params.sweep:q} --assumptions {params.assumptions:q} --output {output.shard} 2> {log}"
+        "python3 {input.script} {params.options} --output {output.shard} 2> {log}"
 
 
 rule join_shards:
     input:
-        script="scripts/join_shards.py",
-        library=library("join_shards"),
-        environment=ENVIRONMENT,
+        **program("join_shards"),
         shards=expand(f"{SHARDS}/{{model}}.parquet", model=SWEEP["models"]),
-        sidecars=expand(f"{SHARDS}/{{model}}.json", model=SWEEP["models"]),
+        beside=expand(f"{SHARDS}/{{model}}.json", model=SWEEP["models"]),
     output:
         DATA,
         DATA_FOR_PEOPLE,
     log:
         "logs/join_shards.log",
+    localrule: True
     params:
-        sweep=AXES,
+        options=options(sweep=AXES),
     message:
         "Joining the shards"
     shell:
-        "python3 {input.script} {input.shards} --sweep {params.sweep:q} --output {output} 2> {log}"
+        RUN
 
 
 # Targets of their own, so that a fresh clone, where they are not committed, regenerates everything.
 rule sweep:
     input:
         rules.join_shards.input.shards,
-        rules.join_shards.input.sidecars,
+        rules.join_shards.input.beside,

@@ -1,76 +1,65 @@
 # What the paper shows as LaTeX tables
-localrules:
-    table_model_catalogue,
-    table_saturation_thresholds,
-    table_savings_by_batch,
-    table_kv_extension,
-    table_extension_by_expert_count,
-    table_summary_statistics,
-    table_multi_gpu,
-    table_claims,
-    table_claims_summary,
 
 
 rule table_model_catalogue:
     input:
-        script="scripts/table_model_catalogue.py",
-        library=library("table_model_catalogue"),
-        environment=ENVIRONMENT,
+        **program("table_model_catalogue"),
         catalogue=CATALOGUE,
     output:
         f"{TABLES}/table_model_catalogue.tex",
     log:
         "logs/table_model_catalogue.log",
+    localrule: True
+    params:
+        options=options(),
     message:
         "Writing table_model_catalogue"
     shell:
-        "python3 {input.script} --catalogue {input.catalogue} --output {output} 2> {log}"
+        RUN
 
 
 rule table_saturation_thresholds:
     input:
-        script="scripts/table_saturation_thresholds.py",
-        library=library("table_saturation_thresholds"),
-        environment=ENVIRONMENT,
+        **program("table_saturation_thresholds"),
         saturation=f"{RESULTS}/saturation_batches.csv",
     output:
         f"{TABLES}/table_saturation_thresholds.tex",
     log:
         "logs/table_saturation_thresholds.log",
+    localrule: True
     params:
-        power_law_exponent=ASSUMPTIONS["power_law_exponent"],
+        options=options(
+            power_law_exponent=ASSUMPTIONS["power_law_exponent"],
+        ),
     message:
         "Writing table_saturation_thresholds"
     shell:
-        "python3 {input.script} --saturation {input.saturation}"
-        " --power-law-exponent {params.power_law_exponent} --output {output} 2> {log}"
+        RUN
 
 
 rule table_savings_by_batch:
     input:
-        script="scripts/table_savings_by_batch.py",
-        library=library("table_savings_by_batch"),
-        environment=ENVIRONMENT,
+        **program("table_savings_by_batch"),
         curves=f"{RESULTS}/expert_savings_curves.parquet",
         catalogue=CATALOGUE,
     output:
         f"{TABLES}/table_savings_by_batch.tex",
     log:
         "logs/table_savings_by_batch.log",
+    localrule: True
     params:
-        batch_sizes=sorted(SWEEP["batch_sizes"]),
+        options=options(
+            batch_sizes=sorted(SWEEP["batch_sizes"]),
+        ),
     message:
         "Writing table_savings_by_batch"
     shell:
-        "python3 {input.script} --curves {input.curves} --catalogue {input.catalogue}"
-        " --batch-sizes {params.batch_sizes} --output {output} 2> {log}"
+        RUN
 
 
 rule table_kv_extension:
     input:
-        script="scripts/table_kv_extension.py",
-        library=library("table_kv_extension"),
-        environment=ENVIRONMENT,
+        **program("table_kv_extension"),
         reference=f"{RESULTS}/kv_extension_at_reference.csv",
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
@@ -78,41 +67,41 @@ rule table_kv_extension:
         f"{TABLES}/table_kv_extension.tex",
     log:
         "logs/table_kv_extension.log",
+    localrule: True
     params:
-        gpu=REFERENCE["gpu"],
-        batch_size=REFERENCE["batch_size"],
-        precision=REFERENCE["precision"],
+        options=options(
+            gpu=REFERENCE["gpu"],
+            batch_size=REFERENCE["batch_size"],
+            precision=REFERENCE["precision"],
+        ),
     message:
         "Writing table_kv_extension"
     shell:
-        "python3 {input.script} --reference {input.reference} --catalogue {input.catalogue}"
-        " --gpu-catalogue {input.gpu_catalogue} --gpu {params.gpu} --batch-size {params.batch_size} --precision {params.precision} --output {output} 2> {log}"
+        RUN
 
 
 rule table_extension_by_expert_count:
     input:
-        script="scripts/table_extension_by_expert_count.py",
-        library=library("table_extension_by_expert_count"),
-        environment=ENVIRONMENT,
+        **program("table_extension_by_expert_count"),
         by_experts=f"{RESULTS}/mean_extension_by_expert_count.csv",
     output:
         f"{TABLES}/table_extension_by_expert_count.tex",
     log:
         "logs/table_extension_by_expert_count.log",
+    localrule: True
     params:
-        precision=REFERENCE["precision"],
+        options=options(
+            precision=REFERENCE["precision"],
+        ),
     message:
         "Writing table_extension_by_expert_count"
     shell:
-        "python3 {input.script} --by-experts {input.by_experts} --precision {params.precision}"
-        " --output {output} 2> {log}"
+        RUN
 
 
 rule table_summary_statistics:
     input:
-        script="scripts/table_summary_statistics.py",
-        library=library("table_summary_statistics"),
-        environment=ENVIRONMENT,
+        **program("table_summary_statistics"),
         summary=f"{RESULTS}/summary_statistics.csv",
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
@@ -120,21 +109,21 @@ rule table_summary_statistics:
         f"{TABLES}/table_summary_statistics.tex",
     log:
         "logs/table_summary_statistics.log",
+    localrule: True
     params:
-        gpu=REFERENCE["gpu"],
-        precision=REFERENCE["precision"],
+        options=options(
+            gpu=REFERENCE["gpu"],
+            precision=REFERENCE["precision"],
+        ),
     message:
         "Writing table_summary_statistics"
     shell:
-        "python3 {input.script} --summary {input.summary} --catalogue {input.catalogue}"
-        " --gpu-catalogue {input.gpu_catalogue} --gpu {params.gpu} --precision {params.precision} --output {output} 2> {log}"
+        RUN
 
 
 rule table_multi_gpu:
     input:
-        script="scripts/table_multi_gpu.py",
-        library=library("table_multi_gpu"),
-        environment=ENVIRONMENT,
+        **program("table_multi_gpu"),
         smallest=f"{RESULTS}/smallest_gpu_counts.csv",
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
@@ -142,49 +131,52 @@ rule table_multi_gpu:
         f"{TABLES}/table_multi_gpu.tex",
     log:
         "logs/table_multi_gpu.log",
+    localrule: True
     params:
-        gpus=PAPER["multi_gpu"]["gpus"],
-        n_gpus=sorted(SWEEP["n_gpus"]),
-        batch_size=REFERENCE["batch_size"],
-        precision=REFERENCE["precision"],
+        options=options(
+            gpus=PAPER["multi_gpu"]["gpus"],
+            n_gpus=sorted(SWEEP["n_gpus"]),
+            batch_size=REFERENCE["batch_size"],
+            precision=REFERENCE["precision"],
+        ),
     message:
         "Writing table_multi_gpu"
     shell:
-        "python3 {input.script} --smallest {input.smallest} --catalogue {input.catalogue}"
-        " --gpu-catalogue {input.gpu_catalogue} --gpus {params.gpus} --n-gpus {params.n_gpus}"
-        " --batch-size {params.batch_size} --precision {params.precision} --output {output} 2> {log}"
+        RUN
 
 
 rule table_claims:
     input:
-        script="scripts/table_claims.py",
-        library=library("table_claims"),
-        environment=ENVIRONMENT,
+        **program("table_claims"),
         claims=f"{RESULTS}/claims.csv",
     output:
         f"{TABLES}/table_claims.tex",
     log:
         "logs/table_claims.log",
+    localrule: True
+    params:
+        options=options(),
     message:
         "Writing table_claims"
     shell:
-        "python3 {input.script} --claims {input.claims} --output {output} 2> {log}"
+        RUN
 
 
 rule table_claims_summary:
     input:
-        script="scripts/table_claims_summary.py",
-        library=library("table_claims_summary"),
-        environment=ENVIRONMENT,
+        **program("table_claims_summary"),
         summary=f"{RESULTS}/claims_summary.csv",
     output:
         f"{TABLES}/table_claims_summary.tex",
     log:
         "logs/table_claims_summary.log",
+    localrule: True
+    params:
+        options=options(),
     message:
         "Writing table_claims_summary"
     shell:
-        "python3 {input.script} --summary {input.summary} --output {output} 2> {log}"
+        RUN
 
 
 rule tables:
