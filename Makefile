@@ -20,9 +20,10 @@ STAMP := $(VENV)/prophet-environment
 LOCKS := requirements.lock $(wildcard profiles/$(PROFILE)/requirements.lock)
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/$(PROFILE) $(if $(FORCE),--forceall) $(SNAKEFLAGS)
 
-.PHONY: paper verify pdf design-space ready unlock scale test lint lock bench report clean always
+.PHONY: paper verify pdf design-space ready unlock test lint lock bench report clean always
 .DEFAULT_GOAL := paper
 
+RESULTS := evaluation/memory_results/prophet_kv_extension
 DESIGN_SUMS := evaluation/memory_results/design_space/SHA256SUMS
 ALONE = test -z "$$(ls .snakemake/locks 2>/dev/null)" || { echo ".snakemake/locks: another run works here, or one was killed;" \
     "allowed: one run at a time: wait for it, or after a kill run make unlock" >&2; exit 2; }
@@ -34,7 +35,7 @@ verify: paper
 	@$(BIN)/python scripts/verify_outputs.py --whole --sums evaluation/SHA256SUMS
 	@$(BIN)/python scripts/verify_outputs.py --whole --sums $(DESIGN_SUMS) --remedy "make design-space FORCE=1"
 	@$(BIN)/python scripts/verify_outputs.py --whole --sums evaluation/benchmarks/SHA256SUMS --remedy "make bench, or git checkout,"
-	@$(BIN)/python scripts/verify_claims.py --claims evaluation/memory_results/prophet_kv_extension/claims.csv \
+	@$(BIN)/python scripts/verify_claims.py --claims $(RESULTS)/claims.csv --laws $(RESULTS)/law_catalogue.csv \
 	    $(if $(REASONS),--reasons)
 
 pdf: ready
@@ -56,9 +57,6 @@ design-space: $(STAMP)
 	    --points evaluation/memory_results/design_space/points --reports logs/sweep_design_space \
 	    --command $(SNAKEMAKE) design_space --quiet host reason rules progress
 
-# The compiled kernel: for sweeps far larger than the one above.
-scale: $(VENV)/prophet-scale
-
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
@@ -71,7 +69,7 @@ lint: $(STAMP)
 	$(BIN)/snakemake --lint
 
 # Other people's calculators are compared with where they are installed (docs/dependencies.md).
-bench: $(STAMP) $(VENV)/prophet-scale
+bench: $(STAMP)
 	for name in kernel scaling pipeline calculators schedule draw plan; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/python scripts/checksums.py --outputs $(filter-out %/SHA256SUMS,$(wildcard evaluation/benchmarks/*)) \
 	    --receipts .snakemake/receipts --output evaluation/benchmarks/SHA256SUMS
@@ -87,18 +85,15 @@ PINS = sed -n 's/^\([A-Za-z0-9._-]*==[^\\]*[^ \\]\).*/\1/p' requirements.lock | 
 lock:
 	$(RESOLVE) --extra test --output-file requirements.lock
 	$(PYTHON) scripts/export_environment.py
-	for extra in slurm generic kubernetes scale; do \
+	for extra in slurm generic kubernetes; do \
 	    loose=$$(test $$extra = kubernetes && echo python-dateutil); \
-	    lock=$$(test -d profiles/$$extra && echo profiles/$$extra/requirements.lock || echo requirements-$$extra.lock); \
 	    $(PINS) | $(RESOLVE) --no-annotate --quiet --extra $$extra --constraint - \
-	        $$($(PINS) | sed 's/==.*//; s/^/--no-emit-package /') --output-file $$lock && sed -i '/^#/d' $$lock || exit 1; \
+	        $$($(PINS) | sed 's/==.*//; s/^/--no-emit-package /') --output-file profiles/$$extra/requirements.lock \
+	        && sed -i '/^#/d' profiles/$$extra/requirements.lock || exit 1; \
 	done
 
 clean:
 	rm -rf .venv .venv-* .snakemake logs evaluation/memory_results/*/shards evaluation/memory_results/*/points
-
-$(VENV)/prophet-scale: $(STAMP) requirements-scale.lock
-	$(PYTHON) scripts/build_environment.py --stamp $@ --locks requirements-scale.lock --extend
 
 # Looked at each time, and built where it is not what the locks, PYTHON= and this folder ask for; the stamp's time stays if it is.
 $(STAMP): always

@@ -18,10 +18,9 @@ import numpy as np
 from measure import best_s, parser, report
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.kv_cache import CacheFormats, kv_layout
+from prophet_memory.kv_cache import CacheFormats, kv_growth, max_context_tokens
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import FORMATS
-from prophet_memory.sweep import evaluate
 from prophet_pipeline.configuration import MODELS_FOLDER, model_architecture, read_model
 
 GIB, BF16_BYTES = 2**30, 2
@@ -40,10 +39,10 @@ def mixtral() -> Architecture:
 def ours(model: Architecture) -> Callable[[], list[int]]:
     """All configurations in one call."""
     bf16 = FORMATS["bf16"]
-    layout = kv_layout(model, CacheFormats(bf16, bf16, bf16), source_tokens=0)
+    growth = kv_growth(model, CacheFormats(bf16, bf16, bf16), source_tokens=0)
     usable = GIB * np.array(MEMORIES_GIB)[:, None, None]
     weights, batch = count_parameters(model).total * np.array(WEIGHT_BYTES), np.array(BATCHES)[:, None]
-    return lambda: evaluate(usable, weights, weights, batch, layout).max_context_tokens.ravel().tolist()
+    return lambda: max_context_tokens(growth, (usable - weights) // batch).ravel().tolist()
 
 
 def llm_mem_planner(model: Architecture) -> One:

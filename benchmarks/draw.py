@@ -13,7 +13,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from measure import FOLDER
 from schedule import fitted
 
-from prophet_pipeline.figures import BLACK, BLUE, DOUBLE_COLUMN_INCHES, GREY, ORANGE, VERMILLION, new_figure, save
+from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, new_figure, save
+from prophet_pipeline.looks import BLUE, GREY, VERMILLION
 from prophet_pipeline.tables import Row, read_rows
 from prophet_pipeline.text import thousands
 
@@ -70,11 +71,10 @@ def main() -> None:
     size_panel(size, tables["scaling"])
     plain = [row for row in tables["kernel"] if row["cache"] == "plain"]
     shares = [100 * row["fraction_of_fill"] for row in plain]
-    colours = [ORANGE if row["kernel"] == "numba" else BLUE for row in plain]
-    bars(kernel, [f"{row['kernel']}, {row['points']:,} points" for row in plain], shares, lambda share: f"{share:.0f} %", colours)
-    kernel.axvline(100 / 3, color=BLACK, linewidth=0.8, linestyle=(0, (3, 2)))
-    kernel.set_title("Kernel: bytes written, of a memory fill")
-    kernel.set_xlabel("Share of the fill's rate (%), dashed: a third")
+    names = [f"{row['points']:,} points" for row in plain]
+    bars(kernel, names, shares, lambda share: f"{share:.1f} %", [BLUE] * len(plain))
+    kernel.set_title("Columns: bytes written, of a memory fill")
+    kernel.set_xlabel("Share of the fill's rate (%)")
     kernel.set_xlim(right=1.25 * max(shares))
     runs = [row for row in tables["pipeline"] if not row["run"].startswith("planning")]
     colours, seconds = [GREY] + [BLUE] * (len(runs) - 1), [row["seconds"] for row in runs]

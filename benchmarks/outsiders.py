@@ -16,9 +16,10 @@ from typing import Any
 import jinja2
 from measure import FOLDER, REPOSITORY, report
 
-from prophet_memory.architecture import Architecture, GatedDeltaNet, LatentAttention, architecture_from_mapping
+from prophet_memory.architecture import Architecture, architecture_from_mapping
 from prophet_memory.hf_config import catalogue_entry
-from prophet_memory.kv_cache import CacheFormats, bytes_per_sequence, kv_layout
+from prophet_memory.kv_cache import CacheFormats, bytes_per_sequence, kv_growth
+from prophet_memory.mixers import GatedDeltaNet, LatentAttention
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import FORMATS
 from prophet_pipeline.files import write_text
@@ -34,7 +35,7 @@ NONE, CONV, NORMS = "", "without the newest input of each short convolution", "n
 def cached_bytes(architecture: Architecture, tokens: int) -> int:
     """Our cache and state of a sequence, the state in fp32 as engines keep it."""
     cache = CacheFormats(kv=FORMATS["bf16"], state=FORMATS["fp32"], conv=FORMATS["bf16"])
-    return int(bytes_per_sequence(kv_layout(architecture, cache, source_tokens=0), tokens))
+    return int(bytes_per_sequence(kv_growth(architecture, cache, source_tokens=0), tokens))
 
 
 def explained(calculator: str, quantity: str, architecture: Architecture) -> tuple[int, str]:

@@ -1,8 +1,8 @@
 """A simulated schedule of a design space far past this machine, from the measured costs of a shard and of planning.
 
 Jobs are submitted at a limited rate once the head has built its graph, start on the first free core, take the measured time with
-some spread, and touch a file system that serves so many operations a second; at the end one process counts over all rows, or,
-where shards count their own rows, only adds up. What was not measured here is an argument with its reason.
+some spread, and touch a file system that serves so many operations a second; each counts its own rows, and at the end one
+process adds up. What was not measured here is an argument with its reason.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Costs:
     head_start_s: float  # of Snakemake inside each job
     plan_base_s: float  # of the head's graph...
     plan_shard_s: float  # ...and of each shard in it
-    count_row_s: float  # of a row in the count at the end
+    count_base_s: float  # of the count at the end...
+    count_shard_s: float  # ...and of each shard in it
 
 
 def fitted(x: list[float], y: list[float]) -> tuple[float, float]:
@@ -48,11 +49,12 @@ def costs(folder: Path) -> Costs:
         {row["run"]: row["seconds"] for row in read_rows(folder / "pipeline.csv")},
     )
     sweeps = [row for row in scaling if row["step"] == "sweep"]
-    count = next(row for row in scaling if row["step"] == "count")
+    counts = [row for row in scaling if row["step"] == "count"]
+    count = fitted([row["shards"] for row in counts], [row["seconds"] for row in counts])
     planned = {int(run.split()[1]): seconds for run, seconds in pipeline.items() if run.startswith("planning ")}
     start, row = fitted([s["rows"] for s in sweeps], [s["seconds"] for s in sweeps])
     base, shard = fitted(list(planned), list(planned.values()))
-    return Costs(start, row, pipeline["snakemake, nothing to do"], base, shard, count["seconds"] / count["rows"])
+    return Costs(start, row, pipeline["snakemake, nothing to do"], base, shard, *count)
 
 
 def simulate(measured: Costs, shards: int, args: argparse.Namespace) -> dict[str, Any]:
@@ -70,12 +72,11 @@ def simulate(measured: Costs, shards: int, args: argparse.Namespace) -> dict[str
         finished = served + measured.head_start_s + float(work[job])
         heapq.heappush(free, finished)
         end = max(end, finished)
-    count = args.points * measured.count_row_s
     hours = {
         "planning_h": planning, "submitting_h": shards / args.submissions_per_s, "sweeping_h": float(work.sum()) / len(free),
         "file_system_h": shards * reading_s, "snakemake_in_jobs_h": shards * measured.head_start_s / len(free),
-        "until_last_shard_h": end, "counting_by_one_process_h": count,
-        "counting_in_shards_h": count / len(free) + shards * measured.plan_shard_s,
+        "until_last_shard_h": end,
+        "adding_up_h": measured.count_base_s + shards * measured.count_shard_s,
     }  # fmt: skip
     assumed = {name: getattr(args, name) for name in ASSUMED}
     whole = {"shards": shards, "rows_per_shard": rows, "seconds_per_shard": measured.start_s + rows * measured.row_s}

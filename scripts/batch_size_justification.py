@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 from markdown_it import MarkdownIt
 
+from prophet_pipeline.claims import NOT_REPRODUCED, by_claim, reason_of
 from prophet_pipeline.command import script
-from prophet_pipeline.configuration import error
+from prophet_pipeline.configuration import error, read_numbers
 from prophet_pipeline.files import write_text
 from prophet_pipeline.prose import prose_numbers
 from prophet_pipeline.queries import Results
-from prophet_pipeline.tables import Row, catalogued, points, read_rows
+from prophet_pipeline.tables import Row, by_key, catalogued
 from prophet_pipeline.text import multiplied, percent
 
 SPACED_UNITS = {"GiB", "MB", "MiB", "tokens"}
@@ -35,13 +36,13 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-def marker(claims: dict[str, Row]) -> Callable[[str], str]:
+def marker(claims: Mapping[str, Mapping[str, Row]], laws: Mapping[str, Row]) -> Callable[[str], str]:
     """What the template writes beside a statement that departs from the source document: the claim and its verdicts."""
 
     def mark(name: str) -> str:
-        claim = claims[name]
-        verdicts = [WORDS[claim[f"verdict_{law}"]] for law in ("power_law", "uniform")]
-        said = verdicts[0] if verdicts[0] == verdicts[1] else f"power law {verdicts[0]}, uniform law {verdicts[1]}"
+        verdicts = {law: WORDS[claims[name][law]["verdict"]] for law in laws}
+        each = ", ".join(f"{laws[law]['head']} {verdict}" for law, verdict in verdicts.items())
+        said = next(iter(verdicts.values())) if len(set(verdicts.values())) == 1 else each
         return f"\\[`{name}`: {said}\\]"
 
     return mark
@@ -52,37 +53,50 @@ def extension(row: Row) -> str:
     return multiplied(row["kv_extension"]) if row["fit_verdict"] == "fits" else row["fit_verdict"].replace("_", " ")
 
 
-def rows_of(files: Mapping[str, Path]) -> Callable[..., list[Row]]:
-    """What the template reads tables by: the keys that it keeps, and a value for each axis that it pins."""
+def lines_of(files: Mapping[str, Path], laws: Iterable[str]) -> Callable[..., list[list[Row]]]:
+    """What the template reads tables by: a line for each value of some keys, a row under each law; other axes are pinned."""
 
-    def rows(table: str, keys: Sequence[str], **at: object) -> list[Row]:
-        return points(files[table], keys=keys, at=at).to_dicts()
+    def by_law(table: str, keys: Sequence[str], **at: object) -> list[list[Row]]:
+        found = by_key(files[table], keys=(*keys, "routing"), at=at)
+        lines = [[found[*key, law] for law in laws] for key in dict.fromkeys(key[:-1] for key in found)]
+        for line in lines:
+            for row in line:
+                row["sparsity"] = row["experts"] / row["top_k"] if "top_k" in row else None
+        return lines
 
-    return rows
+    return by_law
 
 
-def main(*, results: list[Path], numbers: Path, template: Path, style: Path, power_law_exponent: str, output: list[Path]) -> None:
+def departures(claims: Mapping[str, Mapping[str, Row]], prefix: str, law: str) -> list[Row]:
+    """Claims of one of the source document's examples that fail under its own law."""
+    found = [by_law[law] for name, by_law in claims.items() if name.startswith(f"{prefix}-") and law in by_law]
+    return [row for row in found if "Example" in row["section"] and row["verdict"] == NOT_REPRODUCED]
+
+
+def main(*, results: list[Path], numbers: Path, laws: Path, template: Path, style: Path, output: list[Path]) -> None:
     """Read results and template, render, write.
 
     Args:
         results: the result tables, claims.csv among them
         numbers: config/numbers.yaml
+        laws: law_catalogue.csv
         style: style sheet of the page
         output: .md and .html file
     """
     files = {file.stem: file for file in results}
+    source = read_numbers(numbers)["defaults"]["routing"]
     printed = prose_numbers(numbers, Results(results))
     values = {name: f"{value} {unit}" if unit in SPACED_UNITS else f"{value}{unit}" for name, (value, unit) in printed.items()}
-    claims = {claim["claim"]: claim for claim in read_rows(files["claims"])}
+    claims, known = by_claim(files["claims"]), catalogued(laws, "routing")
     names = {slug: model["name"] for slug, model in catalogued(files["model_catalogue"], "model").items()}
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True)  # noqa: S701 - Markdown
     environment.filters |= {"percent": percent}
-    environment.globals |= {"zip": zip, "extension": extension, "name": names.__getitem__, "words": WORDS}
+    environment.globals |= {"zip": zip, "extension": extension, "name": names.__getitem__, "words": WORDS, "reason": reason_of}
     parsed = environment.from_string(template.read_text(encoding="utf-8"))
     try:
         text = parsed.render(
-            n=values, claim=marker(claims), claims=list(claims.values()), exponent=power_law_exponent,
-            rows=rows_of(files),
+            n=values, claim=marker(claims, known), claims=claims, laws=known, by_law=lines_of(files, known),
+            one=lambda name: next(iter(claims[name].values())), departures=lambda prefix: departures(claims, prefix, source),
         )  # fmt: skip
     except (jinja2.UndefinedError, KeyError) as problem:
         raise error(template, "name", str(problem), "a number of config/numbers.yaml or an id of config/claims.yaml") from None

@@ -117,7 +117,7 @@ def check_venv() -> None:
             ) from None
 
 
-def commands(venv: Path, locks: list[Path], *, extend: bool = False) -> list[list[str]]:
+def commands(venv: Path, locks: list[Path]) -> list[list[str]]:
     """What builds the environment, in order. The locks pin everything, the build backend too, so nothing is resolved here."""
     python = str(venv / "bin" / "python")
     base = getattr(sys, "_base_executable", None) or sys.executable  # an environment cannot clear itself
@@ -129,8 +129,6 @@ def commands(venv: Path, locks: list[Path], *, extend: bool = False) -> list[lis
         install = [python, "-m", "pip", "install", "--disable-pip-version-check"]
         make = [base, "-m", "venv", "--clear", str(venv)]
     pinned = [[*install, "--no-deps", "--require-hashes", "--requirement", str(REPOSITORY / lock)] for lock in locks]
-    if extend:
-        return pinned
     return [make, *pinned, [*install, "--no-deps", "--no-build-isolation", "--editable", str(REPOSITORY)]]
 
 
@@ -150,22 +148,21 @@ def run_with_progress(command: list[str], environment: dict[str, str]) -> int:
     return process.returncode
 
 
-def build(stamp: Path, locks: list[Path], *, extend: bool = False, this_python: bool = False) -> None:
+def build(stamp: Path, locks: list[Path], *, this_python: bool = False) -> None:
     """Run the commands where they are needed; the stamp marks the environment as complete, so it is written last."""
-    reason = "" if extend else why_not_whole(stamp, locks, this_python=this_python)
-    if not (reason or extend):
+    reason = why_not_whole(stamp, locks, this_python=this_python)
+    if not reason:
         return
     check_python()
     check_venv()
     venv = stamp.parent
     tool = "uv" if shutil.which("uv") else "pip"
-    doing, named = "Extending" if extend else "Building", " and ".join(map(str, locks))
-    because = f" ({reason})" if reason else ""
-    print(f"{doing} {venv} from {named} with {tool} and Python {sys.version.split()[0]}{because} ...", flush=True)
+    named = " and ".join(map(str, locks))
+    print(f"Building {venv} from {named} with {tool} and Python {sys.version.split()[0]} ({reason}) ...", flush=True)
     stamp.unlink(missing_ok=True)
     # Bytecode saves every job the compilation of its imports.
     environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"}}
-    for command in commands(venv, locks, extend=extend):
+    for command in commands(venv, locks):
         status = run_with_progress(command, environment)
         if status:
             raise EnvironmentProblem(f"{venv}: not built: {' '.join(command)} failed with status {status}")
@@ -177,11 +174,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stamp", type=Path, default=REPOSITORY / ".venv" / "prophet-environment", help="written last")
     parser.add_argument("--locks", type=Path, nargs="+", default=[LOCK], help="requirements with hashes, one after the other")
-    parser.add_argument("--extend", action="store_true", help="install into the environment that is there")
     parser.add_argument("--this-python", action="store_true", help="build anew where another interpreter built it")
     args = parser.parse_args()
     try:
-        build(args.stamp, args.locks, extend=args.extend, this_python=args.this_python)
+        build(args.stamp, args.locks, this_python=args.this_python)
     except EnvironmentProblem as problem:
         print(problem, file=sys.stderr)
         sys.exit(2)

@@ -5,30 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from prophet_memory.routing import ROUTING_LAW_NAMES
-from prophet_pipeline.claims import REPRODUCED, VERDICTS
+from prophet_pipeline.claims import REPRODUCED, VERDICTS, by_claim
 from prophet_pipeline.command import script
-from prophet_pipeline.tables import read_rows, write_rows
+from prophet_pipeline.tables import write_rows
 
 KINDS = ("value", "range", "bound", "ordering", "external")
 
 
 def main(*, claims: Path, output: Path) -> None:
-    """Count, write; the last row is the total.
+    """Count, write; the last rows are the totals.
 
     Args:
         claims: claims.csv
         output: CSV file
     """
-    judged = read_rows(claims)
-    rows = []
+    judged, rows = by_claim(claims), []
     for kind in (*KINDS, "total"):
-        chosen = [claim for claim in judged if kind in {claim["kind"], "total"}]
-        counts = {law: Counter(claim[f"verdict_{law}"] for claim in chosen) for law in ROUTING_LAW_NAMES}
-        either = sum(REPRODUCED in {claim[f"verdict_{law}"] for law in ROUTING_LAW_NAMES} for claim in chosen)
-        both = sum(all(claim[f"verdict_{law}"] == REPRODUCED for law in ROUTING_LAW_NAMES) for claim in chosen)
-        row = {"kind": kind, "claims": len(chosen), "reproduced_either_law": either, "reproduced_both_laws": both}
-        rows.append(row | {f"{verdict}_{law}": counts[law][verdict] for law in ROUTING_LAW_NAMES for verdict in VERDICTS})
+        chosen = [by_law for by_law in judged.values() if kind in {next(iter(by_law.values()))["kind"], "total"}]
+        holds = [[row["verdict"] == REPRODUCED for row in by_law.values()] for by_law in chosen]
+        for law in next(iter(judged.values())):
+            counts = Counter(by_law[law]["verdict"] for by_law in chosen)
+            row = {"kind": kind, "routing": law, "claims": len(chosen)} | {verdict: counts[verdict] for verdict in VERDICTS}
+            rows.append(row | {"reproduced_by_any_law": sum(map(any, holds)), "reproduced_by_every_law": sum(map(all, holds))})
     write_rows(rows, output)
 
 

@@ -1,16 +1,18 @@
-"""The GPUs of the sweep as a result table."""
+"""The GPUs of the sweep as a result table: every attribute that they have."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
+from prophet_memory.gpu import gpu_from_mapping
 from prophet_pipeline.command import script
 from prophet_pipeline.configuration import GPUS_FILE, read_gpus
 from prophet_pipeline.tables import write_rows
 
 
 def main(*, gpus: Path = GPUS_FILE, names: list[str], output: Path) -> None:
-    """Read config/gpus.yaml, write the swept entries.
+    """Read config/gpus.yaml, write the swept entries; sorted by name.
 
     Args:
         gpus: catalogue of GPUs
@@ -18,18 +20,8 @@ def main(*, gpus: Path = GPUS_FILE, names: list[str], output: Path) -> None:
         output: CSV file
     """
     entries = read_gpus(gpus)
-    rows = [
-        {
-            "gpu": slug,
-            "name": entries[slug]["name"],
-            "memory_bytes": entries[slug]["memory"]["bytes"],
-            "hbm_bandwidth_bytes_per_s": entries[slug]["hbm"]["bandwidth_bytes_per_s"],
-            "host_link_pcie_generation": entries[slug]["host_link"]["pcie_generation"],
-            "host_link_effective_bandwidth_bytes_per_s": entries[slug]["host_link"]["effective_bandwidth_bytes_per_s"],
-        }
-        for slug in sorted(names)
-    ]
-    write_rows(rows, output)
+    rows = [asdict(gpu_from_mapping(name, entries[name])) for name in sorted(names)]
+    write_rows([{"gpu": row.pop("name"), "name": row.pop("label"), **row} for row in rows], output)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.kv_cache import CacheFormats, cross_attention_bytes_per_source_token, kv_layout, state_bytes_per_sequence
+from prophet_memory.kv_cache import CacheFormats, cross_attention_bytes_per_source_token, kv_growth, state_bytes_per_sequence
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import DEFAULT_FORMAT, FORMATS
 from prophet_pipeline.command import script
@@ -28,7 +28,7 @@ def groups_of(expert_counts: Sequence[int], upper_ends: Sequence[int]) -> dict[i
 def description(architecture: Architecture, cache: CacheFormats) -> dict[str, Any]:
     """Counts and sizes of one model."""
     counts = count_parameters(architecture)
-    layout = kv_layout(architecture, cache, source_tokens=0)
+    growth = kv_growth(architecture, cache, source_tokens=0)
     return {
         "layers": architecture.layer_count,
         "moe_layers": architecture.moe_layer_count,
@@ -47,9 +47,9 @@ def description(architecture: Architecture, cache: CacheFormats) -> dict[str, An
         "lm_head_params": counts.lm_head,
         "params_per_expert_per_layer": counts.per_expert,
         "active_params_per_token": counts.active_per_token,
-        "kv_bytes_per_token": layout.bytes_per_token,
-        "kv_bytes_per_token_beyond_windows": layout.unbounded_bytes_per_token,
-        "window_tokens": max((window for window, _ in layout.windows), default=None),
+        "kv_bytes_per_token": growth.bytes_per_token,
+        "kv_bytes_per_token_beyond_windows": growth.unbounded_bytes_per_token,
+        "window_tokens": max((window for window, _ in growth.windows), default=None),
         "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, cache.kv),
         "state_bytes_per_sequence": state_bytes_per_sequence(architecture, cache),
         "max_context_tokens": architecture.max_context_tokens,

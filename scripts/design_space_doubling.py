@@ -1,4 +1,4 @@
-"""Where in the design space Prophet at least doubles the KV capacity: counts over all points, read lazily from the shards."""
+"""Where in the design space Prophet at least doubles the KV capacity: the counts of all shards, added up."""
 
 from __future__ import annotations
 
@@ -9,72 +9,53 @@ import polars as pl
 
 from prophet_pipeline.command import ConfigurationError, script
 from prophet_pipeline.configuration import GPUS_FILE
-from prophet_pipeline.design_space import DesignSpace, open_design_space
-from prophet_pipeline.shards import REMEDY, check_shard
-from prophet_pipeline.tables import write_table
-
-DOUBLED = 2
-COUNTS = {
-    "configurations": pl.len(),
-    "fits": (pl.col("fit_verdict") == "fits").sum(),
-    "newly_fits": (pl.col("fit_verdict") == "newly_fits").sum(),
-    "at_least_doubled": (pl.col("kv_extension") >= DOUBLED).sum(),
-}
+from prophet_pipeline.design_space import DesignSpace, added_up, open_design_space
+from prophet_pipeline.shards import REMEDY, check_beside
+from prophet_pipeline.tables import readable, write_table
 
 
-def check_shards(shards: Sequence[Path], design: DesignSpace) -> None:
-    """Every shard is whole; together they hold each model's points exactly once.
+def checked_counts(shards: Sequence[Path], counts: Sequence[Path], design: DesignSpace) -> list[pl.DataFrame]:
+    """The counts of every shard, once they are known to be whole and to count what the config promises.
 
     Raises:
         ConfigurationError: one line that names the shard.
     """
-    for number, shard in enumerate(shards):
-        members = design.members_of_shard(number)
-        check_shard(shard, len(members) * design.rows_per_model)
-        held = pl.scan_parquet(shard).group_by("architecture").len().collect(engine="streaming").sort("architecture")
-        if held.rows() != [(member, design.rows_per_model) for member in members]:
-            numbers = f"{members.start} to {members.stop - 1}"
-            raise ConfigurationError(
-                f"{shard}: architecture: other than the config's; allowed: {numbers}, {design.rows_per_model} rows each, {REMEDY}"
-            )
-
-
-def counted(points: pl.LazyFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """Points, and how many of them fit, newly fit and at least double, by keys."""
-    return points.group_by(keys).agg(**COUNTS).sort(keys).collect(engine="streaming")
-
-
-def load_bin(steps: int) -> pl.Expr:
-    """Lower end of the step of the share of the GPU's memory that all experts resident would take; the last holds all from 1."""
-    step = (pl.col("all_resident_fraction").cast(pl.Float64) * steps).floor().clip(0, steps)
-    return (step / steps).alias("all_resident_fraction_from")
+    tables = []
+    for number, (shard, counted) in enumerate(zip(shards, counts, strict=True)):
+        promised = len(design.members_of_shard(number)) * design.rows_per_model
+        check_beside(shard, promised, counted)
+        with readable(counted):
+            table = pl.read_parquet(counted)
+            found = table["configurations"].sum()
+        if found != promised:
+            raise ConfigurationError(f"{counted}: configurations: {found}; allowed: {promised}, as the config promises, {REMEDY}")
+        tables.append(table)
+    return tables
 
 
 def main(
-    *, models: list[Path], shards: list[Path], architectures: Path, design: Path, gpus: Path = GPUS_FILE, by_load: Path,
+    *, models: list[Path], shards: list[Path], counts: list[Path], design: Path, gpus: Path = GPUS_FILE, by_load: Path,
     by_sparsity: Path,
 ) -> None:  # fmt: skip
-    """Check, scan, count, write.
+    """Check, add up, write.
 
     Args:
         models: catalogue files, config/models/<slug>.yaml
         shards: Parquet shards in their order, each with its .json
-        architectures: the models by number
+        counts: Parquet files of the shards' counts, in the same order
         design: config/design_space.yaml
         gpus: catalogue of GPUs
         by_load: CSV: by share of the memory that all experts would take
         by_sparsity: CSV: by number of experts and top-k
     """
     space = open_design_space(design, gpus, models)
-    if len(shards) != space.settings["shards"]:
-        raise ConfigurationError(f"--shards: {len(shards)}; allowed: {space.settings['shards']}, as {design} says")
-    check_shards(shards, space)
-    scanned = pl.scan_parquet(shards)
-    split = ["routing", "precision"]
-    loaded = scanned.with_columns(load_bin(space.settings["load_steps"]))
-    write_table(counted(loaded, [*split, "all_resident_fraction_from", "batch_size"]), by_load)
-    sparsity = pl.scan_parquet(architectures).select("architecture", "experts", "top_k")
-    write_table(counted(scanned.join(sparsity, on="architecture"), [*split, "experts", "top_k", "batch_size"]), by_sparsity)
+    if len(shards) != space.settings["shards"] or len(counts) != len(shards):
+        raise ConfigurationError(
+            f"--shards: {len(shards)}; allowed: {space.settings['shards']}, as {design} says, with their counts"
+        )
+    tables = checked_counts(shards, counts, space)
+    write_table(added_up(tables, ["routing", "precision", "all_resident_fraction_from", "batch_size"]), by_load)
+    write_table(added_up(tables, ["routing", "precision", "experts", "top_k", "batch_size"]), by_sparsity)
 
 
 if __name__ == "__main__":

@@ -7,36 +7,36 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from prophet_memory.routing import power_law_demand, routing_laws
+from prophet_memory.architecture import MoE
 from prophet_pipeline.command import script
+from prophet_pipeline.laws import laws_of
 from prophet_pipeline.tables import read_rows, write_table
 
 
-def main(*, catalogue: Path, power_law_exponent: float, routings: list[str], max_batch: int, output: Path) -> None:
-    """Read the catalogue, evaluate the laws, write.
+def main(*, catalogue: Path, laws: Path, max_batch: int, output: Path) -> None:
+    """Read the catalogues, evaluate the laws, write.
 
     Args:
         catalogue: model_catalogue.csv
+        laws: law_catalogue.csv
+        max_batch: the largest of the sweep
         output: Parquet file
     """
-    models = read_rows(catalogue)
-    laws, routings = routing_laws(power_law_exponent=power_law_exponent), sorted(routings)
-    batch = np.arange(1, max_batch + 1)
-    experts = np.array([m["experts"] for m in models])[:, None]
-    top_k = np.array([m["top_k"] for m in models])[:, None]
-    distinct = np.stack([laws[name](experts, top_k, batch) for name in routings], axis=1)
-    demand = power_law_demand(top_k, batch, exponent=power_law_exponent)
-    uncapped = np.stack([demand if name == "power_law" else distinct[:, i] for i, name in enumerate(routings)], axis=1)
-    model, routing, batches = np.meshgrid([m["model"] for m in models], routings, batch, indexing="ij")
-    columns = {
-        "model": model,
-        "routing": routing,
-        "batch_size": batches,
-        "distinct_experts": distinct,
-        "distinct_experts_uncapped": uncapped,
-        "expert_savings_fraction": 1 - distinct / experts[:, None],
-    }
-    write_table(pl.DataFrame({name: values.ravel() for name, values in columns.items()}), output)
+    parts, batch = [], np.arange(1, max_batch + 1)
+    for model in read_rows(catalogue):
+        for law in laws_of(laws):
+            experts = MoE(model["experts"], model["top_k"], expert_intermediate_size=1)
+            bound = law.bind(model["model"], experts)
+            columns = {
+                "batch_size": batch,
+                "distinct_experts": bound.mean(batch),
+                "distinct_experts_uncapped": bound.uncapped(batch),
+                "expert_savings_fraction": 1 - bound.mean(batch) / experts.routed_experts,
+            }
+            parts.append(
+                pl.DataFrame(columns).select(pl.lit(model["model"]).alias("model"), pl.lit(law.name).alias("routing"), "*")
+            )
+    write_table(pl.concat(parts), output)
 
 
 if __name__ == "__main__":

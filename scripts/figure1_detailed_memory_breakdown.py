@@ -9,26 +9,14 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from prophet_memory.residency import BASELINE_POLICY
 from prophet_pipeline.command import script
-from prophet_pipeline.figures import (
-    BLACK,
-    DOUBLE_COLUMN_INCHES,
-    GREY,
-    LIGHT_GREY,
-    ORANGE,
-    PALE_BLUE,
-    PURPLE,
-    VERMILLION,
-    YELLOW,
-    new_figure,
-    save,
-)
-from prophet_pipeline.tables import Row, by_key, catalogued, laws_present
+from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, new_figure, save
+from prophet_pipeline.looks import BLACK, GREY, LIGHT_GREY, ORANGE, PALE_BLUE, PURPLE, VERMILLION, YELLOW
+from prophet_pipeline.tables import Row, by_key, catalogued, policies_of
 from prophet_pipeline.text import PRECISION_LABELS, multiplied, significant
 
 GIB, MIB = 2**30, 2**20
-Groups = Sequence[Sequence[Row]]  # for each model its bars: all resident, then Prophet under each law
+Groups = Sequence[Sequence[Row]]  # for each model its bars: the baseline, then the policy under each law
 
 
 class Component(NamedTuple):
@@ -52,14 +40,14 @@ COMPONENTS = (
     Component("resident_expert_bytes", "Expert weights", GIB, ORANGE, "////"),
     Component("activation_bytes", "Activations", MIB, YELLOW),
     Component("runtime_reserve_bytes", "Runtime reserve", MIB, LIGHT_GREY, "...."),
-    Component("overhead_bytes", "Prophet overhead", MIB, PURPLE),
+    Component("overhead_bytes", "{policy} overhead", MIB, PURPLE),
     Component("free_for_kv_bytes", "Left for the KV cache", GIB, PALE_BLUE),
 )
-LAW_HEADS = {"power_law": "power", "uniform": "unif."}
 OVER_BARS = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
 GROUP_GAP = 0.7  # in widths of a bar
 AXIS_TOP_IN_CAPACITIES = 1.28  # a bar above this is cut and labelled with its height
 ROW_HEAD = -1.0
+POINTS, POINTS_OF_MANY, BARS_AT_FULL_SIZE = 7, 5.5, 3  # type of the numbers, by the bars of a model
 
 
 def draw_bar(axes: Axes, x: float, row: Row, top: float) -> None:
@@ -91,15 +79,20 @@ def verdict(row: Row) -> str:
     )
 
 
-def draw_table(axes: Axes, groups: Groups, components: Sequence[Component]) -> None:
+def draw_table(
+    axes: Axes, groups: Groups, components: Sequence[Component], policies: tuple[Row, Row], laws: dict[str, Row]
+) -> None:
     """The numbers under the bars, column by column; the row heads are the legend of the bars."""
     last = list(places(groups))[-1][0]
-    heads = ["Residency", "Routing law", *(c.label for c in components), "KV extension"]
+    named = (c.label.format(policy=policies[1]["label"]) for c in components)
+    heads = ["Residency", "Routing law", *named, "KV extension"]
     axes.set_ylim(len(heads) - 0.4, -0.6)
     axes.axis("off")
 
+    size = POINTS if max(map(len, groups)) <= BARS_AT_FULL_SIZE else POINTS_OF_MANY
+
     def write(x: float, y: int, text: str, **look: Any) -> None:  # noqa: ANN401 - properties of a text
-        axes.text(x, y, text, ha="center", va="center", fontsize=7, **look)
+        axes.text(x, y, text, ha="center", va="center", fontsize=size, **look)
 
     for y, head in enumerate(heads):
         axes.text(ROW_HEAD, y, head, ha="right", va="center", fontsize=7)
@@ -108,12 +101,13 @@ def draw_table(axes: Axes, groups: Groups, components: Sequence[Component]) -> N
         axes.add_patch(swatch)
         unit = "MiB" if component.unit == MIB else "GiB"
         axes.text(last + 0.55, y, unit, ha="left", va="center", fontsize=7, color=GREY)
-    for group, first in zip(groups, starts(groups), strict=True):
-        write(first, 0, "all")
-        write(first + len(group) / 2, 0, "Prophet")
+    baseline, compared = policies
+    for first in starts(groups):
+        write(first, 0, baseline["abbreviation"])
+        write(first + (1 + len(laws)) / 2, 0, compared["abbreviation"])
     for x, row in places(groups):
-        if row["policy"] != BASELINE_POLICY:
-            write(x, 1, LAW_HEADS[row["routing"]])
+        if row["policy"] != baseline["policy"]:
+            write(x, 1, laws[row["routing"]]["abbreviation"])
         for y, component in enumerate(components, start=2):
             short = row[component.column] < 0
             look = {"color": VERMILLION, "fontweight": "semibold"} if short else {}
@@ -142,8 +136,8 @@ def roomiest(groups: Groups) -> int:
 
 
 def main(
-    *, data: Path, catalogue: Path, gpu_catalogue: Path, gpu: str, batch_size: int, precision: str, models: list[str],
-    output: list[Path],
+    *, data: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, policy: str, gpu: str, batch_size: int,
+    precision: str, models: list[str], output: list[Path],
 ) -> None:  # fmt: skip
     """Read results, draw, write.
 
@@ -151,6 +145,9 @@ def main(
         data: the long table, Parquet
         catalogue: model_catalogue.csv
         gpu_catalogue: gpu_catalogue.csv
+        laws: law_catalogue.csv
+        policies: policy_catalogue.csv
+        policy: beside the baseline
         models: in the order of the bars
         output: .pdf and .png files
     """
@@ -158,8 +155,11 @@ def main(
     found = by_key(data, keys=("model", "policy", "routing"), at=point)
     names = {slug: row["name"] for slug, row in catalogued(catalogue, "model").items()}
     shown = catalogued(gpu_catalogue, "gpu")[gpu]
-    laws = laws_present(found.values())
-    groups = [[found[model, BASELINE_POLICY, laws[0]], *(found[model, "prophet", law] for law in laws)] for model in models]
+    by_law = catalogued(laws, "routing")
+    baseline, others = policies_of(policies)
+    compared = next(row for row in others if row["policy"] == policy)
+    everything = (baseline["policy"], next(iter(by_law)))  # under any law
+    groups = [[found[model, *everything], *(found[model, policy, law] for law in by_law)] for model in models]
     rows = [row for _, row in places(groups)]
     components = [c for c in COMPONENTS if any(row[c.column] for row in rows)]
 
@@ -187,7 +187,7 @@ def main(
     bars.set_ylabel(f"GPU memory at batch {batch_size}, {PRECISION_LABELS[precision]} (GiB)")
     bars.grid(visible=False, axis="x")
     bars.tick_params(bottom=False, labelbottom=False)
-    draw_table(table, groups, components)
+    draw_table(table, groups, components, (baseline, compared), by_law)
     save(figure, output)
 
 

@@ -1,4 +1,4 @@
-"""Figure 3: KV extension against batch size on the reference GPU, for every model that fits there, under both routing laws."""
+"""Figure 3: KV extension against batch size on the reference GPU, for every model that fits there, under each routing law."""
 
 from __future__ import annotations
 
@@ -9,16 +9,9 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from prophet_pipeline.command import script
-from prophet_pipeline.figures import (
-    BLACK,
-    DOUBLE_COLUMN_INCHES,
-    LAW_LABELS,
-    SERIES,
-    log2_batches,
-    new_figure,
-    save,
-)
-from prophet_pipeline.tables import Row, catalogued, laws_present, points
+from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, SERIES, laws_in_order, log2_batches, new_figure, save
+from prophet_pipeline.looks import BLACK
+from prophet_pipeline.tables import Row, catalogued, points
 from prophet_pipeline.text import PRECISION_LABELS
 
 
@@ -41,35 +34,39 @@ def curve_looks(by_height: list[str]) -> dict[str, dict[str, Any]]:
     return looks
 
 
-def main(*, data: Path, catalogue: Path, gpu_catalogue: Path, gpu: str, precision: str, output: list[Path]) -> None:
+def main(
+    *, data: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, gpu: str, precision: str, policy: str, output:
+    list[Path],
+) -> None:  # fmt: skip
     """Read results, draw, write.
 
     Args:
         data: the long table, Parquet
         catalogue: model_catalogue.csv
         gpu_catalogue: gpu_catalogue.csv
+        laws: law_catalogue.csv
         output: .pdf and .png files
     """
     names = {slug: row["name"] for slug, row in catalogued(catalogue, "model").items()}
     shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
-    at = {"gpu": gpu, "n_gpus": 1, "precision": precision, "policy": "prophet"}
+    at = {"gpu": gpu, "n_gpus": 1, "precision": precision, "policy": policy}
     swept = points(data, keys=("model", "routing", "batch_size"), at=at).to_dicts()
-    batches, shown_laws = sorted({row["batch_size"] for row in swept}), laws_present(swept)[::-1]
+    batches, order = sorted({row["batch_size"] for row in swept}), laws_in_order(laws)
     rows = [row for row in swept if row["fit_verdict"] == "fits"]
-    laws: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    curves: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in sorted(rows, key=lambda row: row["batch_size"]):
-        laws[row["routing"]][row["model"]].append(row)
+        curves[row["routing"]][row["model"]].append(row)
     highest: dict[str, float] = defaultdict(float)
     for row in rows:
         highest[row["model"]] = max(highest[row["model"]], row["kv_extension"])
     looks = curve_looks(sorted(highest, key=lambda model: -highest[model]))
     figure = new_figure(DOUBLE_COLUMN_INCHES, 2.7)
-    panels = figure.subplots(1, len(shown_laws), sharey=True, squeeze=False)[0]
-    for panel, law in zip(panels, shown_laws, strict=True):
+    panels = figure.subplots(1, len(order), sharey=True, squeeze=False)[0]
+    for panel, law in zip(panels, order, strict=True):
         panel.set_ylim(0.9, 1.06 * max(highest.values(), default=1))
         log2_batches(panel, batches)
-        draw_law(panel, laws[law], names, looks)
-        panel.set_title(LAW_LABELS[law])
+        draw_law(panel, curves[law.name], names, looks)
+        panel.set_title(law.label)
         panel.set_xlabel("Batch size")
     title = f"{'Models that fit' if rows else 'No model fits'}\non one {shown}"
     handles_and_labels = panels[-1].get_legend_handles_labels()

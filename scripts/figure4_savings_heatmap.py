@@ -1,4 +1,4 @@
-"""Figure 4: expert savings of every model at every batch size, under both routing laws."""
+"""Figure 4: expert savings of every model at every batch size, under each routing law."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from prophet_pipeline.command import script
-from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_LABELS, new_figure, save
+from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, laws_in_order, new_figure, save
+from prophet_pipeline.looks import BLACK
 from prophet_pipeline.tables import by_key, in_paper_order, read_rows
 from prophet_pipeline.text import percent
 
 DARK = 0.55  # savings from which a cell is dark enough for white text
 
 
-def main(*, curves: Path, catalogue: Path, batch_sizes: list[int], output: list[Path]) -> None:
+def main(*, curves: Path, catalogue: Path, laws: Path, batch_sizes: list[int], output: list[Path]) -> None:
     """Read results, draw, write.
 
     Args:
         curves: expert_savings_curves.parquet
         catalogue: model_catalogue.csv
+        laws: law_catalogue.csv
         batch_sizes: to show
         output: .pdf and .png files
     """
     models = in_paper_order(read_rows(catalogue))
     savings = by_key(curves, keys=("model", "routing", "batch_size"))
-    batches, laws = sorted(batch_sizes), sorted({law for _, law, _ in savings}, reverse=True)
+    batches, order = sorted(batch_sizes), laws_in_order(laws)
     figure = new_figure(DOUBLE_COLUMN_INCHES, 0.55 + 0.16 * len(models))
-    panels = figure.subplots(1, len(laws), sharey=True, squeeze=False)[0]
-    for panel, law in zip(panels, laws, strict=True):
-        grid = np.array([[savings[m["model"], law, batch]["expert_savings_fraction"] for batch in batches] for m in models])
+    panels = figure.subplots(1, len(order), sharey=True, squeeze=False)[0]
+    for panel, law in zip(panels, order, strict=True):
+        grid = np.array([[savings[m["model"], law.name, batch]["expert_savings_fraction"] for batch in batches] for m in models])
         # Cells, not an image: an image would be pixels in the PDF.
         cells = panel.pcolormesh(
             np.arange(len(batches) + 1) - 0.5, np.arange(len(models) + 1) - 0.5, grid, cmap="Blues", vmin=0, vmax=1
@@ -38,7 +40,7 @@ def main(*, curves: Path, catalogue: Path, batch_sizes: list[int], output: list[
         for (y, x), value in np.ndenumerate(grid):
             panel.text(x, y, percent(value), ha="center", va="center", fontsize=7,
                        color="white" if value > DARK else BLACK)  # fmt: skip
-        panel.set_title(LAW_LABELS[law])
+        panel.set_title(law.label)
         panel.set_xticks(range(len(batches)), [str(batch) for batch in batches])
         panel.set_xlabel("Batch size")
         panel.grid(visible=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from prophet_pipeline.command import script
-from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, GREY, LIGHT_GREY, new_figure, save
-from prophet_pipeline.tables import Row, in_paper_order, points, read_rows
+from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, new_figure, save
+from prophet_pipeline.looks import BLACK, GREY, LIGHT_GREY
+from prophet_pipeline.tables import Row, by_key, catalogued, in_paper_order, policies_of, read_rows
 from prophet_pipeline.text import PRECISION_LABELS, marked_name
 
 GIB = 2**30
-LAW, LAW_LABEL = "uniform", "exact uniform law"
 # Steps of lightness, dark for little: told apart in grey.
 CAPACITY_STEPS = (1e3, 1e4, 1e5, 1e6, 1e7, 1e8)
 CAPACITY_COLOURS = ListedColormap(["#3b0f70", "#8c2981", "#de4968", "#fe9f6d", "#fcfdbf"])
@@ -27,34 +27,36 @@ CAPACITY_NORM = BoundaryNorm(CAPACITY_STEPS, CAPACITY_COLOURS.N)
 NOWHERE = 1.75  # where the cross of what never fits stands, as a factor of the largest swept number
 
 
-def needs_several(rows: Sequence[Row]) -> bool:
-    """Whether a model is of interest here: it needs more than one GPU of some type, or does not fit at all."""
-    return any(row["all_resident_n_gpus"] != 1 for row in rows)
-
-
-ALL_RESIDENT: dict[str, Any] = {
+BASELINE: dict[str, Any] = {
     "marker": "s",
     "markersize": 5.6,
     "markerfacecolor": "white",
     "markeredgecolor": GREY,
     "markeredgewidth": 0.8,
 }
-PROPHET: dict[str, Any] = {"marker": "o", "markersize": 4, "markeredgecolor": BLACK, "markeredgewidth": 0.4}
+POLICY: dict[str, Any] = {"marker": "o", "markersize": 4, "markeredgecolor": BLACK, "markeredgewidth": 0.4}
 NEITHER: dict[str, Any] = {"marker": "x", "markersize": 3.6, "color": GREY, "markeredgewidth": 0.8}
 
 
-def draw_cell(axes: Axes, y: float, row: Row, most: int) -> None:
-    """From the number that everything resident needs (hollow) to what Prophet needs (filled by its KV capacity)."""
-    beyond = most * NOWHERE
-    start, end = (row[f"{policy}_n_gpus"] or beyond for policy in ("all_resident", "prophet"))
+class Cell(NamedTuple):
+    """Fewest GPUs of the baseline and of a policy, None where no swept number is enough, and the policy's KV capacity there."""
+
+    baseline: int | None
+    policy: int | None
+    kv_capacity_tokens: int | None
+
+
+def draw_cell(axes: Axes, y: float, cell: Cell, most: int) -> None:
+    """From the number that everything resident needs (hollow) to what the policy needs (filled by its KV capacity)."""
+    start, end = (number or most * NOWHERE for number in (cell.baseline, cell.policy))
     axes.plot([end, start], [y, y], color=LIGHT_GREY, linewidth=1.4, zorder=2)
-    axes.plot(start, y, **(ALL_RESIDENT if row["all_resident_n_gpus"] else NEITHER), zorder=3)
-    if row["prophet_n_gpus"]:
-        capacity = np.clip(row["prophet_kv_capacity_tokens"], CAPACITY_STEPS[0], CAPACITY_STEPS[-1] - 1)
-        axes.plot(end, y, **PROPHET, markerfacecolor=CAPACITY_COLOURS(CAPACITY_NORM(capacity)), zorder=4)
+    axes.plot(start, y, **(BASELINE if cell.baseline else NEITHER), zorder=3)
+    if cell.policy:
+        capacity = np.clip(cell.kv_capacity_tokens or 0, CAPACITY_STEPS[0], CAPACITY_STEPS[-1] - 1)
+        axes.plot(end, y, **POLICY, markerfacecolor=CAPACITY_COLOURS(CAPACITY_NORM(capacity)), zorder=4)
 
 
-def draw_gpu(axes: Axes, gpu: Row, models: Sequence[Row], found: Mapping[tuple[str, str], Row], counts: Sequence[int]) -> None:
+def draw_gpu(axes: Axes, gpu: Row, models: Sequence[Row], found: Mapping[tuple[str, str], Cell], counts: Sequence[int]) -> None:
     """One panel: a GPU type, a line for each model."""
     for y, model in enumerate(models):
         draw_cell(axes, y, found[model["model"], gpu["gpu"]], max(counts))
@@ -69,11 +71,11 @@ def draw_gpu(axes: Axes, gpu: Row, models: Sequence[Row], found: Mapping[tuple[s
     axes.tick_params(axis="y", length=0)
 
 
-def explain(figure: Figure, axes: Sequence[Axes], most: int) -> None:
+def explain(figure: Figure, axes: Sequence[Axes], most: int, baseline: str, policy: str, law: str) -> None:
     """The legend and the colour scale below the panels."""
     handles = [
-        Line2D([], [], **ALL_RESIDENT, linestyle="none", label="all experts resident"),
-        Line2D([], [], **PROPHET, markerfacecolor=GREY, linestyle="none", label=f"Prophet, {LAW_LABEL}"),
+        Line2D([], [], **BASELINE, linestyle="none", label=baseline),
+        Line2D([], [], **POLICY, markerfacecolor=GREY, linestyle="none", label=f"{policy}, {law}"),
         Line2D([], [], **NEITHER, linestyle="none", label=f"does not fit on {most}"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, columnspacing=1.6, handletextpad=0.3)
@@ -83,12 +85,12 @@ def explain(figure: Figure, axes: Sequence[Axes], most: int) -> None:
     bar.set_ticks(list(CAPACITY_STEPS), labels=["", "10k", "100k", "1M", "10M", ""])
     bar.ax.tick_params(length=0)
     bar.outline.set_linewidth(0.4)
-    bar.set_label("KV capacity in tokens that Prophet has on the GPUs it needs")
+    bar.set_label(f"KV capacity in tokens that {policy} has on the GPUs it needs")
 
 
 def main(
-    *, smallest: Path, catalogue: Path, gpu_catalogue: Path, n_gpus: list[int], batch_size: int, precision: str, output:
-    list[Path],
+    *, smallest: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, n_gpus: list[int], batch_size: int,
+    precision: str, routing: str, policy: str, output: list[Path],
 ) -> None:  # fmt: skip
     """Read results, draw, write.
 
@@ -96,16 +98,20 @@ def main(
         smallest: smallest_gpu_counts.csv
         catalogue: model_catalogue.csv
         gpu_catalogue: gpu_catalogue.csv
+        laws: law_catalogue.csv
+        policies: policy_catalogue.csv
         n_gpus: the swept numbers of GPUs
         output: .pdf and .png files
     """
-    at = {"batch_size": batch_size, "precision": precision}
-    rows = points(smallest, keys=("model", "gpu", "routing"), at=at).to_dicts()
-    law = LAW if any(row["routing"] == LAW for row in rows) else rows[0]["routing"]
-    found = {(row["model"], row["gpu"]): row for row in rows if row["routing"] == law}
+    at = {"batch_size": batch_size, "precision": precision, "routing": routing}
+    baseline, others = policies_of(policies)
+    columns = (f"{baseline['policy']}_n_gpus", f"{policy}_n_gpus", f"{policy}_kv_capacity_tokens")
+    rows = by_key(smallest, keys=("model", "gpu"), at=at)
+    found = {(model, gpu): Cell(*(row[column] for column in columns)) for (model, gpu), row in rows.items()}
     gpus = sorted(read_rows(gpu_catalogue), key=lambda gpu: int(gpu["memory_bytes"]))
     everyone = in_paper_order(read_rows(catalogue))
-    models = [m for m in everyone if needs_several([row for (model, _), row in found.items() if model == m["model"]])]
+    # Of interest is what needs more than one GPU of some type, or does not fit at all.
+    models = [m for m in everyone if any(cell.baseline != 1 for (model, _), cell in found.items() if model == m["model"])]
     figure = new_figure(DOUBLE_COLUMN_INCHES, 1.35 + 0.165 * len(models))
     axes = figure.subplots(1, len(gpus), sharey=True, squeeze=False)[0]
     for panel, gpu in zip(axes, gpus, strict=True):
@@ -113,7 +119,8 @@ def main(
     names = [marked_name(m["name"], m["published_precision"], precision) for m in models]
     axes[0].set_yticks(range(len(models)), names)
     axes[len(axes) // 2].set_xlabel(f"Fewest GPUs on which the model fits, {PRECISION_LABELS[precision]}, batch {batch_size}")
-    explain(figure, axes, max(n_gpus))
+    shown = next(row["label"] for row in others if row["policy"] == policy)
+    explain(figure, axes, max(n_gpus), baseline["label"], shown, catalogued(laws, "routing")[routing]["label"])
     save(figure, output)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,15 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from prophet_memory.routing import power_law_batch_for_fraction, uniform_batch_for_fraction
+from prophet_memory.architecture import MoE
+from prophet_memory.design_space import SYNTHETIC
+from prophet_memory.residency import residency_policies
+from prophet_memory.routing import RoutingLaw
 from prophet_pipeline.command import ConfigurationError, script
-from prophet_pipeline.figures import BLACK, DOUBLE_COLUMN_INCHES, LAW_DASHES, LAW_LABELS, new_figure, save
+from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
 from prophet_pipeline.files import FLOAT_DECIMALS
+from prophet_pipeline.laws import laws_of
+from prophet_pipeline.looks import BLACK
 from prophet_pipeline.tables import points
 from prophet_pipeline.text import PRECISION_LABELS
 
@@ -52,7 +56,7 @@ def batch_axis(panel: Axes, batches: Sequence[int]) -> None:
     panel.tick_params(axis="y", length=0)
 
 
-def load_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], steps: int) -> Any:  # noqa: ANN401 - what a colour bar takes
+def load_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], steps: int, label: str) -> Any:  # noqa: ANN401 - what a colour bar takes
     """Rows by the share of the memory that all experts would take; the row on top takes more than there is."""
     column = "all_resident_fraction_from"
     below = [round(step / steps, FLOAT_DECIMALS) for step in range(steps)]
@@ -66,14 +70,14 @@ def load_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], steps: 
         if np.isfinite(value):
             panel.text(batch, sum(BAND) / 2, f"{100 * value:.0f}", ha="center", va="center_baseline", fontsize=7,
                        color="white" if value > DARK else BLACK)  # fmt: skip
-    panel.text(edges(batches)[0], 1.02, "above 100: fits only with Prophet (%)", fontsize=7, va="bottom")
+    panel.text(edges(batches)[0], 1.02, f"above 100: fits only with {label} (%)", fontsize=7, va="bottom")
     panel.set_ylim(0, BAND[1])
     panel.set_yticks([0, 0.25, 0.5, 0.75, 1, sum(BAND) / 2], ["0", "25", "50", "75", "100", "> 100"])
     batch_axis(panel, batches)
     return cells
 
 
-def sparsity_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], law: str, exponent: float) -> None:
+def sparsity_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], law: RoutingLaw, look: Law) -> None:
     """Rows by octaves of E/k in which something fits, with the batch at which half the experts are active."""
     table = table.with_columns(octave=(pl.col("experts") / pl.col("top_k")).log(2).floor())
     occupied = table.filter(pl.col("fits") > 0)["octave"].to_list() or [0.0]
@@ -81,13 +85,11 @@ def sparsity_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], law
     cells = share(table, "octave", octaves, batches, "at_least_doubled", pl.col("fits"))
     borders = [2.0 ** (octave + step) for octave, step in [*((o, 0) for o in octaves), (octaves[-1], 1)]]
     panel.pcolormesh(edges(batches), borders, cells, cmap="Blues", vmin=0, vmax=1)
-    ratios = np.geomspace(borders[0], borders[-1], 100)
-    inverse: dict[str, Callable[[float, float, float], float]] = {
-        "power_law": partial(power_law_batch_for_fraction, exponent=exponent),
-        "uniform": uniform_batch_for_fraction,
-    }
-    halves = [inverse[law](ratio, 1, HALF) for ratio in ratios]
-    panel.plot(halves, ratios, color=BLACK, linewidth=1, linestyle=LAW_DASHES[law])
+    pools = sorted(set(table.select("experts", "top_k").rows()), key=lambda pool: pool[0] / pool[1])
+    ratios = np.array([experts / top_k for experts, top_k in pools])
+    blocks = [MoE(experts, top_k, expert_intermediate_size=1) for experts, top_k in pools]
+    halves = [law.bind(SYNTHETIC, block).batch_for(HALF) or np.nan for block in blocks]
+    panel.plot(halves, ratios, color=BLACK, linewidth=1, linestyle=look.dash)
     panel.set_yscale("log", base=2)
     panel.set_yticks(borders, [f"{border:.0f}" for border in borders])
     panel.set_ylim(borders[0], borders[-1])
@@ -98,7 +100,8 @@ def sparsity_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], law
 
 
 def main(
-    *, by_load: Path, by_sparsity: Path, precision: str, load_steps: int, power_law_exponent: float, output: list[Path],
+    *, by_load: Path, by_sparsity: Path, precision: str, load_steps: int, laws: Path, policy: list[Any],
+    output: list[Path],
 ) -> None:  # fmt: skip
     """Read the counts, draw, write.
 
@@ -106,6 +109,8 @@ def main(
         by_load: counts by share of the memory that all experts would take
         by_sparsity: counts by number of experts and top-k
         precision: precision to show
+        laws: law_catalogue.csv of the design space
+        policy: JSON of the policy as config names it, in a list
         load_steps: steps of the share between 0 and 1
         output: .pdf and .png files
     """
@@ -113,19 +118,21 @@ def main(
     loads = points(by_load, keys=(*kept, "all_resident_fraction_from"), at=at)
     sparsities = points(by_sparsity, keys=(*kept, "experts", "top_k"), at=at)
     batches = sorted(loads["batch_size"].unique().to_list())
-    laws = sorted(loads["routing"].unique().to_list())
+    label = residency_policies(policy)[0].words.label
+    looks, objects = laws_in_order(laws), {law.name: law for law in laws_of(laws)}
+    looks.sort(key=lambda law: law.name)
     figure = new_figure(DOUBLE_COLUMN_INCHES, 4.4)
-    panels = figure.subplots(2, len(laws), sharex=True, sharey="row", squeeze=False)
-    for column, law in enumerate(laws):
-        cells = load_panel(panels[0, column], loads.filter(routing=law), batches, load_steps)
-        sparsity_panel(panels[1, column], sparsities.filter(routing=law), batches, law, power_law_exponent)
-        panels[0, column].set_title(LAW_LABELS[law])
+    panels = figure.subplots(2, len(looks), sharex=True, sharey="row", squeeze=False)
+    for column, law in enumerate(looks):
+        cells = load_panel(panels[0, column], loads.filter(routing=law.name), batches, load_steps, label)
+        sparsity_panel(panels[1, column], sparsities.filter(routing=law.name), batches, objects[law.name], law)
+        panels[0, column].set_title(law.label)
         panels[1, column].set_xlabel("Batch size")
     panels[0, 0].set_ylabel("GPU memory taken with\nall experts resident (%)")
     panels[1, 0].set_ylabel("Experts per active expert, E/k")
     bar = figure.colorbar(cells, ax=panels, fraction=0.025, pad=0.01, aspect=50)
     shown = PRECISION_LABELS[precision]
-    bar.set_label(f"KV capacity at least doubles (% of the configurations that fit without Prophet, {shown})")
+    bar.set_label(f"KV capacity at least doubles (% of the configurations that fit without {label}, {shown})")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     bar.outline.set_visible(False)
     save(figure, output)

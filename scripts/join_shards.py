@@ -12,13 +12,14 @@ import polars as pl
 
 from prophet_memory.axes import AXES, KEYS
 from prophet_pipeline.command import ConfigurationError, script
+from prophet_pipeline.results import key_values
 from prophet_pipeline.shards import REMEDY, check_shard
 from prophet_pipeline.tables import write_table
 
 
 def promised_keys(model: str, sweep: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
     """The keys of a model's rows that the config promises, sorted."""
-    rows = product([model], *(sorted(sweep[axis]) for axis in AXES.values()))
+    rows = product([model], *key_values(sweep).values())
     return pl.DataFrame(list(rows), schema=KEYS, orient="row")
 
 

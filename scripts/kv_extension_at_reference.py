@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prophet_memory.residency import BASELINE_POLICY
 from prophet_pipeline.command import script
-from prophet_pipeline.tables import by_key, write_rows
+from prophet_pipeline.tables import by_key, policies_of, write_rows
 
 KEYS = ("model", "gpu", "batch_size", "precision", "routing")
 PINNED = {"n_gpus": 1}
@@ -16,16 +15,18 @@ VALUES = (
 )  # fmt: skip
 
 
-def main(*, data: Path, gpu: str, batch_size: int, output: Path) -> None:
-    """Select the rows, put the baseline's beside Prophet's, write.
+def main(*, data: Path, policies: Path, policy: str, gpu: str, batch_size: int, output: Path) -> None:
+    """Select the rows, put the baseline's beside the policy's, write.
 
     Args:
         data: the long table, Parquet
+        policies: policy_catalogue.csv
+        policy: compared with the baseline
         output: CSV file
     """
     rows, baseline = (
-        by_key(data, keys=KEYS, at=PINNED | {"gpu": gpu, "batch_size": batch_size, "policy": policy})
-        for policy in ("prophet", BASELINE_POLICY)
+        by_key(data, keys=KEYS, at=PINNED | {"gpu": gpu, "batch_size": batch_size, "policy": one})
+        for one in (policy, policies_of(policies)[0]["policy"])
     )
     paired = []
     for key, row in rows.items():
@@ -33,7 +34,7 @@ def main(*, data: Path, gpu: str, batch_size: int, output: Path) -> None:
             "baseline_free_for_kv_bytes": baseline[key]["free_for_kv_bytes"],
             "baseline_kv_capacity_tokens": baseline[key]["kv_capacity_tokens"],
         }
-        paired.append({name: row[name] for name in KEYS} | both | {name: row[name] for name in VALUES})
+        paired.append({name: row[name] for name in (*KEYS, "policy")} | both | {name: row[name] for name in VALUES})
     write_rows(paired, output)
 
 

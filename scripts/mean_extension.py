@@ -1,6 +1,6 @@
-"""Mean KV extension of Prophet over GPUs and batch sizes, by model or by expert count.
+"""Mean KV extension of a policy over GPUs and batch sizes, by model or by expert count.
 
-An average covers exactly the configurations that fit with and without Prophet; the others are counted beside it.
+An average covers exactly the configurations that fit with and without the policy; the others are counted beside it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
-from prophet_memory.sweep import FIT_VERDICTS
+from prophet_memory.sweeps import FIT_VERDICTS
 from prophet_pipeline.command import script
 from prophet_pipeline.tables import Row, catalogued, points, write_rows
 
@@ -33,7 +33,7 @@ def averages(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def main(*, data: Path, catalogue: Path, by: Literal["model", "experts"], output: Path) -> None:
+def main(*, data: Path, catalogue: Path, by: Literal["model", "experts"], policy: str, output: Path) -> None:
     """Read the long table, group, average, write.
 
     Args:
@@ -44,11 +44,12 @@ def main(*, data: Path, catalogue: Path, by: Literal["model", "experts"], output
     models = catalogued(catalogue, "model")
     keys = ("model", "routing", "precision", *AVERAGED_OVER)
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for row in points(data, keys=keys, at={"policy": "prophet", "n_gpus": 1}).to_dicts():
+    for row in points(data, keys=keys, at={"policy": policy, "n_gpus": 1}).to_dicts():
         own = tuple(models[row["model"]][name] for name in GROUPINGS[by])
         groups[*own, row["routing"], row["precision"]].append(row)
     names = (*GROUPINGS[by], "routing", "precision")
-    write_rows([dict(zip(names, key, strict=True)) | averages(groups[key]) for key in sorted(groups)], output)
+    same = {"policy": policy}
+    write_rows([dict(zip(names, key, strict=True)) | same | averages(groups[key]) for key in sorted(groups)], output)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from prophet_pipeline.queries import Results
 HEAD = "% Generated from the results; edits are overwritten. The document loads xspace.\n"
 
 
-def main(*, results: list[Path], numbers: Path, power_law_exponent: str, output: Path) -> None:
+def main(*, results: list[Path], numbers: Path, output: Path) -> None:
     """Ask the results, write.
 
     Args:
@@ -21,8 +21,7 @@ def main(*, results: list[Path], numbers: Path, power_law_exponent: str, output:
         numbers: config/numbers.yaml
         output: .tex file
     """
-    macros = [macro("PowerLawExponent", power_law_exponent, "")]
-    macros += [macro(name, *number) for name, number in prose_numbers(numbers, Results(results)).items()]
+    macros = [macro(name, *number) for name, number in prose_numbers(numbers, Results(results)).items()]
     write_text(output, HEAD + "".join(macros))
 
 

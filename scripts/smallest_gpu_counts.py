@@ -1,4 +1,4 @@
-"""The fewest GPUs of each type on which each model fits, all experts resident and with Prophet, and the KV capacity left."""
+"""The fewest GPUs of each type on which each model fits under each policy, and the KV capacity left there."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prophet_memory.residency import BASELINE_POLICY
 from prophet_pipeline.command import script
-from prophet_pipeline.tables import Row, points, write_rows
+from prophet_pipeline.tables import Row, points, policies_of, write_rows
 
 KEYS = ("model", "gpu", "batch_size", "routing", "precision")
 VALUES = ("n_gpus", "kv_capacity_tokens", "max_context_tokens", "exceeds_model_context")
@@ -25,26 +24,27 @@ def described(prefix: str, row: Row | None) -> dict[str, Any]:
     return {f"{prefix}_{name}": row and row[name] for name in VALUES}
 
 
-def main(*, data: Path, batch_size: int, output: Path) -> None:
+def main(*, data: Path, policies: Path, batch_size: int, output: Path) -> None:
     """Select, compare, write.
 
     Args:
         data: the long table, Parquet
+        policies: policy_catalogue.csv
         output: CSV file
     """
     cells: dict[tuple[Any, ...], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in points(data, keys=(*KEYS, "n_gpus", "policy"), at={"batch_size": batch_size}).to_dicts():
         cells[tuple(row[key] for key in KEYS)][row["policy"]].append(row)
-    found = []
+    (baseline, others), found = policies_of(policies), []
     for key in sorted(cells):
-        baseline, prophet = (smallest(cells[key][policy]) for policy in (BASELINE_POLICY, "prophet"))
-        same = next((r for r in cells[key]["prophet"] if baseline and r["n_gpus"] == baseline["n_gpus"]), None)
-        found.append(
-            dict(zip(KEYS, key, strict=True))
-            | described("all_resident", baseline)
-            | described("prophet", prophet)
-            | {"prophet_kv_capacity_tokens_at_all_resident_n_gpus": same and same["kv_capacity_tokens"]}
-        )
+        least = smallest(cells[key][baseline["policy"]])
+        line = dict(zip(KEYS, key, strict=True)) | described(baseline["policy"], least)
+        for policy in (row["policy"] for row in others):
+            own = cells[key][policy]
+            same = next((row for row in own if least and row["n_gpus"] == least["n_gpus"]), None)
+            line |= described(policy, smallest(own))
+            line[f"{policy}_kv_capacity_tokens_at_{baseline['policy']}_n_gpus"] = same and same["kv_capacity_tokens"]
+        found.append(line)
     write_rows(found, output)
 
 

@@ -8,19 +8,19 @@ from prophet_pipeline.command import script
 from prophet_pipeline.tables import points, write_rows
 
 COLUMNS = (
-    "model", "gpu", "precision", "routing", "batch_size",
+    "model", "gpu", "precision", "routing", "policy", "batch_size",
     "distinct_experts", "expert_savings_fraction", "kv_extension", "kv_capacity_tokens", "fit_verdict",
 )  # fmt: skip
 
 
-def main(*, data: Path, gpu: str, precision: str, models: list[str], batch_sizes: list[int], output: Path) -> None:
+def main(*, data: Path, policy: str, gpu: str, precision: str, models: list[str], batch_sizes: list[int], output: Path) -> None:
     """Select the rows, write.
 
     Args:
         data: the long table, Parquet
         output: CSV file
     """
-    at = {"policy": "prophet", "gpu": gpu, "precision": precision, "n_gpus": 1}
+    at = {"policy": policy, "gpu": gpu, "precision": precision, "n_gpus": 1}
     found = points(data, keys=("model", "batch_size", "routing"), at=at).select(COLUMNS).to_dicts()
     rows = [row for row in found if row["model"] in models and row["batch_size"] in batch_sizes]
     rows.sort(key=lambda row: (row["batch_size"], models.index(row["model"]), row["routing"]))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from prophet_pipeline.claims import by_claim
 from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import LAW_HEADS, Column, escape, table
-from prophet_pipeline.tables import Row, read_rows
+from prophet_pipeline.latex import Column, escape, table
+from prophet_pipeline.tables import Row, catalogued
 
 WORDS = {"reproduced": "holds", "not_reproduced": "fails", "not_testable": "--"}
 COLUMNS = (Column("Claim", width="1.35in"), Column("Printed", width="2.5in"))
@@ -27,12 +29,13 @@ def shortened(quote: str) -> str:
     return quote[:QUOTE_CHARACTERS].rsplit(" ", 1)[0] + " ..."
 
 
-def pages(claims: list[Row]) -> list[list[list[object] | None]]:
+def pages(claims: Sequence[Mapping[str, Row]], laws: Sequence[str]) -> list[list[list[object] | None]]:
     """The rows of each table: sections kept in order, a thin rule between them."""
     parts: list[list[list[object] | None]] = [[]]
     used = 0
-    for _, section in groupby(claims, key=lambda claim: claim["section"]):
-        for first, claim in ((i == 0, c) for i, c in enumerate(section)):
+    for _, section in groupby(claims, key=lambda by_law: next(iter(by_law.values()))["section"]):
+        for first, by_law in ((i == 0, c) for i, c in enumerate(section)):
+            claim = next(iter(by_law.values()))
             quote = shortened(claim["quote"])
             lines = max(-(-len(quote) // LINE_CHARACTERS), -(-len(claim["claim"]) // 25))
             if used + lines > LINES_PER_PAGE:
@@ -41,24 +44,28 @@ def pages(claims: list[Row]) -> list[list[list[object] | None]]:
             if first and parts[-1]:
                 parts[-1].append(None)
                 used += 1
-            cells = [(claim[f"computed_{law}"] or "", WORDS[claim[f"verdict_{law}"]]) for law in LAW_HEADS]
-            parts[-1].append([claim["claim"], quote, *cells[0], *cells[1]])
+            own = [by_law[law] for law in laws]
+            cells = [cell for row in own for cell in (row["computed"] or "", WORDS[row["verdict"]])]
+            parts[-1].append([claim["claim"], quote, *cells])
             used += lines
     return parts
 
 
-def main(*, claims: Path, output: Path) -> None:
+def main(*, claims: Path, laws: Path, output: Path) -> None:
     """Read results, write.
 
     Args:
         claims: claims.csv
+        laws: law_catalogue.csv
         output: .tex file
     """
-    spans = [(escape(head), 3 + 2 * i, 4 + 2 * i) for i, head in enumerate(LAW_HEADS.values())]
-    parts = pages(read_rows(claims))
+    known = catalogued(laws, "routing")
+    heads = [law["head"] for law in known.values()]
+    spans = [(escape(head), 3 + 2 * i, 4 + 2 * i) for i, head in enumerate(heads)]
+    parts = pages(list(by_claim(claims).values()), list(known))
     text = "".join(
         table(
-            (*COLUMNS, *OF_ONE_LAW * len(LAW_HEADS)), rows, caption=CAPTION.format(part=f"; part {i} of {len(parts)}"),
+            (*COLUMNS, *OF_ONE_LAW * len(heads)), rows, caption=CAPTION.format(part=f"; part {i} of {len(parts)}"),
             label="tab:claims" if i == 1 else None, spanning_heads=spans, wide=True, size="scriptsize",
         )
         for i, rows in enumerate(parts, 1)

@@ -6,33 +6,37 @@ from pathlib import Path
 
 from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import LAW_HEADS, Column, table
-from prophet_pipeline.tables import read_rows
+from prophet_pipeline.latex import Column, escape, table
+from prophet_pipeline.tables import by_key, catalogued
 
 NAMES = {
     "value": "values", "range": "ranges", "bound": "bounds", "ordering": "orderings",
     "external": "about the world outside", "total": "all",
 }  # fmt: skip
-COLUMNS = (Column("Claims"), Column("number", (3, 0)), *(Column("holds", (2, 0)), Column("fails", (2, 0))) * 2)
+COLUMNS = (Column("Claims"), Column("number", (3, 0)))
+OF_ONE_LAW = (Column("holds", (2, 0)), Column("fails", (2, 0)))
 CAPTION = r"""The source document's claims by kind, and how many hold under each routing law. Claims about the world outside are
     not tested here; Table~\ref{tab:claims} lists them all."""
 
 
-def main(*, summary: Path, output: Path) -> None:
+def main(*, summary: Path, laws: Path, output: Path) -> None:
     """Read results, write.
 
     Args:
         summary: claims_summary.csv
+        laws: law_catalogue.csv
         output: .tex file
     """
+    known, found = catalogued(laws, "routing"), by_key(summary, keys=("kind", "routing"))
     rows: list[list[object] | None] = []
-    for row in read_rows(summary):
-        tested = row["kind"] != "external"
-        cells = [row[f"{verdict}_{law}"] if tested else None for law in LAW_HEADS for verdict in ("reproduced", "not_reproduced")]
-        rows += [None] if row["kind"] == "total" else []
-        rows.append([NAMES[row["kind"]], row["claims"], *cells])
-    spans = [(head, 3 + 2 * i, 4 + 2 * i) for i, head in enumerate(LAW_HEADS.values())]
-    write_text(output, table(COLUMNS, rows, caption=CAPTION, label="tab:claims-summary", spanning_heads=spans))
+    for kind, name in NAMES.items():
+        own = [found[kind, law] for law in known]
+        cells = [row[verdict] if kind != "external" else None for row in own for verdict in ("reproduced", "not_reproduced")]
+        rows += [None] if kind == "total" else []
+        rows.append([name, own[0]["claims"], *cells])
+    spans = [(escape(law["head"]), 3 + 2 * i, 4 + 2 * i) for i, law in enumerate(known.values())]
+    columns = (*COLUMNS, *OF_ONE_LAW * len(known))
+    write_text(output, table(columns, rows, caption=CAPTION, label="tab:claims-summary", spanning_heads=spans))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import LAW_HEADS, Column, table
-from prophet_pipeline.tables import Row, by_key, laws_present
+from prophet_pipeline.latex import Column, escape, head, table
+from prophet_pipeline.tables import Row, by_key, catalogued, label_of
 from prophet_pipeline.text import PRECISION_LABELS
 
 OF_ONE_LAW = (
@@ -19,7 +19,7 @@ OF_ONE_LAW = (
     Column("savings", (2, 1)),
 )
 CAPTION = r"""KV extension by expert count $E$ over all GPUs and batch sizes of the sweep, {precision}. Mean and median cover the
-    configurations that fit with and without Prophet; those that only Prophet fits (new) and those that do not fit are counted,
+    configurations that fit with and without {policy}; those that only {policy} fits (new) and those that do not fit are counted,
     never averaged. Mean expert savings in percent cover all of them."""
 
 
@@ -29,21 +29,24 @@ def cells(row: Row) -> list[object]:
     return [*counts, row["mean_kv_extension"], row["median_kv_extension"], 100 * row["mean_expert_savings_fraction"]]
 
 
-def main(*, by_experts: Path, precision: str, output: Path) -> None:
+def main(*, by_experts: Path, laws: Path, policies: Path, policy: str, precision: str, output: Path) -> None:
     """Read results, write.
 
     Args:
         by_experts: mean_extension_by_expert_count.csv
+        laws: law_catalogue.csv
+        policies: policy_catalogue.csv
+        policy: the one that was averaged
         output: .tex file
     """
-    found = by_key(by_experts, keys=("experts", "routing"), at={"precision": precision})
-    laws, width = laws_present(found.values()), len(OF_ONE_LAW)
+    found = by_key(by_experts, keys=("experts", "routing"), at={"precision": precision, "policy": policy})
+    known, width = catalogued(laws, "routing"), len(OF_ONE_LAW)
     rows = [
-        [experts, *(cell for law in laws for cell in cells(found[experts, law]))] for experts in sorted({e for e, _ in found})
+        [experts, *(cell for law in known for cell in cells(found[experts, law]))] for experts in sorted({e for e, _ in found})
     ]
-    spans = [(LAW_HEADS[law].capitalize(), 2 + i * width, 1 + (i + 1) * width) for i, law in enumerate(laws)]
-    columns = (Column("$E$", (4, 0)), *OF_ONE_LAW * len(laws))
-    caption = CAPTION.format(precision=PRECISION_LABELS[precision])
+    spans = [(head(law["head"]), 2 + i * width, 1 + (i + 1) * width) for i, law in enumerate(known.values())]
+    columns = (Column("$E$", (4, 0)), *OF_ONE_LAW * len(known))
+    caption = CAPTION.format(precision=PRECISION_LABELS[precision], policy=escape(label_of(policies, policy)))
     text = table(columns, rows, caption=caption, label="tab:extension-by-expert-count", spanning_heads=spans, wide=True)
     write_text(output, text)
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import LAW_HEADS, Column, escape, table, with_group_rules
-from prophet_pipeline.tables import Row, by_key, catalogued, in_paper_order, laws_present, read_rows
+from prophet_pipeline.latex import Column, escape, table, with_group_rules
+from prophet_pipeline.tables import Row, by_key, catalogued, in_paper_order, policies_of, read_rows
 from prophet_pipeline.text import PRECISION_LABELS, marked_name
 
 BASELINE = (Column("Model"), Column("capacity", (4, 1)))
 OF_ONE_LAW = (Column("savings", (2, 1)), Column("capacity", (4, 1)), Column("extension", (1, 2)))
 CAPTION = r"""KV capacity (thousand tokens over the whole batch) and KV extension on one {gpu} at batch {batch}, {precision},
-    with all experts resident and with Prophet under each routing law; expert savings in percent. No capacity: the weights
-    leave no room. \emph{{new}}: only Prophet fits, so that no ratio is defined. $\dagger$: published in fewer than 16~bits, so
+    with {baseline} and with {policy} under each routing law; expert savings in percent. No capacity: the weights
+    leave no room. \emph{{new}}: only {policy} fits, so that no ratio is defined. $\dagger$: published in fewer than 16~bits, so
     that bf16 is hypothetical."""
 
 
@@ -26,7 +26,8 @@ def cells(row: Row) -> list[object]:
 
 
 def main(
-    *, reference: Path, catalogue: Path, gpu_catalogue: Path, gpu: str, batch_size: int, precision: str, output: Path,
+    *, reference: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, policy: str, gpu: str, batch_size:
+    int, precision: str, output: Path,
 ) -> None:  # fmt: skip
     """Read results, write.
 
@@ -34,27 +35,38 @@ def main(
         reference: kv_extension_at_reference.csv
         catalogue: model_catalogue.csv
         gpu_catalogue: gpu_catalogue.csv
+        laws: law_catalogue.csv
+        policies: policy_catalogue.csv
+        policy: the one that was compared
         output: .tex file
     """
-    at = {"gpu": gpu, "batch_size": batch_size, "precision": precision}
+    at = {"gpu": gpu, "batch_size": batch_size, "precision": precision, "policy": policy}
     found = by_key(reference, keys=("model", "routing"), at=at)
     shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
-    laws = laws_present(found.values())
+    by_law, (baseline, others) = catalogued(laws, "routing"), policies_of(policies)
+    compared = next(row["label"] for row in others if row["policy"] == policy)
     rows = []
     for m in in_paper_order(read_rows(catalogue)):
-        baseline = found[m["model"], laws[0]]["baseline_kv_capacity_tokens"]
-        both = [cell for law in laws for cell in cells(found[m["model"], law])]
+        everything = found[m["model"], next(iter(by_law))]["baseline_kv_capacity_tokens"]
+        both = [cell for law in by_law for cell in cells(found[m["model"], law])]
         rows.append(
             (
                 m["expert_count_group"],
-                [marked_name(m["name"], m["published_precision"], precision), baseline and baseline / 1e3, *both],
+                [marked_name(m["name"], m["published_precision"], precision), everything and everything / 1e3, *both],
             )
         )
     width = len(OF_ONE_LAW)
-    spans = [(f"Prophet, {LAW_HEADS[law]}", 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
-    spans.insert(0, ("All resident", 2, 2))
-    columns = (*BASELINE, *OF_ONE_LAW * len(laws))
-    caption = CAPTION.format(gpu=escape(shown), batch=batch_size, precision=PRECISION_LABELS[precision])
+    heads = [escape(f"{compared}, {law['head']}") for law in by_law.values()]
+    spans = [(head, 3 + i * width, 2 + (i + 1) * width) for i, head in enumerate(heads)]
+    spans.insert(0, (escape(baseline["head"]), 2, 2))
+    columns = (*BASELINE, *OF_ONE_LAW * len(by_law))
+    caption = CAPTION.format(
+        gpu=escape(shown),
+        batch=batch_size,
+        precision=PRECISION_LABELS[precision],
+        policy=escape(compared),
+        baseline=escape(baseline["label"]),
+    )
     text = table(columns, with_group_rules(rows), caption=caption, label="tab:kv-extension", spanning_heads=spans, wide=True)
     write_text(output, text)
 

@@ -1,4 +1,4 @@
-"""LaTeX table: expert savings by batch size, for each (E, k), under both routing laws."""
+"""LaTeX table: expert savings by batch size, for each (E, k), under each routing law."""
 
 from __future__ import annotations
 
@@ -6,39 +6,36 @@ from pathlib import Path
 
 from prophet_pipeline.command import script
 from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import LAW_HEADS, Column, table, with_group_rules
-from prophet_pipeline.tables import Row, by_key, in_paper_order, read_rows
+from prophet_pipeline.latex import Column, head, table, with_group_rules
+from prophet_pipeline.tables import by_key, catalogued, in_paper_order, read_rows
 from prophet_pipeline.text import percent
 
-CAPTION = r"""Expert savings $1-U/E$ in percent by batch size $B$, under the source's power law and under the exact uniform law.
-    Savings depend on $E/k$ alone; Table~\ref{tab:saturation} names the models of each $(E, k)$. A plain 0 means that every
-    expert is needed."""
+CAPTION = r"""Expert savings $1-U/E$ in percent by batch size $B$, under each routing law.
+    Table~\ref{tab:saturation} names the models of each $(E, k)$. A plain 0 means that every expert is needed."""
 
 
-def main(*, curves: Path, catalogue: Path, batch_sizes: list[int], output: Path) -> None:
+def main(*, curves: Path, catalogue: Path, laws: Path, batch_sizes: list[int], output: Path) -> None:
     """Read results, write one row per (E, k).
 
     Args:
         curves: expert_savings_curves.parquet
         catalogue: model_catalogue.csv
         batch_sizes: to show
+        laws: law_catalogue.csv
         output: .tex file
     """
     savings = by_key(curves, keys=("model", "routing", "batch_size"))
-    laws, batches = sorted({law for _, law, _ in savings}), sorted(batch_sizes)
-    first: dict[tuple[int, int], Row] = {}
+    known, batches = catalogued(laws, "routing"), sorted(batch_sizes)
+    rows: dict[tuple[object, ...], object] = {}  # a law that tells models of one (E, k) apart has a line for each
     for model in in_paper_order(read_rows(catalogue)):
-        first.setdefault((model["experts"], model["top_k"]), model)
-    rows: list[tuple[object, list[object]]] = []
-    for (experts, top_k), model in first.items():
-        cells = [percent(savings[model["model"], law, batch]["expert_savings_fraction"]) for law in laws for batch in batches]
-        rows.append((model["expert_count_group"], [experts, top_k, *cells]))
-    columns = [Column("$E$", (4, 0)), Column("$k$", (2, 0)), *(Column(str(b), (2, 2)) for _ in laws for b in batches)]
-    width = len(batches)
-    spans = [(f"{LAW_HEADS[law].capitalize()}, $B={{}}$", 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(laws)]
+        cells = [percent(savings[model["model"], law, batch]["expert_savings_fraction"]) for law in known for batch in batches]
+        rows.setdefault((model["experts"], model["top_k"], *cells), model["expert_count_group"])
+    columns = [Column("$E$", (4, 0)), Column("$k$", (2, 0)), *(Column(str(b), (2, 2)) for _ in known for b in batches)]
+    heads, width = [head(law["head"]) for law in known.values()], len(batches)
+    spans = [(f"{head}, $B={{}}$", 3 + i * width, 2 + (i + 1) * width) for i, head in enumerate(heads)]
     text = table(
         columns,
-        with_group_rules(rows),
+        with_group_rules((group, line) for line, group in rows.items()),
         caption=CAPTION,
         label="tab:savings-by-batch",
         spanning_heads=spans,

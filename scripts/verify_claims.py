@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+from prophet_pipeline.claims import by_claim, reason_of
 from prophet_pipeline.command import ConfigurationError, script
-from prophet_pipeline.latex import LAW_HEADS
-from prophet_pipeline.tables import read_rows
+from prophet_pipeline.tables import catalogued
 
 MARKS = {"reproduced": "yes", "not_reproduced": "no", "not_testable": "-"}
 CLAIM, CLAIMED, COMPUTED, MARK = 33, 17, 18, 3  # columns in characters: a line fits a terminal of 100
@@ -23,37 +23,39 @@ def line(claim: str, claimed: str, computed: Iterable[tuple[str, str]]) -> str:
     return f"{claim:{CLAIM}} {short:{CLAIMED}}{cells}".rstrip()
 
 
-def main(*, claims: Path, reasons: bool = False) -> None:
+def main(*, claims: Path, laws: Path, reasons: bool = False) -> None:
     """Read, print, compare with what is pinned.
 
     Args:
         claims: claims.csv
+        laws: law_catalogue.csv
         reasons: say below each claim that fails why it does
     """
-    if not claims.exists():
-        message = f'{claims}: file: "missing"; allowed: the judged claims, which `make paper` writes'
-        raise ConfigurationError(message)
-    judged = read_rows(claims)
-    changed: list[tuple[bool, str]] = []
-    print(line("claim", "claimed", ((law, "") for law in LAW_HEADS.values())))
-    for claim in judged:
-        print(
-            line(
-                claim["claim"],
-                claim["claimed"],
-                ((claim[f"computed_{law}"] or "", MARKS[claim[f"verdict_{law}"]]) for law in LAW_HEADS),
+    for file in (claims, laws):
+        if not file.exists():
+            raise ConfigurationError(
+                f'{file}: file: "missing"; allowed: the judged claims and their laws, which `make paper` writes'
             )
-        )
-        if reasons and claim["reason"]:
-            print(textwrap.fill(claim["reason"], initial_indent=INDENT, subsequent_indent=INDENT, width=100))
-        for law, name in LAW_HEADS.items():
-            verdict, pinned = claim[f"verdict_{law}"], claim[f"expected_{law}"]
-            if verdict != pinned:
-                said = f"{claim['claim']} ({name}): {verdict.replace('_', ' ')}, pinned as {pinned.replace('_', ' ')}"
-                changed.append((pinned == "reproduced", said))
-    for law, name in LAW_HEADS.items():
-        counts = [sum(claim[f"verdict_{law}"] == verdict for claim in judged) for verdict in MARKS]
-        print(f"{name}: {counts[0]} reproduced, {counts[1]} not reproduced, {counts[2]} not testable here, of {len(judged)}")
+    judged, heads = by_claim(claims), {name: row["head"] for name, row in catalogued(laws, "routing").items()}
+    changed: list[tuple[bool, str]] = []
+    unpinned = 0
+    print(line("claim", "claimed", ((head, "") for head in heads.values())))
+    for claim, by_law in judged.items():
+        found = [by_law[law] for law in heads]
+        unpinned += sum(row["expected"] is None for row in found)
+        print(line(claim, found[0]["claimed"], ((row["computed"] or "", MARKS[row["verdict"]]) for row in found)))
+        if reasons and (reason := reason_of(by_law)):
+            print(textwrap.fill(reason, initial_indent=INDENT, subsequent_indent=INDENT, width=100))
+        for row in by_law.values():  # also of a law that is pinned and not swept
+            if row["verdict"] != (row["expected"] or row["verdict"]):
+                verdict, pinned = (row[name].replace("_", " ") for name in ("verdict", "expected"))
+                said = f"{claim} ({heads.get(row['routing'], row['routing'])}): {verdict}, pinned as {pinned}"
+                changed.append((row["expected"] == "reproduced", said))
+    for law, head in heads.items():
+        counts = [sum(by_law[law]["verdict"] == verdict for by_law in judged.values()) for verdict in MARKS]
+        print(f"{head}: {counts[0]} reproduced, {counts[1]} not reproduced, {counts[2]} not testable here, of {len(judged)}")
+    if unpinned:
+        print(f"{unpinned} verdicts are pinned nowhere")
     for is_lost, said in changed:
         print(said, file=sys.stderr if is_lost else sys.stdout)
     sys.exit(1 if any(is_lost for is_lost, _ in changed) else 0)

@@ -10,15 +10,22 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from prophet_memory.architecture import Architecture, architecture_from_mapping
+from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import CacheFormats
+from prophet_memory.memory import Assumptions
 from prophet_memory.precision import FORMATS
-from prophet_memory.sweep import Assumptions
-from prophet_pipeline.configuration import read_models, read_settings
+from prophet_memory.residency import residency_policies
+from prophet_memory.routing import routing_laws
+from prophet_pipeline.configuration import read_engines, read_models
+from prophet_pipeline.results import assumptions_of
+from prophet_pipeline.settings import read_settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = Path("evaluation/memory_results/prophet_kv_extension")
@@ -27,8 +34,18 @@ GENERATED = ("evaluation/", "paper_tables/")
 # Committed, but made by targets of their own.
 APART = ("evaluation/figures/design_space/", "evaluation/memory_results/design_space/", "evaluation/benchmarks/")
 
+ASSUMED: Assumptions = assumptions_of(read_settings()["assumptions"], read_engines())
+
 settings.register_profile("prophet", deadline=None, derandomize=True)  # no clocks, the same examples on every run
 settings.load_profile("prophet")
+
+
+def grid_of(models: dict[str, Architecture], memory_bytes: dict[str, int], **axes: Any) -> Grid:
+    """A grid from plain values: GPUs by their memory, laws and policies as config names them."""
+    plain = {"batch_sizes": [1, 8], "routings": ["power_law", "uniform"], "policies": ["all_resident", "prophet"]} | axes
+    plain["routings"], plain["policies"] = routing_laws(plain["routings"]), residency_policies(plain["policies"])
+    gpus = [Gpu(name, size) for name, size in memory_bytes.items()]
+    return Grid([Model(*item) for item in models.items()], gpus=gpus, **plain)
 
 
 def cache(kv: str, state: str | None = None, conv: str | None = None) -> CacheFormats:
@@ -101,7 +118,7 @@ sweep:
   precisions: [bf16]
   policies: [prophet, all_resident]
 paper:
-  reference: {{gpu: h100-80gb, batch_size: 8, precision: bf16}}
+  reference: {{gpu: h100-80gb, batch_size: 8, precision: bf16, routing: uniform, policy: prophet}}
   breakdown_models: [mixtral-8x7b, qwen1.5-moe-a2.7b]
   summary: {{models: [qwen1.5-moe-a2.7b], batch_sizes: [8]}}
   multi_gpu: {{gpus: [h100-80gb]}}
@@ -138,7 +155,7 @@ def architecture(model: str) -> Architecture:
 @pytest.fixture(scope="session")
 def assumptions() -> Assumptions:
     """Those of config/config.yaml."""
-    return Assumptions(**read_settings()["assumptions"])
+    return ASSUMED
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 from conftest import MODELS, cache
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.kv_cache import cross_attention_bytes_per_source_token, kv_layout, state_bytes_per_sequence
+from prophet_memory.kv_cache import cross_attention_bytes_per_source_token, kv_growth, state_bytes_per_sequence
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import FORMATS
 
@@ -17,7 +17,7 @@ with (Path(__file__).parent / "data" / "architecture_facts.csv").open(encoding="
 
 def computed(architecture: Architecture) -> dict[str, int | None]:
     counts = count_parameters(architecture)
-    layout = kv_layout(architecture, cache("bf16"), source_tokens=0)
+    layout = kv_growth(architecture, cache("bf16"), source_tokens=0)
     windowed = bool(layout.windows)
     state = {name: state_bytes_per_sequence(architecture, cache("bf16", state=name)) for name in ("bf16", "fp32")}
     return {

@@ -5,15 +5,16 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import MODELS, REPOSITORY, RESULTS, copy_project
+from conftest import ASSUMED, MODELS, REPOSITORY, RESULTS, copy_project
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prophet_pipeline.configuration import read_settings
+from prophet_pipeline.settings import read_settings
 
 IMPORTED = REPOSITORY / "tests/data/imported_configs"
 PROGRAM = [sys.executable, "-c", "from prophet_pipeline.cli import main; main()"]
@@ -58,7 +59,7 @@ def test_a_plan_is_the_row_of_the_sweep(rows: pd.DataFrame, seed: int):
     assert {name: plan[name] for name in row} == row
     assert plan["fullest_rank_is_exact"] is True
     assert list(plan)[: len(KEYS)] == KEYS
-    assert plan["assumptions"] == read_settings()["assumptions"]
+    assert plan["assumptions"] == asdict(ASSUMED)
 
 
 def test_a_context_is_held_exactly_up_to_the_largest(rows: pd.DataFrame):

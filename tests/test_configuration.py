@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from prophet_pipeline import configuration
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import check_settings, read_gpus, read_model, read_settings, read_yaml
+from prophet_pipeline.configuration import read_engines, read_gpus, read_model, read_yaml
+from prophet_pipeline.settings import check_settings, read_settings
 
 MODEL = "config/models/mixtral-8x7b.yaml"
 GPUS = "config/gpus.yaml"
 SETTINGS = "config/config.yaml"
+ENGINES = "config/engines.yaml"
 # file, text to replace, replacement, and what the message must name
 WRONG = [
     (SETTINGS, "- mixtral-8x7b\n", "- mixtral-8x9b\n", ["sweep.models", '"mixtral-8x9b"', "did you mean mixtral-8x"]),
@@ -28,15 +30,17 @@ WRONG = [
     (SETTINGS, "routings: [power_law, uniform]", "routings: []", ["sweep.routings", "[]", "at least 1"]),
     (SETTINGS, "routings: [power_law, uniform]", "routings: [zipff]", ["sweep.routings[0]", '"zipff"', "power_law, uniform"]),
     (SETTINGS, "policies: [all_resident, prophet]", "policies: [prophet]", ["sweep.policies", "all_resident"]),
-    (SETTINGS, "usable_fraction: 1.0", "usable_fraction: 1.5", ["assumptions.usable_fraction", "1.5", "at most 1"]),
-    (SETTINGS, "usable_fraction: 1.0", "usable_fraction: .nan", ["not a finite number"]),
-    (
-        SETTINGS,
-        "predictor_overhead_bytes: 7200000",
-        "predictor_overhead_bytes: -1",
-        ["predictor_overhead_bytes", "-1", "at least 0"],
-    ),
-    (SETTINGS, "usable_fraction:", "useable_fraction:", ["assumptions.useable_fraction", "did you mean usable_fraction"]),
+    (SETTINGS, "[power_law, uniform]", "[unif]", ["sweep.routings[0]", '"unif"', "did you mean uniform"]),
+    (SETTINGS, "[power_law, uniform]", "[{power_law: {exponent: 2}}]", ["sweep.routings[0].power_law.exponent: 2", "at most 1"]),
+    (SETTINGS, "[power_law, uniform]", "[power_law]", ["paper.reference.routing", '"uniform"', "the values of sweep.routings"]),
+    (SETTINGS, "prophet]", "{prophet: {overhead_bytes: -1}}]", ["sweep.policies[1].prophet.overhead_bytes: -1", "at least 0"]),
+    (SETTINGS, "policy: prophet}", "policy: all_resident}", ["paper.reference.policy", '"all_resident"', "compared with it"]),
+    (SETTINGS, "[power_law, uniform]", f"[{{power_law: {{exponent: 1{400 * '0'}}}}}]", ["exponent", "that a float holds"]),
+    (SETTINGS, "engine: ideal", "engine: vllm", ["assumptions.engine", '"vllm"', "config/engines.yaml: ideal"]),
+    (SETTINGS, "kv_format: bf16", "kv_fromat: bf16", ["assumptions.kv_fromat", "did you mean kv_format"]),
+    (ENGINES, "usable_fraction: 1.0", "usable_fraction: 1.5", ["ideal.usable_fraction", "1.5", "at most 1"]),
+    (ENGINES, "usable_fraction: 1.0", "usable_fraction: .nan", ["not a finite number"]),
+    (ENGINES, "usable_fraction:", "useable_fraction:", ["ideal.useable_fraction", "did you mean usable_fraction"]),
     (SETTINGS, "reference: {gpu: a100-80gb", "reference: {gpu: b300", ["paper.reference.gpu", '"b300"', "sweep.gpus"]),
     (SETTINGS, "sweep:\n", "sweep: [\n", ["line", "valid YAML"]),
     (SETTINGS, "batch_sizes: [1, 2,", "batch_sizes: [1]\n  batch_sizes: [1, 2,", ["stands twice"]),
@@ -69,7 +73,7 @@ def test_one_line_names_file_key_value_and_what_is_allowed(name, right, wrong, n
     assert right in text
     file = tmp_path / Path(name).name
     file.write_text(text.replace(right, wrong, 1), encoding="utf-8")
-    read = {MODEL: read_model, GPUS: read_gpus, SETTINGS: read_settings}[name]
+    read = {MODEL: read_model, GPUS: read_gpus, SETTINGS: read_settings, ENGINES: read_engines}[name]
     with pytest.raises(ConfigurationError) as caught:
         read(file)
     message = str(caught.value)
@@ -80,7 +84,11 @@ def test_one_line_names_file_key_value_and_what_is_allowed(name, right, wrong, n
         assert part in message, message
 
 
-ENGINE_CASES = [WRONG[0], WRONG[2], WRONG[5], WRONG[11], WRONG[13], WRONG[15], WRONG[24]]
+ENGINE_CASES = [
+    case for case in WRONG
+    if case[2] in {"- mixtral-8x9b\n", "batch_sizes: [0, 2,", "[unif]", "kv_fromat: bf16", "sweep: [\n", "top_k: 9", "bytes: -1",
+                   "usable_fraction: 1.5"}
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "right", "wrong", "named"), ENGINE_CASES, ids=lambda value: str(value)[:40])
@@ -104,10 +112,10 @@ def written(folder: Path) -> set[Path]:
 
 def test_an_override_on_the_command_line_is_checked_too(repository, tmp_path):
     override = tmp_path / "override.yaml"
-    override.write_text("assumptions: {usable_fraction: 2}\n", encoding="utf-8")
+    override.write_text("assumptions: {encoder_source_tokens: -1}\n", encoding="utf-8")
     done = snakemake(repository, "--dry-run", "--configfile", str(override))
     assert done.returncode == 2
-    assert "config/config.yaml: assumptions.usable_fraction: 2; allowed: number of at most 1" in done.stderr
+    assert "config/config.yaml: assumptions.encoder_source_tokens: -1; allowed: integer of at least 0" in done.stderr
 
 
 def test_missing_and_unreadable_files(tmp_path):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import subprocess
 import sys
 
@@ -10,16 +9,17 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from conftest import MODELS, REPOSITORY, copy_project, snakemake
+from conftest import ASSUMED, MODELS, REPOSITORY, copy_project, grid_of, snakemake
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prophet_memory.design_space import Family, sweep_block
-from prophet_memory.kv_cache import KVLayout, bytes_per_sequence, pieces
+from prophet_memory.design_space import POINT_AXES, Family
+from prophet_memory.kv_cache import KVGrowth, bytes_per_sequence, longest_context, max_context_tokens, pieces, pieces_of
 from prophet_memory.parameters import count_parameters
-from prophet_memory.sweep import FIT_VERDICTS, Grid, evaluate, sweep_model
-from prophet_pipeline.configuration import DESIGN_SPACE_FILE, read_settings, schema
-from prophet_pipeline.design_space import open_design_space
+from prophet_memory.sweeps import FIT_VERDICTS, sweep
+from prophet_pipeline.configuration import schema
+from prophet_pipeline.design_space import counts_of, open_design_space
+from prophet_pipeline.settings import DESIGN_SPACE_FILE
 
 RESULTS = "evaluation/memory_results/design_space"
 COUNTS = ("doubling_by_load.csv", "doubling_by_sparsity.csv")
@@ -41,6 +41,7 @@ models: [mixtral-8x7b, gpt-oss-120b, switch-base-8]
 gpus: [a100-80gb, rtx-4090]
 batch_sizes: [1, 8]
 routings: [power_law, uniform]
+policy: prophet
 precisions: [bf16]
 context_tokens: [1024, 65536]
 """
@@ -70,22 +71,18 @@ def test_every_point_is_what_the_paper_sweep_says(small):
     design, points = design_of(small), points_of(small)
     assert points.height == len(design.models) * design.rows_per_model == (3 + 3 * 4) * 2 * 2 * 2 * 2
     assert points.n_unique(["architecture", "gpu", "batch_size", "routing", "precision", "context_tokens"]) == points.height
-    settings = read_settings()["assumptions"]
-    from prophet_memory.sweep import Assumptions
-
-    for number, (_, architecture) in enumerate(design.models):
-        grid = Grid(design.gpu_memory_bytes, [1], [1, 8], ["power_law", "uniform"], ["bf16"], ["prophet"])
-        baseline = Grid(design.gpu_memory_bytes, [1], [1, 8], ["power_law", "uniform"], ["bf16"], ["all_resident"])
-        ours, other = (sweep_model(architecture, one, Assumptions(**settings)) for one in (grid, baseline))
+    memory = {gpu.name: gpu.memory_bytes for gpu in design.gpus}
+    for number, (name, architecture) in enumerate(design.models):
+        keys = ("policy", "gpu", "batch_size", "routing")
+        paper = {tuple(row[key] for key in keys): row for row in
+                 sweep(grid_of({name: architecture}, memory), ASSUMED).to_polars().to_dicts()}  # fmt: skip
         for row in points.filter(architecture=number).iter_rows(named=True):
-            at = (
-                list(design.gpu_memory_bytes).index(row["gpu"]), 0, [1, 8].index(row["batch_size"]),
-                ["power_law", "uniform"].index(row["routing"]), 0, 0,
-            )  # fmt: skip
-            tokens, base = (np.ma.filled(one["max_context_tokens"], 0)[at] for one in (ours, other))
+            at = tuple(row[key] for key in keys[1:])
+            ours, base = paper["prophet", *at], paper["all_resident", *at]["max_context_tokens"] or 0
+            tokens = ours["max_context_tokens"] or 0
             assert row["max_context_tokens"] == tokens
             assert row["kv_capacity_tokens"] == tokens * row["batch_size"]
-            assert row["free_for_kv_bytes"] == ours["free_for_kv_bytes"][at]
+            assert row["free_for_kv_bytes"] == ours["free_for_kv_bytes"]
             holds, base_holds = tokens >= row["context_tokens"], base >= row["context_tokens"]
             assert row["fit_verdict"] == ("fits" if base_holds else "newly_fits") if holds else "does_not_fit"
             assert row["kv_extension"] == (tokens / base if holds and base_holds else None)
@@ -119,17 +116,30 @@ def test_counts_are_those_of_a_plain_loop(small):
         assert len(mine) == row["configurations"]
 
 
-def test_a_capacity_of_exactly_twice_counts_as_doubled():
-    counts = runpy.run_path(str(REPOSITORY / "scripts/design_space_doubling.py"), run_name="imported")["COUNTS"]
-    verdicts = ["fits", "fits", "fits", "newly_fits", "does_not_fit"]
-    points = pl.DataFrame({"fit_verdict": verdicts, "kv_extension": [1.999999, 2.0, 3.5, None, None]})
-    assert points.select(**counts).row(0) == (5, 3, 1, 2)
+def test_a_capacity_of_exactly_twice_counts_as_doubled(assumptions):
+    """A GPU on which Prophet's cache is to the token twice, one token more or one less than the baseline's."""
+    model = {"mixtral-8x7b": MODELS["mixtral-8x7b"]}
+    axes = {"batch_sizes": [1], "routings": ["uniform"], "policies": ["prophet"], "order": POINT_AXES}
+    rate = 32 * 2 * 8 * 128 * 2  # bytes of a token
+    spare = {"a": 400 * 2**30}
+    at = sweep(grid_of(model, spare, **axes), assumptions)
+    ours, baseline = (int(np.ma.filled(one, 0).item()) for one in (at.max_context_tokens, at._baseline_context))
+    # Each token less memory takes one from both: the ratio is 2 where the baseline has as many as lie between them.
+    twice = spare["a"] - (baseline - (ours - baseline)) * rate
+    for memory, doubled in ((twice, 1), (twice + rate, 0), (twice - rate, 1)):
+        swept = sweep(grid_of(model, {"a": memory}, **axes), assumptions)
+        counts = counts_of(swept, 10)
+        assert counts.select(pl.sum("fits", "at_least_doubled")).row(0) == (1, doubled)
+    exact = sweep(grid_of(model, {"a": twice}, **axes), assumptions)
+    assert exact.kv_extension.item() == 2
 
 
 def test_a_sequence_as_long_as_the_cache_allows_fits_and_one_token_more_does_not(assumptions):
-    block, grid = [MODELS["mixtral-8x7b"]], Grid({"a": 80 * 2**30}, [1], [4], ["uniform"], ["int8_experts"], ["prophet"])
-    longest = int(sweep_block(block, grid, [1], assumptions)["max_context_tokens"].ravel()[0])
-    verdicts = sweep_block(block, grid, [longest, longest + 1], assumptions)["fit_verdict"].ravel()
+    axes = {"batch_sizes": [4], "routings": ["uniform"], "precisions": ["int8_experts"], "policies": ["prophet"]}
+    block = ({"mixtral-8x7b": MODELS["mixtral-8x7b"]}, {"a": 80 * 2**30})
+    longest = int(sweep(grid_of(*block, **axes), assumptions).column("max_context_tokens").item())
+    asked = grid_of(*block, context_tokens=[longest, longest + 1], order=POINT_AXES, **axes)
+    verdicts = sweep(asked, assumptions).column("fit_verdict").ravel()
     assert [FIT_VERDICTS[i] for i in verdicts] == ["newly_fits", "does_not_fit"]
 
 
@@ -158,15 +168,17 @@ def test_it_is_resumed_by_shard(small):
     assert jobs["sweep_design_space"] == "1"
 
 
-def counting(small, *shards) -> subprocess.CompletedProcess[str]:
+def counts_beside(shard):
+    return shard.with_name("counts.parquet")
+
+
+def counting(small, *shards, counts=()) -> subprocess.CompletedProcess[str]:
     """The count alone, over some shards."""
     models = sorted((small / "config/models").glob("*.yaml"))
-    folder = small / RESULTS
     command = [
         sys.executable, REPOSITORY / "scripts/design_space_doubling.py", "--models", *models,
-        "--design", small / "config/design_space.yaml",
-        "--architectures", folder / "architectures.parquet", "--shards", *shards, "--by-load", small / "load.csv",
-        "--by-sparsity", small / "sparsity.csv",
+        "--design", small / "config/design_space.yaml", "--shards", *shards, "--counts", *(counts or map(counts_beside, shards)),
+        "--by-load", small / "load.csv", "--by-sparsity", small / "sparsity.csv",
     ]  # fmt: skip
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
 
@@ -177,11 +189,17 @@ def test_a_bad_shard_is_one_line_and_never_a_short_count(small):
     whole = counting(small, *shards)
     assert whole.returncode == 0, whole.stderr
     (small / "load.csv").unlink()
-    swapped = counting(small, shards[1], shards[0], shards[2])
+    counts = [counts_beside(shard) for shard in shards]
+    swapped = counting(small, *shards, counts=[counts[1], counts[0], counts[2]])
     missing = counting(small, *shards[:2])
+    kept = counts[1].read_bytes()
+    counts[1].write_bytes(kept[:-9])
+    torn = counting(small, *shards)
+    counts[1].write_bytes(kept)
     shards[2].write_bytes(shards[2].read_bytes()[:-9])
     cut = counting(small, *shards)
-    for done, said in ((swapped, "architecture: other than the config's"), (missing, "--shards: 2; allowed: 3"), (cut, "sha256")):
+    found = ((swapped, "sha256"), (missing, "--shards: 2; allowed: 3"), (torn, "sha256"), (cut, "bytes"))
+    for done, said in found:
         assert done.returncode == 2
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
@@ -230,7 +248,7 @@ def test_a_member_of_the_family_has_the_parameters_of_its_formula():
 
 
 layouts = st.builds(
-    lambda constant, rate, windows: KVLayout(constant, rate, tuple(sorted(windows.items())), 4096),
+    lambda constant, rate, windows: KVGrowth(constant, rate, tuple(sorted(windows.items())), 4096),
     st.integers(0, 10**9), st.integers(0, 10**6), st.dictionaries(st.integers(1, 5000), st.integers(1, 10**6), max_size=3),
 )  # fmt: skip
 
@@ -244,51 +262,11 @@ def test_pieces_are_the_lines_of_which_the_cache_is_the_least(layout, tokens):
     ) == (bytes_per_sequence(layout, tokens))
 
 
-@given(
-    st.lists(st.integers(0, 2**48), min_size=1, max_size=4),
-    st.lists(st.tuples(st.integers(0, 2**48), st.integers(0, 2**48), st.integers(1, 2**12)), min_size=1, max_size=8),
-    st.integers(0, 2**32), st.integers(1, 2**32),
-)  # fmt: skip
-def test_the_compiled_kernel_equals_numpy_to_the_bit(memory, points, constant, rate):
-    compiled = pytest.importorskip("prophet_memory.compiled", reason="the extra scale (numba) is not installed: make scale")
-    usable, (need, more, batch) = np.array(memory), (np.array(values) for values in zip(*points, strict=True))
-    reference = evaluate(usable[:, None], need, need + more, batch, KVLayout(constant, rate))
-    out = compiled.empty_outcome(usable.size, need.size)
-    floats = [values.astype(np.float64) for values in (usable, need, need + more, batch, batch * constant, batch * rate)]
-    compiled.evaluate_plain(*floats, out)
-    for name in type(out).__slots__:
-        assert np.array_equal(getattr(out, name), np.broadcast_to(getattr(reference, name), (usable.size, need.size))), name
-
-
-def test_the_compiled_kernel_refuses_what_float64_would_round():
-    compiled = pytest.importorskip("prophet_memory.compiled", reason="the extra scale (numba) is not installed: make scale")
-    one = np.array([1.0])
-    with pytest.raises(OverflowError, match="fewer than"):
-        compiled.evaluate_plain(np.array([2.0**53]), one, one, one, one, one, compiled.empty_outcome(1, 1))
-
-
-def test_a_block_is_the_same_with_either_kernel(assumptions):
-    compiled = pytest.importorskip("prophet_memory.compiled", reason="the extra scale (numba) is not installed: make scale")
-    grid = Grid(
-        {"a": 40 * 2**30, "b": 80 * 2**30}, [1], [1, 7, 64], ["power_law", "uniform"], ["bf16", "int8_experts"], ["prophet"]
-    )
-    block = [*Family([8, 64], [2], [16], [2048], [0.5, 2.0], [4], 128, 32000).members(), MODELS["mixtral-8x7b"]]
-
-    def kernel(usable, need, *others):
-        out = compiled.empty_outcome(usable.size, need.size)
-        compiled.evaluate_plain(usable, need, *others, out)
-        return out
-
-    plain, fast = (sweep_block(block, grid, [1024, 131072], assumptions, one) for one in (None, kernel))
-    for name, column in plain.items():
-        assert np.array_equal(np.ma.getdata(column), np.ma.getdata(fast[name])), name
-        assert np.array_equal(np.ma.getmaskarray(column), np.ma.getmaskarray(fast[name])), name
-    assert {FIT_VERDICTS[i] for i in np.unique(plain["fit_verdict"])} == set(FIT_VERDICTS)
-
-
-@given(st.integers(-(2**52), 2**52), st.integers(1, 2**40))
-def test_floor_of_a_float_quotient_is_the_integer_quotient(a, b):
-    assert np.floor(np.float64(a) / np.float64(b)) == a // b
+@given(st.lists(layouts, min_size=1, max_size=4), st.lists(st.integers(-(10**9), 10**12), min_size=1, max_size=5))
+def test_layouts_of_many_models_at_once_are_those_of_each(many, available):
+    known = pieces_of(many).shaped(lambda part: part.reshape(-1, 1))
+    together = longest_context(known, np.array([available]))
+    assert np.array_equal(together, [max_context_tokens(layout, available) for layout in many])
 
 
 def test_the_bar_counts_what_is_there_and_passes_the_status_on(small):
@@ -318,7 +296,8 @@ def test_memory_does_not_grow_with_the_shard(small):
         command = [
             sys.executable, REPOSITORY / "scripts/sweep_design_space.py",
             "--models", *sorted((small / "config/models").glob("*.yaml")),
-            "--design", small / "config/design_space.yaml", "--shard", 0, "--output", output,
+            "--design", small / "config/design_space.yaml", "--shard", 0,
+            "--counts", small / "counts.parquet", "--output", output,
         ]  # fmt: skip
         subprocess.run(list(map(str, command)), check=True, env=os.environ | {"POLARS_MAX_THREADS": "1"})
         peaks.append(yaml.safe_load(output.with_suffix(".json").read_text(encoding="utf-8")))

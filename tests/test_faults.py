@@ -80,9 +80,9 @@ def test_missing_results_are_written_again(own: Path):
 def test_a_killed_join_is_taken_up_and_what_was_made_before_is_not_taken_for_it(own: Path):
     """The shards are those of new settings, the join was killed, everything downstream is newer than the shards."""
     old = Path(shutil.copytree(own / "evaluation", own.parent / "old", ignore=shutil.ignore_patterns("shards")))
-    config = own / "config/config.yaml"
-    config.write_text(
-        config.read_text(encoding="utf-8").replace("usable_fraction: 1.0", "usable_fraction: 0.9"), encoding="utf-8"
+    engines = own / "config/engines.yaml"
+    engines.write_text(
+        engines.read_text(encoding="utf-8").replace("usable_fraction: 1.0", "usable_fraction: 0.9"), encoding="utf-8"
     )
     assert snakemake(own, "sweep").returncode == 0
     for name in ("prophet_kv_extension_data.parquet", "prophet_kv_extension_data.csv"):

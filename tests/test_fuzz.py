@@ -13,37 +13,34 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import REPOSITORY, RESULTS
+from conftest import ASSUMED, REPOSITORY, RESULTS, grid_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prophet_memory.architecture import ArchitectureError
 from prophet_memory.axes import KEYS
+from prophet_memory.errors import ArchitectureError
 from prophet_memory.parallelism import ParallelismError
-from prophet_memory.sweep import Assumptions, Grid, sweep_model
+from prophet_memory.sweeps import sweep
 from prophet_pipeline.claims import UNITS, judge
 from prophet_pipeline.command import ConfigurationError
 from prophet_pipeline.configuration import (
-    check_settings,
     model_architecture,
     read_claims,
     read_cluster,
-    read_design_space,
     read_gpus,
     read_model,
     read_models,
     read_numbers,
-    read_settings,
     read_yaml,
 )
 from prophet_pipeline.prose import evaluated
 from prophet_pipeline.queries import Query, QueryError, Results
+from prophet_pipeline.settings import check_settings, read_design_space
 
 CONFIG = REPOSITORY / "config"
 CASES = 1 if os.environ.get("CI") else 0.1
 MODELS = ("mixtral-8x7b", "switch-base-8", "qwen3-next-80b-a3b", "deepseek-v3", "jamba-1.5-large")
-GRID = Grid({"h100-80gb": 85_000_000_000}, [1, 8], [1, 2**20], ["uniform", "power_law"], ["bf16", "native"], ["prophet"])
-ASSUMPTIONS = Assumptions(**read_settings()["assumptions"])
+AXES = {"n_gpus": [1, 8], "batch_sizes": [1, 2**20], "precisions": ["bf16", "native"], "policies": ["prophet"]}
 RESULT_FILES = [
     f for f in (REPOSITORY / RESULTS).iterdir() if f.suffix in {".csv", ".parquet"} and f.name != "prophet_kv_extension_data.csv"
 ]
@@ -157,7 +154,7 @@ def test_models_are_swept_or_refused(tmp_path: Path, name: str):
     def read(file: Path) -> None:
         architecture = model_architecture(read_model(file), file)
         try:
-            sweep_model(architecture, GRID, ASSUMPTIONS)
+            sweep(grid_of({name: architecture}, {"h100-80gb": 85_000_000_000}, **AXES), ASSUMED).to_polars()
         except (ArchitectureError, ParallelismError) as problem:
             assert problem.allowed
 

@@ -12,17 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from prophet_memory.architecture import (
-    FEED_FORWARD_KINDS,
-    MIXER_KINDS,
-    Architecture,
-    ArchitectureError,
-    Stack,
-    architecture_from_mapping,
-)
+from prophet_memory.architecture import FEED_FORWARD_KINDS, Architecture, Stack, architecture_from_mapping
+from prophet_memory.errors import ArchitectureError
 from prophet_memory.hf_config import SUPPORTED_TYPES, QuantizationError, catalogue_entry, published_precision
 from prophet_memory.hf_config import read as read_config
 from prophet_memory.hf_config.defaults import ALIASES, DEFAULTS
+from prophet_memory.mixers import MIXER_KINDS
 from prophet_memory.parameters import count_parameters
 from prophet_pipeline.configuration import read_models
 

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prophet_memory.architecture import Architecture, ArchitectureError, Attention, architecture_from_mapping
+from prophet_memory.architecture import Architecture, architecture_from_mapping
+from prophet_memory.errors import ArchitectureError
 from prophet_memory.hf_config import SUPPORTED_TYPES, catalogue_entry
 from prophet_memory.hf_config.defaults import ALIASES, DEFAULTS
-from prophet_memory.kv_cache import mixer_kv_values_per_token
+from prophet_memory.mixers import Attention
 from prophet_memory.parameters import count_parameters
 
 REASON = "the extra [reference] is not installed (torch, transformers): pip install torch, then pip install -e '.[reference]'"
@@ -93,7 +94,9 @@ def check(config: Mapping[str, Any]) -> None:
     assert counts.total == total(shapes) - copies_of_embeddings(reference)
     assert counts.routed_expert == total(shapes, ".experts.", without="shared")
     layers = architecture.decoder.layers
-    assert decoder_cache(shapes) == sum(layer.count * mixer_kv_values_per_token(layer.mixer) for layer in layers)
+    assert decoder_cache(shapes) == sum(
+        layer.count * sum(n * values for n, values in layer.mixer.cached_vectors()) for layer in layers
+    )
     if not reference.is_encoder_decoder:
         assert own_windows(architecture) == windows(reference)
     assert architecture.max_context_tokens == getattr(reference, "max_position_embeddings", None)

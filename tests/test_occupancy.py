@@ -14,10 +14,10 @@ from prophet_memory.occupancy import (
     experts_on_fullest_rank,
     fixed_on_fullest_rank,
     is_exact,
+    mean_distinct,
     mean_on_fullest_rank,
     uniform_on_fullest_rank,
 )
-from prophet_memory.routing import uniform
 
 
 def fullest(chosen: set[int], experts: int, ranks: int) -> int:
@@ -64,7 +64,7 @@ sparse = st.tuples(st.integers(2, 300), st.integers(1, 8), st.integers(1, 200), 
 @given(sparse)
 def test_bounds_and_the_mean_over_ranks(case: tuple[int, int, int, int]):
     experts, top_k, batch, ranks = case
-    distinct = float(uniform(experts, top_k, batch))
+    distinct = float(mean_distinct(experts, top_k, batch))
     chances = distinct_distribution(experts, top_k, batch)
     assert chances.sum() == pytest.approx(1)
     assert chances @ np.arange(experts + 1) == pytest.approx(distinct, rel=1e-10)
@@ -79,7 +79,7 @@ def test_bounds_and_the_mean_over_ranks(case: tuple[int, int, int, int]):
 @given(sparse)
 def test_the_bound_that_stands_for_large_models_is_never_below_the_mean(case: tuple[int, int, int, int]):
     experts, top_k, batch, ranks = case
-    distinct = float(uniform(experts, top_k, batch))
+    distinct = float(mean_distinct(experts, top_k, batch))
     bound = bound_on_fullest_rank(experts, distinct, ranks)
     assert is_exact(experts, top_k, batch)
     for mean in (uniform_on_fullest_rank(experts, top_k, batch, ranks), fixed_on_fullest_rank(experts, distinct, ranks)):
@@ -91,7 +91,7 @@ def test_the_bound_that_stands_for_large_models_is_never_below_the_mean(case: tu
     ("experts", "top_k", "batch"), [(10**6, 8, 64), (10**8, 10**7, 2**20), (2049, 1, 64), (2048, 64, 64), (2, 2, 1)]
 )
 def test_large_models_are_bounded_at_once(experts: int, top_k: int, batch: int):
-    distinct = float(uniform(experts, top_k, batch))
+    distinct = float(mean_distinct(experts, top_k, batch))
     assert is_exact(experts, top_k, batch) == (experts == 2)
     assert distinct / 8 <= uniform_on_fullest_rank(experts, top_k, batch, 8) <= distinct
     assert uniform_on_fullest_rank(experts, top_k, 2**60, 2) == -(-experts // 2)

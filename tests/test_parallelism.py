@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.activations import activation_bytes
-from prophet_memory.architecture import Architecture, Attention, Layer, MoE, Stack
-from prophet_memory.kv_cache import kv_layout
+from prophet_memory.architecture import Architecture, Layer, MoE, Stack
+from prophet_memory.kv_cache import kv_growth
+from prophet_memory.mixers import Attention
 from prophet_memory.parallelism import ALONE, Parallelism, ParallelismError, max_gpus, parallelism, tensor_parallel_sizes
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
@@ -28,19 +29,19 @@ def test_mixtral_on_eight_gpus_by_hand():
 
 @pytest.mark.parametrize(("tensor", "heads"), [(1, 8), (2, 4), (8, 1), (16, 1), (32, 1)])
 def test_key_value_heads_are_replicated_past_their_number(tensor: int, heads: int):
-    layout = kv_layout(MODELS["mixtral-8x7b"], cache("bf16"), source_tokens=0, tensor=tensor)
+    layout = kv_growth(MODELS["mixtral-8x7b"], cache("bf16"), source_tokens=0, tensor=tensor)
     assert layout.bytes_per_token == 32 * 2 * heads * 128 * 2
 
 
 def test_the_latent_stands_on_every_gpu():
     model = MODELS["deepseek-v3"]
-    alone, shared = (kv_layout(model, cache("bf16"), source_tokens=0, tensor=tensor) for tensor in (1, 8))
+    alone, shared = (kv_growth(model, cache("bf16"), source_tokens=0, tensor=tensor) for tensor in (1, 8))
     assert alone == shared
 
 
 def test_recurrent_state_is_divided():
     for name in ("jamba-1.5-large", "qwen3-next-80b-a3b"):
-        alone, shared = (kv_layout(MODELS[name], cache("bf16"), source_tokens=0, tensor=tensor) for tensor in (1, 8))
+        alone, shared = (kv_growth(MODELS[name], cache("bf16"), source_tokens=0, tensor=tensor) for tensor in (1, 8))
         assert shared.constant_bytes * 8 == alone.constant_bytes
 
 

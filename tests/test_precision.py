@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.kv_cache import kv_layout
+from prophet_memory.kv_cache import kv_growth
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import FORMATS, PRECISIONS, Format, non_expert_bytes, precision, routed_expert_bytes
 
@@ -106,4 +106,4 @@ def test_a_name_for_each_part():
 def test_cached_vectors_carry_their_scales(model: str, kv: str, expected: int):
     from conftest import cache
 
-    assert kv_layout(MODELS[model], cache(kv, "bf16", "bf16"), source_tokens=0).bytes_per_token == expected
+    assert kv_growth(MODELS[model], cache(kv, "bf16", "bf16"), source_tokens=0).bytes_per_token == expected

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import MODELS
 
-from prophet_memory.architecture import Architecture, Attention
-from prophet_memory.kv_cache import mixer_kv_values_per_token, mixer_state_values
+from prophet_memory.architecture import Architecture
+from prophet_memory.mixers import Attention
 from prophet_memory.parameters import count_parameters
 
 REASON = "the extra [reference] is not installed (torch, transformers): pip install torch, then pip install -e '.[reference]'"
@@ -103,13 +103,16 @@ def test_cache_per_token(pair):
 
 
 def decoder_cache(architecture: Architecture) -> int:
-    return sum(layer.count * mixer_kv_values_per_token(layer.mixer) for layer in architecture.decoder.layers)
+    return sum(
+        layer.count * sum(n * values for n, values in layer.mixer.cached_vectors()) for layer in architecture.decoder.layers
+    )
 
 
 def test_recurrent_state(pair):
     architecture, shapes = pair
     conv = sum(s[0] * s[2] for n, s in shapes.items() if n.endswith("conv1d.weight"))
-    states = [mixer_state_values(layer.mixer) for layer in architecture.decoder.layers for _ in range(layer.count)]
+    vectors = [layer.mixer.state_vectors() for layer in architecture.decoder.layers for _ in range(layer.count)]
+    states = [(conv[0] * conv[1], state[0] * state[1]) for conv, state in vectors]
     assert conv == sum(values for values, _ in states)
     if any(n.endswith("mamba.A_log") for n in shapes):
         assert sum(s[0] * s[1] for n, s in shapes.items() if n.endswith("mamba.A_log")) == sum(state for _, state in states)

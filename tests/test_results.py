@@ -8,7 +8,7 @@ import pytest
 from conftest import MODELS, REPOSITORY, RESULTS
 
 from prophet_memory.parameters import count_parameters
-from prophet_pipeline.configuration import read_settings
+from prophet_pipeline.settings import read_settings
 
 FOLDER = REPOSITORY / RESULTS
 KEYS = ["model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy"]
@@ -109,12 +109,12 @@ def test_catalogue_and_saturation_of_known_models():
     assert catalogue["total_params"].to_dict() == {slug: count_parameters(model).total for slug, model in MODELS.items()}
     groups = set(catalogue["expert_count_group"].astype(str))
     assert groups == {"8-16", "60-64", "128", "160-256", "512-2048"}
-    saturation = pd.read_csv(FOLDER / "saturation_batches.csv").set_index("model")
-    mixtral = saturation.loc["mixtral-8x7b"]
-    assert mixtral["power_law_saturation_batch"] == pytest.approx(4 ** (1 / 0.932))
-    assert (mixtral["power_law_saturation_batch_integer"], mixtral["power_law_first_swept_saturated_batch"]) == (5, 8)
-    assert saturation["uniform_saturation_batch"].isna().all()
-    assert mixtral["uniform_batch_99_percent"] == pytest.approx(16.0, abs=0.01)
+    saturation = pd.read_csv(FOLDER / "saturation_batches.csv").set_index(["routing", "model"])
+    mixtral = saturation.loc["power_law", "mixtral-8x7b"]
+    assert mixtral["saturation_batch"] == pytest.approx(4 ** (1 / 0.932))
+    assert (mixtral["saturation_batch_integer"], mixtral["first_swept_saturated_batch"]) == (5, 8)
+    assert saturation.loc["uniform"]["saturation_batch"].isna().all()
+    assert saturation.loc["uniform", "mixtral-8x7b"]["batch_99_percent"] == pytest.approx(16.0, abs=0.01)
 
 
 def test_the_fewest_gpus_and_what_they_hold(data: pd.DataFrame):

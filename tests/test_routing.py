@@ -1,24 +1,31 @@
 """The routing laws: identities, bounds, the exact distribution and simulation."""
 
-from math import comb, inf, isclose
+from math import comb, isclose
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prophet_memory.routing import (
-    ROUTING_LAW_NAMES,
-    power_law,
-    power_law_batch_for_fraction,
-    routing_laws,
-    uniform,
-    uniform_batch_for_fraction,
-)
+from prophet_memory.architecture import MoE
+from prophet_memory.named import ParameterError
+from prophet_memory.occupancy import is_exact, mean_distinct
+from prophet_memory.routing import LAWS, DistinctExperts, routing_law, routing_laws
 
-SOURCE = 0.932
 experts_and_top_k = st.integers(1, 600).flatmap(lambda e: st.tuples(st.just(e), st.integers(1, e)))
 batches = st.integers(1, 5000)
+
+
+def bound(law: object, experts: int, top_k: int) -> DistinctExperts:
+    return routing_law(law).bind("any-model", MoE(experts, top_k, expert_intermediate_size=1))
+
+
+def power_law(experts: int, top_k: int, batch):
+    return bound("power_law", experts, top_k).mean(batch)
+
+
+def uniform(experts: int, top_k: int, batch):
+    return bound("uniform", experts, top_k).mean(batch)
 
 
 def uniform_distribution(experts: int, top_k: int, batch: int) -> np.ndarray:
@@ -55,11 +62,33 @@ def test_uniform_agrees_with_simulated_routing(experts: int, top_k: int, batch: 
 @given(experts_and_top_k, batches)
 def test_bounds_of_every_law(pair: tuple[int, int], batch: int):
     experts, top_k = pair
-    for law in routing_laws(power_law_exponent=SOURCE).values():
-        value = float(law(experts, top_k, batch))
+    for name in LAWS:
+        law = bound(name, experts, top_k)
+        value = float(law.mean(batch))
         assert top_k * (1 - 1e-9) <= value <= min(experts, top_k * batch) * (1 + 1e-9)
-        assert isclose(float(law(experts, top_k, 1)), top_k, rel_tol=1e-9)
-        assert value <= float(law(experts, top_k, batch + 1)) * (1 + 1e-12)
+        assert isclose(float(law.mean(1)), top_k, rel_tol=1e-9)
+        assert value <= float(law.mean(batch + 1)) * (1 + 1e-12)
+        assert value <= float(law.uncapped(batch)) * (1 + 1e-12)
+
+
+small_pools = st.tuples(st.integers(2, 60), st.integers(1, 8)).filter(lambda pair: pair[1] <= pair[0])
+
+
+@given(small_pools, st.integers(1, 60), st.floats(0.01, 0.999))
+def test_quantiles_are_those_of_the_exact_distribution(pair: tuple[int, int], batch: int, q: float):
+    chance = uniform_distribution(*pair, batch).cumsum()
+    (found,) = bound("uniform", *pair).quantile([batch], q)
+    assert chance[int(found)] >= q - 1e-9
+    assert found == pair[1] or chance[int(found) - 1] < q + 1e-9
+    assert bound("power_law", *pair).quantile([batch], q) is None
+
+
+def test_past_the_exact_size_a_quantile_is_bounded_from_above():
+    experts, top_k, batch, q = 4096, 4, 64, 0.99
+    assert not is_exact(experts, top_k, batch)
+    drawn = [np.unique(np.random.default_rng(i).integers(0, experts, batch * top_k)).size for i in range(300)]
+    (found,) = bound("uniform", experts, top_k).quantile([batch], q)
+    assert np.quantile(drawn, q) <= found <= min(experts, top_k * batch)
 
 
 @given(st.lists(st.floats(0.001, 1), min_size=2, max_size=60), st.integers(1, 200), st.integers(1, 60))
@@ -67,31 +96,45 @@ def test_uniform_bounds_every_popularity(weights: list[float], batch: int, top_k
     # Any popularities pi in [0, 1] with sum k: scale the weights, which may take k down with the largest of them.
     popularity = np.array(weights) * min(top_k / sum(weights), 1 / max(weights))
     distinct = np.sum(1 - (1 - popularity) ** batch)
-    assert distinct <= uniform(len(weights), popularity.sum(), batch) * (1 + 1e-9) + 1e-12
+    assert distinct <= mean_distinct(len(weights), popularity.sum(), batch) * (1 + 1e-9) + 1e-12
 
 
 @given(experts_and_top_k, st.lists(batches, min_size=1, max_size=9))
 def test_laws_broadcast_like_a_loop(pair: tuple[int, int], many: list[int]):
-    for law in routing_laws(power_law_exponent=SOURCE).values():
-        assert np.array_equal(law(*pair, np.array(many)), [law(*pair, batch) for batch in many])
+    for name in LAWS:
+        law = bound(name, *pair)
+        assert np.array_equal(law.mean(np.array(many)), [law.mean(batch) for batch in many])
+
+
+@given(
+    st.tuples(st.integers(2, 80), st.integers(1, 8)).filter(lambda pair: pair[1] <= pair[0]),
+    st.integers(1, 99),
+    st.integers(2, 8),
+)
+def test_the_fullest_rank_holds_its_share_and_no_more_than_all(pair: tuple[int, int], batch: int, ranks: int):
+    for name in LAWS:
+        law = bound(name, *pair)
+        (alone,), (fullest,) = law.on_fullest_rank([batch], 1), law.on_fullest_rank([batch], ranks)
+        assert alone == float(law.mean(batch)) or isclose(alone, float(law.mean(batch)), abs_tol=1e-9)
+        assert alone / ranks - 1e-8 <= fullest <= min(alone, -(-pair[0] // ranks)) + 1e-8
+        assert law.is_exact(batch, 1)
 
 
 @given(experts_and_top_k, st.floats(0.05, 0.999))
 def test_batches_for_a_fraction_invert_the_laws(pair: tuple[int, int], fraction: float):
     experts, top_k = pair
-    exact = uniform_batch_for_fraction(experts, top_k, fraction)
-    source = power_law_batch_for_fraction(experts, top_k, fraction, exponent=SOURCE)
+    exact, source = (bound(law, experts, top_k).batch_for(fraction) for law in ("uniform", "power_law"))
     if fraction * experts <= top_k:
         assert exact == source == 1
     else:
         assert isclose(float(uniform(experts, top_k, exact)), fraction * experts, rel_tol=1e-6)
-        assert isclose(float(power_law(experts, top_k, source, exponent=SOURCE)), fraction * experts, rel_tol=1e-6)
+        assert isclose(float(power_law(experts, top_k, source)), fraction * experts, rel_tol=1e-6)
 
 
 def test_only_the_power_law_saturates():
-    assert isclose(power_law_batch_for_fraction(8, 2, 1, exponent=SOURCE), 4 ** (1 / SOURCE))
-    assert uniform_batch_for_fraction(8, 2, 1) == inf
-    assert uniform_batch_for_fraction(8, 8, 1) == 1
+    assert isclose(bound("power_law", 8, 2).batch_for(1), 4 ** (1 / 0.932))
+    assert bound("uniform", 8, 2).batch_for(1) is None
+    assert bound("uniform", 8, 8).batch_for(1) == 1
 
 
 # Savings in percent at B = 1, 4, 8, 16, 32, 64: computed independently, and for the exact law confirmed by simulation.
@@ -110,15 +153,44 @@ PUBLISHED = {
 def test_savings_of_known_models(pair: tuple[int, int], expected: tuple[tuple[float, ...], tuple[float, ...]]):
     experts, _ = pair
     batch = np.array([1, 4, 8, 16, 32, 64])
-    for values, wanted in zip((power_law(*pair, batch, exponent=SOURCE), uniform(*pair, batch)), expected, strict=True):
+    for values, wanted in zip((power_law(*pair, batch), uniform(*pair, batch)), expected, strict=True):
         assert np.abs(100 * (1 - values / experts) - wanted).max() <= 0.0501
 
 
 def test_the_power_law_overstates_by_up_to_two_fifths():
     batch = np.arange(1, 65)
-    excess = max((power_law(e, k, batch, exponent=SOURCE) / uniform(e, k, batch)).max() for e, k in PUBLISHED)
+    excess = max((power_law(e, k, batch) / uniform(e, k, batch)).max() for e, k in PUBLISHED)
     assert 1.38 < excess < 1.395
 
 
-def test_laws_have_the_names_of_config():
-    assert ROUTING_LAW_NAMES == ("power_law", "uniform")
+def test_laws_are_named_by_kind_and_by_parameters_that_are_not_the_kinds_own():
+    assert [law.name for law in routing_laws(["uniform", "power_law", {"power_law": {"exponent": 0.9}}])] == [
+        "power_law", "power_law_0.9", "uniform",
+    ]  # fmt: skip
+    assert routing_law({"power_law": {"exponent": 0.932}}) == routing_law("power_law")
+    assert routing_law({"uniform": {}}).specification == "uniform"
+    other = routing_law({"power_law": {"exponent": 0.9}})
+    assert routing_law(other.specification) == other
+    assert "0.9" in other.words.label
+    assert "0.9" in other.words.saturates
+
+
+@pytest.mark.parametrize(
+    ("specification", "key", "allowed"),
+    [
+        ("zipf", "[1]", "one of power_law, uniform"),
+        (5, "[1]", "one of"),
+        ({"power_law": {"exponent": 2}}, "[1].power_law.exponent", "at least 0.05 and at most 1"),
+        ({"power_law": {"exponent": True}}, "[1].power_law.exponent", "a number"),
+        ({"power_law": {"beta": 1}}, "[1].power_law.beta", "the parameters exponent"),
+        ({"power_law": 0.9}, "[1].power_law", "a mapping of parameters"),
+        ({"uniform": {"s": 1}}, "[1].uniform.s", "(none)"),
+        ({"a": 1, "b": 2}, "[1]", "with its parameters"),
+        ("uniform", "[1]", "each entry once"),
+    ],
+)  # fmt: skip
+def test_a_wrong_law_names_its_place_and_what_is_allowed(specification: object, key: str, allowed: str):
+    with pytest.raises(ParameterError) as caught:
+        routing_laws(["uniform", specification])
+    assert caught.value.key == key
+    assert allowed in caught.value.allowed

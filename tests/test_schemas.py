@@ -6,16 +6,17 @@ import pytest
 from conftest import MODELS
 from jsonschema import Draft202012Validator
 
-from prophet_memory.architecture import FEED_FORWARD_KINDS, MIXER_KINDS, Architecture, Layer, Stack
+from prophet_memory.architecture import FEED_FORWARD_KINDS, Architecture, Layer, Stack
+from prophet_memory.engine import Engine
+from prophet_memory.memory import Assumptions
+from prophet_memory.mixers import MIXER_KINDS
 from prophet_memory.precision import PRECISIONS
-from prophet_memory.residency import POLICIES
-from prophet_memory.routing import ROUTING_LAW_NAMES
-from prophet_memory.sweep import Assumptions
-from prophet_pipeline.configuration import read_settings, schema
+from prophet_pipeline.configuration import schema
+from prophet_pipeline.settings import read_settings
 from prophet_pipeline.text import PRECISION_LABELS
 
 
-@pytest.mark.parametrize("name", ["config", "gpus", "model", "claims", "numbers", "cluster"])
+@pytest.mark.parametrize("name", ["config", "gpus", "engines", "design_space", "model", "claims", "numbers", "cluster"])
 def test_schemas_are_valid_and_closed(name):
     Draft202012Validator.check_schema(schema(name))
 
@@ -49,13 +50,13 @@ def test_stack_and_layer_keys_are_dataclass_fields():
 
 def test_kinds_and_enumerations_are_the_registries():
     model, sweep = schema("model")["properties"], schema("config")["properties"]["sweep"]["properties"]
-    assert model["mixers"]["additionalProperties"]["properties"]["kind"]["enum"] == list(MIXER_KINDS)
+    assert model["mixers"]["additionalProperties"]["properties"]["kind"]["enum"] == sorted(MIXER_KINDS)
     assert model["feed_forwards"]["additionalProperties"]["properties"]["kind"]["enum"] == list(FEED_FORWARD_KINDS)
-    assert sweep["routings"]["items"]["enum"] == list(ROUTING_LAW_NAMES)
     assert sweep["precisions"]["items"]["enum"] == list(PRECISIONS)
     assert list(PRECISION_LABELS) == list(PRECISIONS)
-    assert sweep["policies"]["items"]["enum"] == list(POLICIES)
     assert set(schema("config")["properties"]["assumptions"]["properties"]) == {field.name for field in fields(Assumptions)}
+    engine = set(schema("engines")["additionalProperties"]["properties"])
+    assert engine == {field.name for field in fields(Engine)} - {"label"}  # the name in the file; the slug is the key
 
 
 def test_the_paper_sweeps_the_whole_catalogue():

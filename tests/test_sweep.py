@@ -1,41 +1,44 @@
 """The sweep against a plain loop in Python integers, and the invariants of every configuration."""
 
+import re
 from dataclasses import replace
 from math import ceil, floor
 
 import numpy as np
 import pytest
-from conftest import MODELS
+from conftest import ASSUMED, MODELS, REPOSITORY, grid_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+import prophet_memory
 from prophet_memory.activations import activation_bytes
 from prophet_memory.architecture import Architecture
-from prophet_memory.kv_cache import bytes_per_sequence, kv_layout
-from prophet_memory.occupancy import fixed_on_fullest_rank, uniform_on_fullest_rank
+from prophet_memory.axes import KEYS
+from prophet_memory.kv_cache import bytes_per_sequence, kv_growth
+from prophet_memory.memory import Assumptions
+from prophet_memory.occupancy import fixed_on_fullest_rank, mean_distinct, uniform_on_fullest_rank
 from prophet_memory.parallelism import parallelism
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
-from prophet_memory.residency import POLICIES
-from prophet_memory.routing import routing_laws
-from prophet_memory.sweep import FIT_VERDICTS, Assumptions, Grid, sweep_model
-from prophet_pipeline.configuration import read_settings
+from prophet_memory.residency import POLICIES, residency_policy
+from prophet_memory.sweeps import COLUMNS, sweep
 
 GIB = 2**30
-ASSUMED = Assumptions(**read_settings()["assumptions"])
-GRID = Grid(
-    gpu_memory_bytes={"small": 24 * GIB, "large": 80 * GIB, "vast": 1500 * GIB},
-    n_gpus=[1, 4],
-    batch_sizes=[1, 3, 16, 128],
-    routings=["power_law", "uniform"],
-    precisions=["bf16", "int8_experts"],
-    policies=["all_resident", "prophet"],
-)
+MEMORY = {"small": 24 * GIB, "large": 80 * GIB, "vast": 1500 * GIB}
+AXES = {"n_gpus": [1, 4], "batch_sizes": [1, 3, 16, 128], "precisions": ["bf16", "int8_experts"]}
+PREDICTOR_BYTES = 7_200_000
+
+
+def swept(architecture: Architecture, assumptions: Assumptions, memory: dict[str, int] = MEMORY, **axes) -> dict[str, np.ndarray]:
+    """Every column of one model, without the axis of models."""
+    grid = grid_of({"model": architecture}, memory, **AXES | axes)
+    whole = sweep(grid, assumptions)
+    return {name: np.ma.array(np.broadcast_to(whole.column(name), grid.shape, subok=True))[0] for name in COLUMNS}
 
 
 def searched_context(architecture: Architecture, assumptions: Assumptions, space: int, tensor: int) -> int:
     """Largest context of one sequence in a space, by bisection."""
-    layout = kv_layout(architecture, assumptions.cache, source_tokens=assumptions.encoder_source_tokens, tensor=tensor)
+    layout = kv_growth(architecture, assumptions.cache, source_tokens=assumptions.encoder_source_tokens, tensor=tensor)
     low, high = 0, 2**45
     while low < high:
         middle = (low + high + 1) // 2
@@ -46,8 +49,9 @@ def searched_context(architecture: Architecture, assumptions: Assumptions, space
 def by_hand(architecture: Architecture, assumptions: Assumptions, point: dict) -> dict:
     """One configuration from the definitions, without arrays."""
     moe, batch, spread = architecture.moe, point["batch_size"], parallelism(architecture, point["n_gpus"])
-    laws = routing_laws(power_law_exponent=assumptions.power_law_exponent)
-    distinct = round(float(laws[point["routing"]](moe.routed_experts, moe.top_k, batch)), 9)
+    power = min(moe.routed_experts, moe.top_k * batch**0.932)
+    exact = mean_distinct(moe.routed_experts, moe.top_k, batch)
+    distinct = round(float(power if point["routing"] == "power_law" else exact), 9)
     if spread.expert > 1 and point["routing"] == "uniform":
         distinct = round(uniform_on_fullest_rank(moe.routed_experts, moe.top_k, batch, spread.expert), 9)
     elif spread.expert > 1:
@@ -58,16 +62,17 @@ def by_hand(architecture: Architecture, assumptions: Assumptions, point: dict) -
         resident = distinct if policy == "prophet" else ceil(moe.routed_experts / spread.expert)
         slots = architecture.moe_layer_count * routed_expert_bytes(architecture, stored, expert_tensor=spread.expert_tensor)
         need = non_expert_bytes(architecture, stored, tensor=spread.tensor) + ceil(resident * slots)
-        need += assumptions.runtime_reserve_bytes + assumptions.communication_reserve_bytes * (spread.n_gpus > 1)
+        engine = assumptions.engine
+        need += engine.runtime_reserve_bytes + engine.communication_reserve_bytes * (spread.n_gpus > 1)
         need += activation_bytes(
             architecture,
             batch_sizes=batch,
-            max_step_tokens=assumptions.max_step_tokens,
-            value_bytes=assumptions.activation_value_bytes,
+            max_step_tokens=engine.max_step_tokens,
+            value_bytes=engine.activation_value_bytes,
             layout=spread,
         )
-        need += assumptions.predictor_overhead_bytes if policy == "prophet" else 0
-        return floor(GRID.gpu_memory_bytes[point["gpu"]] * assumptions.usable_fraction) - need
+        need += PREDICTOR_BYTES if policy == "prophet" else 0
+        return floor(MEMORY[point["gpu"]] * engine.usable_fraction) - need
 
     sequences = ceil(batch / spread.data)
     contexts = {p: searched_context(architecture, assumptions, free(p) // sequences, spread.tensor) for p in POLICIES}
@@ -82,30 +87,23 @@ def by_hand(architecture: Architecture, assumptions: Assumptions, point: dict) -
     }
 
 
-def rows(columns: dict[str, np.ndarray]) -> list[dict]:
-    keys = {name: column.ravel().tolist() for name, column in GRID.keys().items()}
-    values = {name: column.ravel().tolist() for name, column in columns.items()}
-    table = keys | values | {"fit_verdict": [FIT_VERDICTS[i] for i in values["fit_verdict"]]}
-    return [dict(zip(table, line, strict=True)) for line in zip(*table.values(), strict=True)]
-
-
 @pytest.mark.parametrize("fraction", [1.0, 0.9])
 def test_every_point_equals_the_definition(architecture: Architecture, assumptions: Assumptions, fraction: float):
-    assumed = replace(assumptions, usable_fraction=fraction)
-    for row in rows(sweep_model(architecture, GRID, assumed)):
+    assumed = replace(assumptions, engine=replace(assumptions.engine, usable_fraction=fraction))
+    for row in sweep(grid_of({"model": architecture}, MEMORY, **AXES), assumed).to_polars().to_dicts():
         expected = by_hand(architecture, assumed, row)
         assert {name: row[name] for name in expected} == expected
 
 
 def test_memory_adds_up_to_what_is_usable(architecture: Architecture, assumptions: Assumptions):
-    out = sweep_model(architecture, GRID, assumptions)
+    out = swept(architecture, assumptions)
     parts = ("non_expert", "resident_expert", "activation", "overhead", "runtime_reserve", "free_for_kv")
     assert np.array_equal(sum(out[f"{part}_bytes"] for part in parts), out["usable_bytes"])
     assert (out["usable_bytes"] <= out["gpu_memory_bytes"]).all()
 
 
 def test_prophet_never_needs_more_experts_and_the_baseline_extends_by_one(architecture: Architecture, assumptions: Assumptions):
-    out = sweep_model(architecture, GRID, assumptions)
+    out = swept(architecture, assumptions)
     everything, prophet = (out["resident_expert_bytes"][..., i] for i in (0, 1))
     assert (prophet <= everything).all()
     assert (out["expert_savings_fraction"][..., 0] == 0).all()
@@ -116,29 +114,76 @@ def test_prophet_never_needs_more_experts_and_the_baseline_extends_by_one(archit
     assert (baseline.compressed() == 1).all()
     # With every expert needed Prophet costs its predictor: never more than that.
     lost = out["free_for_kv_bytes"][..., 0] - out["free_for_kv_bytes"][..., 1]
-    assert (lost <= assumptions.predictor_overhead_bytes).all()
+    assert (lost <= PREDICTOR_BYTES).all()
 
 
 @given(st.integers(0, len(MODELS) - 1), st.integers(GIB, 3000 * GIB), st.integers(0, 100 * GIB))
 def test_more_memory_never_holds_less(index: int, memory: int, more: int):
-    grid = replace(GRID, gpu_memory_bytes={"a": memory, "b": memory + more}, batch_sizes=[1, 16])
-    out = sweep_model(list(MODELS.values())[index], grid, ASSUMED)
-    less, larger = out["max_context_tokens"].filled(0)
+    out = swept(list(MODELS.values())[index], ASSUMED, {"a": memory, "b": memory + more}, batch_sizes=[1, 16])
+    less, larger = np.ma.filled(out["max_context_tokens"], 0)
     assert (larger >= less).all()
     assert (out["fit_verdict"][1] <= out["fit_verdict"][0]).all()  # fits < newly_fits < does_not_fit
 
 
-@given(st.permutations(range(4)), st.permutations(range(2)))
-def test_the_order_of_the_axes_moves_rows_and_changes_none(batch_order: list[int], policy_order: list[int]):
+@given(st.permutations(KEYS), st.permutations(range(4)), st.permutations(range(2)))
+def test_the_order_of_axes_and_values_moves_rows_and_changes_none(order: list[str], batches: list[int], policies: list[int]):
+    plain = grid_of({name: MODELS[name] for name in ("qwen3-next-80b-a3b", "gpt-oss-120b")}, MEMORY, **AXES)
     shuffled = replace(
-        GRID,
-        batch_sizes=[GRID.batch_sizes[i] for i in batch_order],
-        policies=[GRID.policies[i] for i in policy_order],
+        plain,
+        batch_sizes=[plain.batch_sizes[i] for i in batches],
+        policies=[plain.policies[i] for i in policies],
+        order=tuple(order),
     )
-    model = MODELS["qwen3-next-80b-a3b"]
-    plain, moved = sweep_model(model, GRID, ASSUMED), sweep_model(model, shuffled, ASSUMED)
-    for name, values in plain.items():
-        assert np.ma.allequal(values[:, :, batch_order][..., policy_order], moved[name]), name
+    before, after = (sweep(grid, ASSUMED).to_polars().sort(KEYS) for grid in (plain, shuffled))
+    assert after.select(before.columns).equals(before)
+
+
+def test_an_array_goes_along_its_axes_and_an_axis_that_is_left_out_has_one_value():
+    grid = grid_of({"a": MODELS["dbrx"], "b": MODELS["grok-1"]}, MEMORY, **AXES)
+    values = np.arange(8).reshape(2, 4)
+    along = grid.along(("model", "batch_size"), values)
+    assert along.shape == (2, 1, 1, 4, 1, 1, 1)
+    assert np.array_equal(replace(grid, order=KEYS[::-1]).along(("model", "batch_size"), values).squeeze(), values.T)
+    with pytest.raises(ValueError, match="n_gpus: 2 values; allowed: one"):
+        replace(grid, order=tuple(key for key in KEYS if key != "n_gpus"))
+
+
+def test_rows_go_to_pandas_as_they_go_to_polars():
+    rows = sweep(grid_of({"dbrx": MODELS["dbrx"]}, MEMORY, **AXES), ASSUMED)
+    assert rows.to_pandas()["kv_extension"].isna().sum() == rows.to_polars()["kv_extension"].null_count() > 0
+    assert list(rows.to_pandas()) == [*KEYS, *COLUMNS]
+
+
+@given(st.lists(st.floats(0, 64), min_size=1, max_size=8), st.integers(64, 512))
+def test_slots_hold_no_more_than_there_is_and_nothing_is_fetched_where_all_stay(needed: list[float], experts: int):
+    for name in POLICIES:
+        policy = residency_policy(name)
+        slots = policy.slots(np.array(needed), experts)
+        fetched = policy.transfers(np.array(needed), slots).experts
+        assert slots.shape == fetched.shape == (len(needed),)
+        assert (slots <= experts).all()
+        assert ((fetched >= 0) & (fetched <= needed)).all()
+        assert name != "all_resident" or not fetched.any()
+
+
+def test_the_public_names_are_those_of_the_stub():
+    stub = (REPOSITORY / "src/prophet_memory/__init__.pyi").read_text(encoding="utf-8")
+    assert sorted(re.findall(r" as (\w+)$", stub, re.MULTILINE)) == sorted(prophet_memory.__all__)
+    assert all(getattr(prophet_memory, name).__name__ for name in prophet_memory.__all__)
+    assert prophet_memory.sweep is sweep
+
+
+def test_a_policy_is_compared_with_the_baseline_whether_that_is_swept_or_not():
+    def rows(policies: list[object]):
+        return sweep(grid_of({"dbrx": MODELS["dbrx"]}, MEMORY, policies=policies, **AXES), ASSUMED).to_polars()
+
+    both, alone = rows(["all_resident", "prophet"]), rows(["prophet"])
+    assert alone.equals(both.filter(policy="prophet"))
+    free = sweep(
+        grid_of({"dbrx": MODELS["dbrx"]}, MEMORY, policies=[{"prophet": {"overhead_bytes": 0}}], **AXES), ASSUMED
+    ).to_polars()
+    assert free["policy"].unique().to_list() == ["prophet_0"]
+    assert ((free["free_for_kv_bytes"] - alone["free_for_kv_bytes"]) == PREDICTOR_BYTES).all()
 
 
 def test_int8_experts_halve_the_matrices_and_add_a_scale_per_channel(architecture: Architecture):

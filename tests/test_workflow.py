@@ -21,6 +21,9 @@ ALL_AFTER_A_SHARD = {
 }  # fmt: skip
 
 
+DESCRIBED = {"describe_gpus", "describe_laws", "describe_policies", "describe_engines"}
+
+
 def planned(folder, *arguments: str) -> dict[str, int]:
     """How many jobs of each rule a run would start; figures by their number."""
     done = snakemake(folder, "--dry-run", *arguments)
@@ -47,7 +50,7 @@ def test_a_clean_checkout_with_committed_results_runs_everything(tmp_path):
     folder = copy_project(tmp_path, with_results=True)
     jobs = planned(folder)
     assert jobs["sweep_model"] == len(MODELS)
-    assert set(jobs) == ALL_AFTER_A_SHARD | {"describe_gpus"}
+    assert set(jobs) == ALL_AFTER_A_SHARD | DESCRIBED
 
 
 def test_a_second_run_does_nothing(built):
@@ -73,7 +76,7 @@ def test_an_edited_model_reruns_its_shard_and_what_depends_on_it(built):
 
 
 def test_an_edited_library_reruns_what_imports_it(built):
-    assert touched(built, "src/prophet_memory/routing.py", "# edited\n")["sweep_model"] == len(MODELS)
+    assert touched(built, "src/prophet_memory/routing/uniform.py", "# edited\n")["sweep_model"] == len(MODELS)
     assert set(touched(built, "src/prophet_pipeline/latex.py", "# edited\n")) == {
         rule for rule in ALL_AFTER_A_SHARD if "table" in rule
     } | {"prose_numbers", "checksums"}
@@ -83,7 +86,7 @@ def test_an_edited_library_reruns_what_imports_it(built):
     assert touched(built, "src/prophet_memory/hf_config/decoders.py", "# edited\n") == {}, (
         "no job imports the reader of config.json"
     )
-    assert set(touched(built, "requirements.lock", "# edited\n")) == ALL_AFTER_A_SHARD | {"describe_gpus"}
+    assert set(touched(built, "requirements.lock", "# edited\n")) == ALL_AFTER_A_SHARD | DESCRIBED
 
 
 def test_an_edited_script_reruns_its_own_output(built):
@@ -93,7 +96,7 @@ def test_an_edited_script_reruns_its_own_output(built):
 @pytest.mark.parametrize(
     ("right", "wrong", "expected"),
     [
-        ("max_step_tokens: 2048", "max_step_tokens: 4096", {"sweep_model": len(MODELS)}),
+        ("encoder_source_tokens: 512", "encoder_source_tokens: 1024", {"sweep_model": len(MODELS)}),
         ("breakdown_models: [mixtral-8x7b,", "breakdown_models: [dbrx,", {"figure1": 1}),
         ("summary:\n    models: [mixtral-8x7b,", "summary:\n    models: [dbrx,", {"summary_statistics": 1}),
     ],
@@ -126,7 +129,9 @@ def test_any_part_of_the_lists_is_enough_for_every_output(tmp_path):
 def test_every_output_is_made_where_nothing_fits(tmp_path):
     folder = small_project(tmp_path)
     config = folder / "config/config.yaml"
-    text = config.read_text(encoding="utf-8").replace("usable_fraction: 1.0", "usable_fraction: 0.001")
+    engines = folder / "config/engines.yaml"
+    engines.write_text(engines.read_text(encoding="utf-8").replace("usable_fraction: 1.0", "usable_fraction: 0.001"), "utf-8")
+    text = config.read_text(encoding="utf-8")
     config.write_text(
         text.replace("bf16]", "int8_experts]").replace("precision: bf16", "precision: int8_experts"), encoding="utf-8"
     )
@@ -174,7 +179,7 @@ def test_a_killed_run_is_taken_up_and_ends_in_the_same_bytes(tmp_path_factory):
 
 def test_nothing_is_built_by_accident_only(tmp_path):
     """A clean tree has work to do: a Snakefile without a default target would say that there is none."""
-    assert sum(planned(copy_project(tmp_path)).values()) == 56
+    assert sum(planned(copy_project(tmp_path)).values()) == 59
 
 
 @pytest.mark.parametrize("script", sorted((REPOSITORY / "scripts").glob("*.py")), ids=lambda path: path.stem)

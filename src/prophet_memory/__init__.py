@@ -1,13 +1,43 @@
 """Analytic GPU memory model of mixture-of-experts inference with expert residency.
 
-Pure functions: plain values and numpy arrays in, arrays out; no file paths, no plotting. One module per part of the model:
+Pure functions and objects: plain values and numpy arrays in, arrays out; no file paths, no plotting. One module per part:
 
 - `architecture`: what a model is made of, and the checks that make it meaningful
-- `parameters`: exact integer parameter counts
+- `hf_config`: a Hugging Face `config.json` as an architecture
+- `weights`, `parameters`: every weight, and exact integer counts
 - `kv_cache`: bytes of cache and state per sequence, and the closed-form KV capacity
 - `routing`: the laws for the number of distinct experts U(B)
-- `precision`: bytes per weight
-- `activations`: the peak of an engine step
 - `residency`: which experts a policy keeps in GPU memory
-- `sweep`: all of it over a grid
+- `precision`, `activations`, `parallelism`: bytes per weight, the peak of an engine step, several GPUs
+- `gpu`, `engine`: what it runs on
+- `memory`, `grid`, `sweeps`: the memory equation over named axes
+
+The names of `__all__` are loaded when they are asked for, so that whoever needs one module loads no other.
 """
+
+from importlib import import_module
+
+_HOMES = {
+    "architecture": ("Architecture", "architecture_from_mapping"),
+    "engine": ("Engine",),
+    "gpu": ("Gpu",),
+    "grid": ("Grid", "Model"),
+    "hf_config": ("read_config",),
+    "memory": ("Assumptions",),
+    "residency": ("ResidencyPolicy", "residency_policy"),
+    "routing": ("RoutingLaw", "routing_law"),
+    "sweeps": ("Sweep", "sweep"),
+}
+
+__all__ = sorted(name for names in _HOMES.values() for name in names)  # type: ignore[misc]  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

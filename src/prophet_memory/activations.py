@@ -1,4 +1,4 @@
-"""Peak activation memory of one engine step (DESIGN "GPU memory": an explicit peak, no percentage of parameters).
+"""Peak activation memory of one engine step (docs/memory-model.md, "Activations"): no percentage of parameters.
 
 The step is the largest that the engine runs: a prefill chunk of `step_tokens`. The residual stream and its normalised copy live
 through the whole step; the buffers of the phases inside (mixer, feed-forward, logits) are reused, so the largest of them counts.
@@ -10,49 +10,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from prophet_memory.architecture import (
-    Architecture,
-    Attention,
-    Dense,
-    FeedForward,
-    GatedDeltaNet,
-    LatentAttention,
-    LightningAttention,
-    Mamba,
-    Mixer,
-)
+from prophet_memory.architecture import Architecture, Dense, FeedForward
 from prophet_memory.integers import IntArray, exact_array, int64
+from prophet_memory.mixers.mixer import share
 from prophet_memory.parallelism import ALONE, Parallelism
 
 LOGIT_BYTES = 4  # engines sample from fp32 logits
-
-
-def mixer_values_per_token(mixer: Mixer, *, tensor: int = 1) -> int:
-    """Values alive at once in a mixer, per token: what its projections yield and what it hands to the output projection.
-
-    Each of `tensor` GPUs has them for its share of the heads.
-    """
-
-    def share(units: int) -> int:
-        return -(-units // tensor)
-
-    match mixer:
-        case Attention():
-            query = share(mixer.query_heads) * mixer.head_dim
-            return query * (3 if mixer.output_gate else 2) + 2 * share(mixer.kv_heads) * mixer.head_dim
-        case LatentAttention():
-            heads = share(mixer.query_heads)
-            latents = (mixer.q_lora_rank or 0) + mixer.kv_lora_rank + mixer.qk_rope_head_dim
-            queries_and_keys = 2 * heads * (mixer.qk_nope_head_dim + mixer.qk_rope_head_dim)
-            return latents + queries_and_keys + 2 * heads * mixer.v_head_dim  # values, and the output
-        case Mamba():  # x and its gate, x after the convolution, dt, B and C, the output
-            return 5 * share(mixer.inner_size) + mixer.dt_rank + 2 * mixer.state_size
-        case GatedDeltaNet():  # queries, keys and values before and after the convolution, the gate, the output
-            values = share(mixer.value_heads)
-            conv = 2 * share(mixer.key_heads) * mixer.key_head_dim + values * mixer.value_head_dim
-            return 2 * conv + 2 * values * mixer.value_head_dim + 2 * values
-        case LightningAttention():  # queries, keys and values, the gate, the output
-            return 5 * share(mixer.heads) * mixer.head_dim
 
 
 def feed_forward_values_per_token(block: FeedForward, hidden_size: int, layout: Parallelism = ALONE) -> int:
@@ -61,10 +24,6 @@ def feed_forward_values_per_token(block: FeedForward, hidden_size: int, layout: 
     A routed token is copied to each of its k experts and comes back from each: k (2 hidden + up and gate), with the
     shared or parallel dense block beside them. All groups may send all their tokens to the experts of one rank.
     """
-
-    def share(units: int, gpus: int) -> int:
-        return -(-units // gpus)
-
     projections = 2 if block.gated else 1
     if isinstance(block, Dense):
         return projections * share(block.intermediate_size, layout.tensor) + hidden_size
@@ -98,7 +57,7 @@ def activation_bytes(
     hidden = architecture.hidden_size
     per_token = max(
         max(
-            mixer_values_per_token(layer.mixer, tensor=layout.tensor),
+            layer.mixer.values_per_token(tensor=layout.tensor),
             feed_forward_values_per_token(layer.feed_forward, hidden, layout),
         )
         for stack in architecture.stacks

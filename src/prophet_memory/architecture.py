@@ -8,106 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-QKNorm = Literal["none", "head", "full"]
+from prophet_memory.errors import ArchitectureError
+from prophet_memory.mixers import (
+    MIXER_KINDS,
+    Attention,
+    Mixer,
+)
+
 Block = TypeVar("Block")
-
-
-class ModelError(ValueError):
-    """What a model cannot be or do, with the key where it stands, its value and what is allowed there."""
-
-    def __init__(self, key: str, value: object, allowed: str) -> None:
-        super().__init__(f"{key}: {value!r}; allowed: {allowed}")
-        self.key = key
-        self.value = value
-        self.allowed = allowed
-
-
-class ArchitectureError(ModelError):
-    """A value that no model can have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """Multi-head or grouped-query attention; with `window_tokens`, sliding-window or chunked."""
-
-    query_heads: int
-    kv_heads: int
-    head_dim: int
-    qkv_bias: bool = False
-    output_bias: bool = False
-    qk_norm: QKNorm = "none"  # over one head, or over all heads at once
-    output_gate: bool = False  # the query projection also yields a gate of its own width
-    sinks: bool = False  # one learned attention sink per query head
-    window_tokens: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.query_heads % self.kv_heads:
-            raise ArchitectureError("kv_heads", self.kv_heads, f"a divisor of query_heads ({self.query_heads})")
-
-
-@dataclass(frozen=True, slots=True)
-class LatentAttention:
-    """Multi-head latent attention (MLA): keys and values are cached as one low-rank latent and a shared rotary key."""
-
-    query_heads: int
-    kv_lora_rank: int
-    qk_nope_head_dim: int
-    qk_rope_head_dim: int
-    v_head_dim: int
-    q_lora_rank: int | None = None
-    bias: bool = False  # on the projections down to the latents and on the output
-
-
-@dataclass(frozen=True, slots=True)
-class Mamba:
-    """Selective state-space mixer (Mamba-1), with the RMS norms on dt, B and C that Jamba adds when `inner_norms`."""
-
-    inner_size: int
-    state_size: int
-    conv_kernel: int
-    dt_rank: int
-    conv_bias: bool = True
-    proj_bias: bool = False
-    inner_norms: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class GatedDeltaNet:
-    """Gated linear attention with a delta-rule state of value_heads x key_head_dim x value_head_dim."""
-
-    key_heads: int
-    key_head_dim: int
-    value_heads: int
-    value_head_dim: int
-    conv_kernel: int
-
-    @property
-    def key_size(self) -> int:
-        """Width of the keys (and of the queries)."""
-        return self.key_heads * self.key_head_dim
-
-    @property
-    def value_size(self) -> int:
-        """Width of the values."""
-        return self.value_heads * self.value_head_dim
-
-    @property
-    def conv_size(self) -> int:
-        """Channels of the short convolution: queries, keys and values."""
-        return 2 * self.key_size + self.value_size
-
-
-@dataclass(frozen=True, slots=True)
-class LightningAttention:
-    """Linear attention with a decaying state of head_dim x head_dim in each head, a gate and a norm on its output (MiniMax)."""
-
-    heads: int
-    head_dim: int
-
-
-Mixer = Attention | LatentAttention | Mamba | GatedDeltaNet | LightningAttention
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,19 +120,11 @@ class Architecture:
         if len(self._moe_blocks()) != 1:
             raise ArchitectureError("feed_forwards", len(self._moe_blocks()), "exactly one block of kind moe in use")
         if self.max_context_tokens is None and not any(
-            isinstance(layer.mixer, LatentAttention) or (isinstance(layer.mixer, Attention) and layer.mixer.window_tokens is None)
-            for layer in self.decoder.layers
+            layer.mixer.cached_vectors() and layer.mixer.window_tokens is None for layer in self.decoder.layers
         ):
             raise ArchitectureError("max_context_tokens", None, "a positive integer where no layer's cache grows forever")
 
 
-MIXER_KINDS: dict[str, type[Mixer]] = {
-    "attention": Attention,
-    "latent_attention": LatentAttention,
-    "mamba": Mamba,
-    "gated_deltanet": GatedDeltaNet,
-    "lightning_attention": LightningAttention,
-}
 FEED_FORWARD_KINDS: dict[str, type[FeedForward]] = {"dense": Dense, "moe": MoE}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from prophet_memory.architecture import ArchitectureError
+from prophet_memory.errors import ArchitectureError
 
 IntArray = npt.NDArray[np.int64]
 

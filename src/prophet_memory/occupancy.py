@@ -20,8 +20,6 @@ from math import comb
 import numpy as np
 import numpy.typing as npt
 
-from prophet_memory.routing import uniform
-
 FloatArray = npt.NDArray[np.float64]
 
 NEGLIGIBLE = 1e-17  # probability below which a term cannot move the ninth decimal of a count
@@ -68,6 +66,26 @@ def distinct_distribution(experts: int, top_k: int, batch: int) -> FloatArray:
         if 1 - chances[experts] < SETTLED:
             break
     return chances
+
+
+def mean_distinct(experts: npt.ArrayLike, top_k: npt.ArrayLike, batch: npt.ArrayLike) -> FloatArray:
+    """Its mean in closed form, E (1 - (1 - k/E)^B); arrays broadcast."""
+    pool = np.asarray(experts, np.float64)
+    with np.errstate(divide="ignore"):  # k = E: every token activates every expert
+        missed = np.asarray(batch, np.float64) * np.log1p(-np.asarray(top_k, np.float64) / pool)
+    return -pool * np.expm1(missed)
+
+
+@cache
+def quantile_of_distinct(experts: int, top_k: int, batch: int, q: float) -> float:
+    """The least number that `batch` tokens exceed with a probability of at most 1 - q: exact where `is_exact`, else a bound.
+
+    A token changes the number by at most k, so McDiarmid's inequality bounds P(U - E[U] >= t) by exp(-2 t^2 / (B k^2)).
+    """
+    if is_exact(experts, top_k, batch):
+        return float(np.searchsorted(np.cumsum(distinct_distribution(experts, top_k, batch)), q - SETTLED))
+    above = top_k * math.sqrt(batch * -math.log1p(-q) / 2)
+    return min(experts, batch * top_k, float(mean_distinct(experts, top_k, batch)) + above)
 
 
 def mean_on_fullest_rank(experts: int, ranks: int, distinct: npt.NDArray[np.int64]) -> FloatArray:
@@ -148,7 +166,7 @@ def uniform_on_fullest_rank(experts: int, top_k: int, batch: int, ranks: int) ->
     if batch >= tokens_until_settled(experts, top_k):
         return float(experts_on_fullest_rank(experts, ranks))
     if not is_exact(experts, top_k, batch):
-        return bound_on_fullest_rank(experts, float(uniform(experts, top_k, batch)), ranks)
+        return bound_on_fullest_rank(experts, float(mean_distinct(experts, top_k, batch)), ranks)
     chances = distinct_distribution(experts, top_k, batch)
     likely = np.flatnonzero(chances > NEGLIGIBLE)
     return float(chances[likely] @ mean_on_fullest_rank(experts, ranks, likely))

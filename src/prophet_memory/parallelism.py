@@ -1,4 +1,4 @@
-"""How a model is spread over GPUs: tensor and data parallel attention, expert parallel routed experts (DESIGN "Several GPUs").
+"""How a model is spread over GPUs: tensor and data parallel attention, expert parallel routed experts (docs/memory-model.md).
 
 `tensor` GPUs share each attention and dense layer, and `data` such groups serve different sequences. All of them together hold
 the routed experts once: `expert` ranks hold whole experts, and the `expert_tensor` GPUs of a rank cut each expert.
@@ -6,22 +6,15 @@ the routed experts once: `expert` ranks hold whole experts, and the `expert_tens
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from prophet_memory.architecture import (
-    Architecture,
-    Attention,
-    GatedDeltaNet,
-    LatentAttention,
-    LightningAttention,
-    Mamba,
-    Mixer,
-    ModelError,
-)
+from prophet_memory.architecture import Architecture
+from prophet_memory.errors import ModelError
+from prophet_memory.mixers import Mixer
 
 
 class ParallelismError(ModelError):
@@ -54,22 +47,6 @@ class Parallelism:
 ALONE = Parallelism()
 
 
-def _divides(mixer: Mixer) -> Callable[[int], bool]:
-    """Whether a number of GPUs can share a mixer: whole heads on each, key-value heads divided or replicated evenly."""
-    match mixer:
-        case Attention():
-            heads, kv = mixer.query_heads, mixer.kv_heads
-            return lambda gpus: heads % gpus == 0 and (kv % gpus == 0 or gpus % kv == 0)
-        case LatentAttention():
-            return lambda gpus: mixer.query_heads % gpus == 0
-        case Mamba():
-            return lambda gpus: mixer.inner_size % gpus == 0
-        case GatedDeltaNet():
-            return lambda gpus: mixer.key_heads % gpus == 0 and mixer.value_heads % gpus == 0
-        case LightningAttention():
-            return lambda gpus: mixer.heads % gpus == 0
-
-
 def _mixers(architecture: Architecture) -> Iterator[Mixer]:
     for stack in architecture.stacks:
         yield from (layer.mixer for layer in stack.layers)
@@ -79,16 +56,16 @@ def _mixers(architecture: Architecture) -> Iterator[Mixer]:
 
 def tensor_parallel_sizes(architecture: Architecture, most: int | None = None) -> tuple[int, ...]:
     """Every number of GPUs, up to `most`, that can share each mixer of the model, ascending."""
-    tests = [_divides(mixer) for mixer in set(_mixers(architecture))]
+    mixers = set(_mixers(architecture))
     last = most_heads(architecture) if most is None else min(most, most_heads(architecture))
-    return tuple(gpus for gpus in range(1, last + 1) if all(test(gpus) for test in tests))
+    return tuple(gpus for gpus in range(1, last + 1) if all(mixer.divides_among(gpus) for mixer in mixers))
 
 
 def most_heads(architecture: Architecture) -> int:
     """Heads of the widest attention: more GPUs cannot share it. Without attention, the hidden size."""
-    heads = [mixer.query_heads for mixer in _mixers(architecture) if isinstance(mixer, Attention | LatentAttention)]
-    heads += [mixer.heads for mixer in _mixers(architecture) if isinstance(mixer, LightningAttention)]
-    return max(heads, default=architecture.hidden_size)
+    return max(
+        (mixer.head_count for mixer in _mixers(architecture) if mixer.head_count is not None), default=architecture.hidden_size
+    )
 
 
 def max_gpus(architecture: Architecture) -> int:

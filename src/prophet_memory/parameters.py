@@ -1,4 +1,4 @@
-"""Exact parameter counts, component by component (DESIGN "Parameters").
+"""Exact parameter counts, component by component (docs/memory-model.md, "Parameters").
 
 All counts are Python integers, sums over the list of weights (`weights.model_weights`), as the reference implementation
 instantiates them (`transformers` on the meta device; tests/test_reference.py).

@@ -1,4 +1,4 @@
-"""Bytes of weights and caches by format, scales and zero points included (DESIGN section 3, "precision").
+"""Bytes of weights and caches by format, scales and zero points included (docs/memory-model.md).
 
 A precision is named by the grammar that config and command line share: a format for all weights (`bf16`), a format for the
 routed experts alone over a bf16 rest (`int8_experts`), or `native`, what the model's published checkpoint has. Under a
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.weights import Weight, expert_weights, model_weights
+from prophet_memory.tensors import Weight
+from prophet_memory.weights import expert_weights, model_weights
 
 BITS_OF_A_BYTE = 8
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from operator import ge, gt, le, lt
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from prophet_memory.axes import KEYS
 from prophet_pipeline.queries import NotSweptError, Query, QueryError, Results
+from prophet_pipeline.tables import Row, by_key
 from prophet_pipeline.text import significant
 
 REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "not_reproduced", "not_testable"
@@ -112,6 +114,28 @@ def kind_of(claim: Mapping[str, Any]) -> str:
     return "bound"
 
 
+def by_claim(file: Path) -> dict[str, dict[str, Row]]:
+    """The rows of claims.csv by claim and by routing law, in the order of the ledger."""
+    found: dict[str, dict[str, Row]] = {}
+    for (claim, law), row in by_key(file, keys=("claim", "routing")).items():
+        found.setdefault(claim, {})[law] = row
+    return found
+
+
+def reason_of(by_law: Mapping[str, Row]) -> str | None:
+    """One line on why a claim fails or cannot be tested; what all laws say is said once."""
+    failing = {law: row for law, row in by_law.items() if row["reason"]}
+    if not failing:
+        return None
+    texts = {row["reason"] for row in failing.values()}
+    if len(texts) == 1 and len(failing) == len(by_law):
+        line = texts.pop()
+    else:
+        line = "; ".join(f"{law.replace('_', ' ')}: {row['reason']}" for law, row in failing.items())
+    why = next((row["why"] for row in failing.values() if row["why"]), None)
+    return f"{line}. {why}" if why else str(line)
+
+
 def judge(entry: Mapping[str, Any], results: Results, routing: str, defaults: Mapping[str, Any]) -> Finding:
     """The finding on one ledger entry under one routing law. Raises QueryError."""
     claim = entry["claim"]
@@ -185,11 +209,7 @@ def _why_not(frame: pl.DataFrame, values: Sequence[float | None], satisfied: int
 
 def _why_undefined(frame: pl.DataFrame, *, several: bool) -> str:
     if "fit_verdict" not in frame.columns:
-        return (
-            "the law never reaches this point"
-            if "power_law_saturation_batch" in frame.columns
-            else "nothing to average: no model fits"
-        )
+        return "the law never reaches this point" if "saturation_batch" in frame.columns else "nothing to average: no model fits"
     if set(frame["fit_verdict"]) == {"does_not_fit"}:
         return "no model fits" if several else "the model does not fit"
     if several:

@@ -13,7 +13,7 @@ from inspect import Parameter, signature
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from prophet_memory.architecture import ModelError
+from prophet_memory.errors import ModelError
 
 Result = TypeVar("Result")
 ARGUMENT = re.compile(r"^ {8}(\w+): (.+)$", re.MULTILINE)  # a line of a docstring's Args
@@ -68,6 +68,8 @@ def _as_option(kind: object) -> dict[str, Any]:
     of, parts = get_origin(kind), get_args(kind)
     if of is UnionType:
         return _as_option(next(part for part in parts if part is not NoneType))
+    if of is list and parts[0] is Any:
+        return {"type": json.loads, "metavar": "JSON"}
     if of is list:
         return {"nargs": "+"} | _as_option(parts[0])
     if of is Literal:

@@ -12,7 +12,6 @@ import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,15 @@ from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 
-from prophet_memory.architecture import Architecture, ArchitectureError, architecture_from_mapping
+from prophet_memory.architecture import Architecture, architecture_from_mapping
+from prophet_memory.errors import ArchitectureError
 from prophet_pipeline.command import ConfigurationError
 from prophet_pipeline.files import REPOSITORY
 
 CONFIG = REPOSITORY / "config"
-SETTINGS_FILE = CONFIG / "config.yaml"
 GPUS_FILE = CONFIG / "gpus.yaml"
+ENGINES_FILE = CONFIG / "engines.yaml"
 CLUSTER_FILE = CONFIG / "cluster.yaml"
-DESIGN_SPACE_FILE = CONFIG / "design_space.yaml"
 MODELS_FOLDER = CONFIG / "models"
 SCHEMAS_FOLDER = REPOSITORY / "workflow" / "schemas"
 SHOWN_VALUE_CHARACTERS = 80
@@ -195,42 +194,12 @@ def read_gpus(file: Path = GPUS_FILE) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def read_settings(file: Path = SETTINGS_FILE) -> dict[str, Any]:
-    """config/config.yaml, checked against its schema and the catalogue."""
-    settings = read_settings_alone(file)
-    check_settings(settings, read_models(), read_gpus(), file)
-    return settings
-
-
-def read_settings_alone(file: Path = SETTINGS_FILE) -> dict[str, Any]:
-    """config/config.yaml, checked against its schema alone: for who needs its assumptions, whatever it sweeps."""
-    settings = read_yaml(file)
-    validate(settings, "config", file)
-    assert isinstance(settings, dict)  # noqa: S101 - the schema says so
-    return settings
-
-
-def check_settings(settings: Any, models: Iterable[str], gpus: Iterable[str], file: Path = SETTINGS_FILE) -> None:
-    """Check settings: the schema, then that every model and GPU exists and the paper's points are swept."""
-    validate(settings, "config", file)
-    sweep, paper = settings["sweep"], settings["paper"]
-    check_known(sweep["models"], "sweep.models", models, f"the files in {relative(MODELS_FOLDER)}", file)
-    check_known(sweep["gpus"], "sweep.gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
-    swept = {
-        "reference.gpu": ([paper["reference"]["gpu"]], "gpus"),
-        "reference.batch_size": ([paper["reference"]["batch_size"]], "batch_sizes"),
-        "reference.precision": ([paper["reference"]["precision"]], "precisions"),
-        "breakdown_models": (paper["breakdown_models"], "models"),
-        "summary.models": (paper["summary"]["models"], "models"),
-        "summary.batch_sizes": (paper["summary"]["batch_sizes"], "batch_sizes"),
-        "multi_gpu.gpus": (paper["multi_gpu"]["gpus"], "gpus"),
-    }
-    for key, (values, axis) in swept.items():
-        check_known(values, f"paper.{key}", sweep[axis], f"the values of sweep.{axis}", file)
-    if missing := {"all_resident", "prophet"} - set(sweep["policies"]):
-        raise error(file, "sweep.policies", sweep["policies"], f"a list with {' and '.join(sorted(missing))}")
-    if 1 not in sweep["n_gpus"]:
-        raise error(file, "sweep.n_gpus", sweep["n_gpus"], "a list with 1, which figures and tables of a single GPU show")
+def read_engines(file: Path = ENGINES_FILE) -> dict[str, dict[str, Any]]:
+    """The engines by slug."""
+    entries = read_yaml(file)
+    validate(entries, "engines", file)
+    assert isinstance(entries, dict)  # noqa: S101 - the schema says so
+    return entries
 
 
 KINDS_OF_CLAIM = ("value", "range", "at_least", "at_most", "above", "below", "order", "external")
@@ -269,24 +238,6 @@ def read_cluster(file: Path = CLUSTER_FILE) -> dict[str, Any]:
     validate(place, "cluster", file)
     assert isinstance(place, dict)  # noqa: S101 - the schema says so
     return place
-
-
-def read_design_space(models: Iterable[str], gpus: Iterable[str], file: Path = DESIGN_SPACE_FILE) -> dict[str, Any]:
-    """config/design_space.yaml, checked against its schema and against the models and GPUs that there are."""
-    design = read_yaml(file)
-    validate(design, "design_space", file)
-    assert isinstance(design, dict)  # noqa: S101 - the schema says so
-    check_known(design["models"], "models", models, f"the files in {relative(MODELS_FOLDER)}", file)
-    check_known(design["gpus"], "gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
-    check_known([design["figure_precision"]], "figure_precision", design["precisions"], "the values of precisions", file)
-    family = design["family"]
-    for hidden, heads in product(family["hidden_size"], family["kv_heads"]):
-        if hidden % family["head_dim"] or hidden // family["head_dim"] % heads:
-            allowed = f"divisors of every hidden_size over head_dim, such as {hidden} / {family['head_dim']}"
-            raise error(file, "family.kv_heads", heads, allowed)
-    if min(family["top_k"]) >= max(family["experts"]):
-        raise error(file, "family.top_k", family["top_k"], "at least one below the largest number of experts")
-    return design
 
 
 def read_numbers(file: Path) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The look of every figure, and writing it as PDF and PNG that are the same bytes on every run.
 
-Type and lines are sized for print at the paper's column width. Colours are Okabe and Ito's, which survive colour blindness,
-and are told apart in grey by dash, marker or hatch.
+Type and lines are sized for print at the paper's column width.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import fontpkg_fira_sans
 import matplotlib as mpl
@@ -18,15 +17,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from prophet_pipeline.files import replacing
+from prophet_pipeline.looks import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
+from prophet_pipeline.tables import catalogued
 
 SINGLE_COLUMN_INCHES = 3.33
 DOUBLE_COLUMN_INCHES = 7.0
 PNG_DOTS_PER_INCH = 300
-
-BLACK, GREY, LIGHT_GREY, PALE_BLUE = "#000000", "#6b6b6b", "#c9c9c9", "#bfe1f6"
-BLUE, SKY, GREEN, YELLOW, ORANGE, VERMILLION, PURPLE = (
-    "#0072b2", "#56b4e9", "#009e73", "#f0e442", "#e69f00", "#d55e00", "#cc79a7",
-)  # fmt: skip
 
 # One curve in a panel is told from the next by colour and marker; the routing law is told by the dash.
 SERIES = (
@@ -39,9 +35,29 @@ SERIES = (
     (BLACK, "X"),
     (GREY, "*"),
 )
-LAW_DASHES: dict[str, Any] = {"uniform": "-", "power_law": (0, (3.2, 1.6))}
-LAW_MARKS = {"uniform": (BLUE, "o"), "power_law": (VERMILLION, "s")}  # where colour is free to tell the law
-LAW_LABELS = {"uniform": "exact uniform law", "power_law": "power law (source)"}
+
+
+class Law(NamedTuple):
+    """A routing law as figures show it; the first is drawn solid and filled."""
+
+    name: str
+    label: str
+    abbreviation: str
+    colour: str
+    marker: str
+    dash: Any
+    note: str | None
+    is_first: bool
+
+
+def laws_in_order(catalogue: Path) -> list[Law]:
+    """The laws of a law_catalogue.csv in the order in which figures draw them."""
+    rows = sorted(catalogued(catalogue, "routing").values(), key=lambda row: int(row["position"]))
+    lengths = [tuple(map(float, str(row["dash"] or "").split())) for row in rows]
+    words = [[row[name] for name in ("routing", "label", "abbreviation", "colour", "marker")] for row in rows]
+    dashes = [(0, dash) if dash else "-" for dash in lengths]
+    each = enumerate(zip(words, dashes, rows, strict=True))
+    return [Law._make([*own, dash, row["note"], i == 0]) for i, (own, dash, row) in each]
 
 
 def style() -> dict[str, Any]:

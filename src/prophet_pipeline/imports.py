@@ -12,6 +12,8 @@ from pathlib import Path
 
 IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]+)|import[ \t]+([\w.]+))", re.MULTILINE)
 
+FINDS_ITS_MODULES = ("kinds_of(", "classes_in(")  # what a package calls that loads each of its modules
+
 
 def imported_files(script: Path, source: Path) -> list[str]:
     """The files under `source` (the folder of the packages) that a script imports, directly or through others, sorted.
@@ -32,8 +34,10 @@ def imported_files(script: Path, source: Path) -> list[str]:
 
 @cache
 def _direct(file: Path, source: Path) -> tuple[Path, ...]:
-    names = [name for match in IMPORT.finditer(file.read_text(encoding="utf-8")) for name in _modules(match)]
-    return tuple(dict.fromkeys(path for name in names for path in _files(name, source)))
+    text = file.read_text(encoding="utf-8")
+    names = [name for match in IMPORT.finditer(text) for name in _modules(match)]
+    kinds = file.parent.glob("*.py") if any(call in text for call in FINDS_ITS_MODULES) and file.name == "__init__.py" else ()
+    return tuple(dict.fromkeys([*(path for name in names for path in _files(name, source)), *kinds]))
 
 
 def _modules(match: re.Match[str]) -> Iterator[str]:

@@ -14,7 +14,6 @@ _SPECIAL = {
     "≥": r"$\geq$", "≤": r"$\leq$", "→": r"$\rightarrow$", "<": r"$<$", ">": r"$>$", "§": r"\S{}", "|": r"$|$",
     "\u2003": r"\quad{}",
 }  # fmt: skip
-LAW_HEADS = {"power_law": "power law", "uniform": "uniform law"}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
@@ -50,6 +49,11 @@ class Column:
 def escape(text: str) -> str:
     """Text that LaTeX prints as it stands."""
     return "".join(_SPECIAL.get(character, character) for character in text)
+
+
+def head(text: str) -> str:
+    """A column head: escaped, with a capital first letter."""
+    return escape(text[:1].upper() + text[1:])
 
 
 def macro(name: str, value: str, unit: str) -> str:

@@ -8,15 +8,16 @@ from typing import Any
 
 from prophet_pipeline.configuration import error, read_numbers
 from prophet_pipeline.queries import NotSweptError, Query, QueryError, Results
+from prophet_pipeline.settings import check_law_name
 from prophet_pipeline.text import percent, significant
 
-DEFAULT_LAW = "power_law"
 GIB, MIB, MB = 2**30, 2**20, 10**6
 
 
 def printed(value: float, form: str) -> tuple[str, str]:
     """A value and its unit."""
     forms: dict[str, tuple[str, str]] = {
+        "plain": (f"{value:g}", ""),
         "integer": (f"{value:.0f}", ""),
         "percent": (percent(value), "%"),
         "share": (f"{100 * value:.4f}", "%"),
@@ -31,8 +32,9 @@ def printed(value: float, form: str) -> tuple[str, str]:
 
 def evaluated(name: str, entry: Mapping[str, Any], results: Results, defaults: Mapping[str, Any]) -> tuple[str, str]:
     """One number of config/numbers.yaml, printed. Raises QueryError unless the query finds exactly one value."""
+    own = {name: wanted for name, wanted in defaults.items() if name != "routing"}
     try:
-        found = results.ask(Query(**entry["query"]), entry.get("law", DEFAULT_LAW), defaults)
+        found = results.ask(Query(**entry["query"]), entry.get("law", defaults["routing"]), own)
     except NotSweptError:
         return "not swept", ""
     values = found["value"].to_list()
@@ -46,6 +48,9 @@ def evaluated(name: str, entry: Mapping[str, Any], results: Results, defaults: M
 def prose_numbers(file: Path, results: Results) -> dict[str, tuple[str, str]]:
     """Every number of config/numbers.yaml by its name: text and unit. Raises ConfigurationError."""
     asked = read_numbers(file)
+    laws = {f"numbers.{name}.law": entry["law"] for name, entry in asked["numbers"].items() if "law" in entry}
+    for key, law in laws.items() | {("defaults.routing", asked["defaults"]["routing"])}:
+        check_law_name(law, key, file)
     values = {}
     for name, entry in asked["numbers"].items():
         try:

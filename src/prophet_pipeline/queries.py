@@ -17,7 +17,6 @@ from prophet_pipeline.tables import read_table
 
 EVERYTHING = "all"
 CATALOGUES = {"model": "model_catalogue", "gpu": "gpu_catalogue"}
-LAW_PLACEHOLDER = "{routing}"
 # What polars raises for a question that makes no sense; a panic is what its core says of some of them.
 UNANSWERABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError, TypeError)
 
@@ -39,7 +38,7 @@ class Query:
     """Rows of one table and a value of each.
 
     `where` holds a value, a list, {at_least, at_most}, or "all" by column; columns of the catalogues are there too. `value` is
-    an SQL expression in which {routing} is the law's name. `statistic` reduces what is found to one value.
+    an SQL expression. `statistic` reduces what is found to one value.
     """
 
     table: str
@@ -90,7 +89,7 @@ class Results:
         columns = ", ".join(sorted(found.columns))
         try:
             with _without_panics():
-                found = found.with_columns(pl.sql_expr(query.value.replace(LAW_PLACEHOLDER, routing)).alias("value"))
+                found = found.with_columns(pl.sql_expr(query.value).alias("value"))
         except UNANSWERABLE as problem:
             raise QueryError("value", query.value, f"an expression of {columns} ({first_line(problem)})") from None
         if "value" not in found.columns:

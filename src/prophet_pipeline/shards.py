@@ -22,7 +22,7 @@ def sidecar_of(shard: Path) -> Path:
 
 def write_sidecar(shard: Path, rows: int, **measured: object) -> None:
     """Record what a finished shard holds, and what was measured on the way; the shard itself has been renamed into place."""
-    record = {"rows": rows, "sha256": sha256(shard)} | measured
+    record = {"rows": rows, "sha256": sha256(shard), "bytes": shard.stat().st_size} | measured
     write_text(sidecar_of(shard), json.dumps(record, indent=1) + "\n", receipt=False)
 
 
@@ -55,3 +55,21 @@ def check_shard(shard: Path, rows: int) -> None:
         raise ConfigurationError(f"{shard}: file: missing; allowed: the shard that its sidecar records, run again")
     if (found := sha256(shard)) != record["sha256"]:
         raise ConfigurationError(f"{shard}: sha256: {found}; allowed: {record['sha256']}, as its sidecar records, {REMEDY}")
+
+
+def check_beside(shard: Path, rows: int, counts: Path) -> None:
+    """As `check_shard`, without reading the shard: its length, and the bytes of the counts that were written with it.
+
+    Raises:
+        ConfigurationError: one line that names the file and what is wrong with it.
+    """
+    record = read_sidecar(shard)
+    if record["rows"] != rows:
+        raise ConfigurationError(f"{shard}: rows: {record['rows']}; allowed: {rows}, as the config promises, {REMEDY}")
+    length = shard.stat().st_size if shard.exists() else "missing"
+    if length != record.get("bytes"):
+        raise ConfigurationError(f"{shard}: bytes: {length}; allowed: {record.get('bytes')}, as its sidecar records, {REMEDY}")
+    found = sha256(counts) if counts.exists() else "missing"
+    if found != record.get("counts_sha256"):
+        allowed = f"{record.get('counts_sha256')}, as {sidecar_of(shard).name} records, {REMEDY}"
+        raise ConfigurationError(f"{counts}: sha256: {found}; allowed: {allowed}")

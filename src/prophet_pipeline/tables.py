@@ -124,6 +124,13 @@ def in_paper_order(models: Iterable[Row]) -> list[Row]:
     return sorted(models, key=lambda m: (m["experts"], m["experts"] / m["top_k"], m["total_params"]))
 
 
-def laws_present(rows: Iterable[Row]) -> list[str]:
-    """The routing laws that results hold, the source's power law first."""
-    return sorted({row["routing"] for row in rows})
+def label_of(policies: Path, policy: str) -> str:
+    """What figures call a policy of a policy_catalogue.csv."""
+    return str(catalogued(policies, "policy")[policy]["label"])
+
+
+def policies_of(path: Path) -> tuple[Row, list[Row]]:
+    """The baseline of a policy_catalogue.csv, and the other policies, sorted by name."""
+    rows = catalogued(path, "policy").values()
+    (baseline,) = (row for row in rows if row["is_baseline"])
+    return baseline, [row for row in rows if not row["is_baseline"]]

@@ -12,7 +12,11 @@ COMMITTED = [
 ]
 
 
-DESIGN_COMMITTED = rules.design_space_doubling.output + rules.figure_design_space.output
+DESIGN_COMMITTED = (
+    rules.describe_design_space_laws.output
+    + rules.design_space_doubling.output
+    + rules.figure_design_space.output
+)
 LISTS = ["evaluation/SHA256SUMS", f"{DESIGN_RESULTS}/SHA256SUMS"]
 
 if workflow.is_main_process and SHARED:
@@ -34,7 +38,7 @@ rule checksums:
         "logs/checksums.log",
     localrule: True
     params:
-        options=options(receipts=CHECKED),
+        **options(receipts=CHECKED),
     message:
         "Checksums of the results"
     shell:
@@ -51,7 +55,7 @@ rule design_space_checksums:
         "logs/design_space_checksums.log",
     localrule: True
     params:
-        options=options(receipts=CHECKED),
+        **options(receipts=CHECKED),
     message:
         "Checksums of the design space"
     shell:

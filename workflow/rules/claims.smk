@@ -4,6 +4,9 @@ QUERIED = [
     DATA,
     CATALOGUE,
     GPU_CATALOGUE,
+    LAWS,
+    POLICIES,
+    ENGINES,
     f"{RESULTS}/expert_savings_curves.parquet",
     f"{RESULTS}/saturation_batches.csv",
     f"{RESULTS}/summary_statistics.csv",
@@ -17,13 +20,14 @@ rule judge_claims:
         **program("judge_claims"),
         claims="config/claims.yaml",
         results=QUERIED,
+        laws=LAWS,
     output:
         f"{RESULTS}/claims.csv",
     log:
         "logs/judge_claims.log",
     localrule: True
     params:
-        options=options(),
+        **options(),
     message:
         "Judging the claims"
     shell:
@@ -40,7 +44,7 @@ rule claims_summary:
         "logs/claims_summary.log",
     localrule: True
     params:
-        options=options(),
+        **options(),
     message:
         "Counting the verdicts"
     shell:

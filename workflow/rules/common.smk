@@ -19,14 +19,8 @@ from prophet_pipeline.checksums import age_foreign
 from prophet_pipeline.command import run
 from prophet_pipeline.files import RECEIPTS, RECEIPTS_VARIABLE, check_writable
 from prophet_pipeline.imports import imported_files
-from prophet_pipeline.configuration import (
-    check_settings,
-    read_cluster,
-    read_design_space,
-    read_gpus,
-    read_models,
-    read_settings,
-)
+from prophet_pipeline.configuration import read_cluster, read_gpus, read_models
+from prophet_pipeline.settings import check_settings, read_design_space, read_settings
 
 # Jobs leave the SHA-256 of what they write here, beside Snakemake's own records. With a bucket for storage a job may run where
 # this folder is not, so no receipts are kept.
@@ -67,6 +61,9 @@ DATA = f"{RESULTS}/prophet_kv_extension_data.parquet"
 DATA_FOR_PEOPLE = f"{RESULTS}/prophet_kv_extension_data.csv"  # not committed
 CATALOGUE = f"{RESULTS}/model_catalogue.csv"
 GPU_CATALOGUE = f"{RESULTS}/gpu_catalogue.csv"
+LAWS = f"{RESULTS}/law_catalogue.csv"
+POLICIES = f"{RESULTS}/policy_catalogue.csv"
+ENGINES = f"{RESULTS}/engine_catalogue.csv"
 
 run(lambda: check_writable(map(Path, (RESULTS, FIGURES, TABLES, "evaluation/reports"))))
 
@@ -80,7 +77,7 @@ def library(script):
 
 
 PROGRAM = ("script", "library", "environment")
-RUN = "python3 {input.script} {params.options} --output {output} 2> {log}"
+RUN = "python3 {input.script} {params.command_line} --output {output} 2> {log}"
 
 
 def program(script):
@@ -93,9 +90,10 @@ def program(script):
 
 
 def options(**own):
-    """The other named inputs and what is given here, as the options of the script.
+    """Params: what is given here, and the script's command line from it and from the rule's other named inputs.
 
-    Inputs that the script finds by itself are called `beside`; an empty value is left out.
+    Inputs that the script finds by itself are called `beside`; an empty value is left out. A value is a param of its own
+    because Snakemake does not look for changes in what is computed from inputs.
     """
 
     def command_line(wildcards, input):
@@ -108,7 +106,7 @@ def options(**own):
                 words += [f"--{name.replace('_', '-')}", *map(str, values)]
         return shlex.join(words)
 
-    return command_line
+    return own | {"command_line": command_line}
 
 
 def figure(name, folder):

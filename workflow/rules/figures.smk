@@ -7,13 +7,16 @@ rule figure1_detailed_memory_breakdown:
         data=DATA,
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+        policies=POLICIES,
     output:
         figure("figure1_detailed_memory_breakdown", FIGURES),
     log:
         "logs/figure1_detailed_memory_breakdown.log",
     localrule: True
     params:
-        options=options(
+        **options(
+            policy=REFERENCE["policy"],
             gpu=REFERENCE["gpu"],
             batch_size=REFERENCE["batch_size"],
             precision=REFERENCE["precision"],
@@ -31,13 +34,15 @@ rule figure2_kv_extension_by_model:
         reference=f"{RESULTS}/kv_extension_at_reference.csv",
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
     output:
         figure("figure2_kv_extension_by_model", FIGURES),
     log:
         "logs/figure2_kv_extension_by_model.log",
     localrule: True
     params:
-        options=options(
+        **options(
+            policy=REFERENCE["policy"],
             gpu=REFERENCE["gpu"],
             batch_size=REFERENCE["batch_size"],
             precision=REFERENCE["precision"],
@@ -54,13 +59,15 @@ rule figure3_extension_vs_batch:
         data=DATA,
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
     output:
         figure("figure3_extension_vs_batch", FIGURES),
     log:
         "logs/figure3_extension_vs_batch.log",
     localrule: True
     params:
-        options=options(
+        **options(
+            policy=REFERENCE["policy"],
             gpu=REFERENCE["gpu"],
             precision=REFERENCE["precision"],
         ),
@@ -75,13 +82,14 @@ rule figure4_savings_heatmap:
         **program("figure4_savings_heatmap"),
         curves=f"{RESULTS}/expert_savings_curves.parquet",
         catalogue=CATALOGUE,
+        laws=LAWS,
     output:
         figure("figure4_savings_heatmap", FIGURES),
     log:
         "logs/figure4_savings_heatmap.log",
     localrule: True
     params:
-        options=options(
+        **options(
             batch_sizes=sorted(SWEEP["batch_sizes"]),
         ),
     message:
@@ -95,13 +103,16 @@ rule figure5_expert_count:
         **program("figure5_expert_count"),
         by_model=f"{RESULTS}/mean_extension_by_model.csv",
         by_experts=f"{RESULTS}/mean_extension_by_expert_count.csv",
+        laws=LAWS,
     output:
         figure("figure5_expert_count", FIGURES),
     log:
         "logs/figure5_expert_count.log",
     localrule: True
     params:
-        options=options(
+        **options(
+            policy=REFERENCE["policy"],
+            routing=REFERENCE["routing"],
             precision=REFERENCE["precision"],
         ),
     message:
@@ -115,13 +126,14 @@ rule figure6_savings_vs_batch_by_experts:
         **program("figure6_savings_vs_batch_by_experts"),
         catalogue=CATALOGUE,
         curves=f"{RESULTS}/expert_savings_curves.parquet",
+        laws=LAWS,
     output:
         figure("figure6_savings_vs_batch_by_experts", FIGURES),
     log:
         "logs/figure6_savings_vs_batch_by_experts.log",
     localrule: True
     params:
-        options=options(
+        **options(
             batch_sizes=sorted(SWEEP["batch_sizes"]),
         ),
     message:
@@ -136,13 +148,17 @@ rule figure7_multi_gpu:
         smallest=f"{RESULTS}/smallest_gpu_counts.csv",
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+        policies=POLICIES,
     output:
         figure("figure7_multi_gpu", FIGURES),
     log:
         "logs/figure7_multi_gpu.log",
     localrule: True
     params:
-        options=options(
+        **options(
+            policy=REFERENCE["policy"],
+            routing=REFERENCE["routing"],
             n_gpus=sorted(SWEEP["n_gpus"]),
             batch_size=REFERENCE["batch_size"],
             precision=REFERENCE["precision"],

@@ -19,7 +19,7 @@ rule prose_numbers:
         "logs/prose_numbers.log",
     localrule: True
     params:
-        options=options(power_law_exponent=ASSUMPTIONS["power_law_exponent"]),
+        **options(),
     message:
         "Writing the numbers of the prose"
     shell:
@@ -33,6 +33,7 @@ rule batch_size_justification:
         template="workflow/templates/batch_size_justification.md.j2",
         style="workflow/templates/guide.css",
         results=[*ASKED, f"{RESULTS}/claims.csv"],
+        laws=LAWS,
     output:
         f"{GUIDE}.md",
         f"{GUIDE}.html",
@@ -40,7 +41,7 @@ rule batch_size_justification:
         "logs/batch_size_justification.log",
     localrule: True
     params:
-        options=options(power_law_exponent=ASSUMPTIONS["power_law_exponent"]),
+        **options(),
     message:
         "Writing the reviewers' guide"
     shell:
@@ -61,7 +62,7 @@ rule compile_paper:
         "logs/compile_paper.log",
     localrule: True
     params:
-        options=options(),
+        **options(),
     message:
         "Compiling the paper"
     shell:

@@ -11,7 +11,7 @@ rule describe_models:
         "logs/describe_models.log",
     localrule: True
     params:
-        options=options(
+        **options(
             expert_count_groups=PAPER["expert_count_groups"],
             kv_format=ASSUMPTIONS["kv_format"],
             state_format=ASSUMPTIONS["state_format"],
@@ -32,9 +32,58 @@ rule describe_gpus:
         "logs/describe_gpus.log",
     localrule: True
     params:
-        options=options(names=sorted(SWEEP["gpus"])),
+        **options(names=sorted(SWEEP["gpus"])),
     message:
         "Listing the GPUs"
+    shell:
+        RUN
+
+
+rule describe_laws:
+    input:
+        **program("describe_laws"),
+    output:
+        LAWS,
+    log:
+        "logs/describe_laws.log",
+    localrule: True
+    params:
+        **options(routings=compact_json(SWEEP["routings"])),
+    message:
+        "Listing the routing laws"
+    shell:
+        RUN
+
+
+rule describe_policies:
+    input:
+        **program("describe_policies"),
+    output:
+        POLICIES,
+    log:
+        "logs/describe_policies.log",
+    localrule: True
+    params:
+        **options(policies=compact_json(SWEEP["policies"])),
+    message:
+        "Listing the residency policies"
+    shell:
+        RUN
+
+
+rule describe_engines:
+    input:
+        **program("describe_engines"),
+        engines="config/engines.yaml",
+    output:
+        ENGINES,
+    log:
+        "logs/describe_engines.log",
+    localrule: True
+    params:
+        **options(swept=ASSUMPTIONS["engine"]),
+    message:
+        "Listing the engines"
     shell:
         RUN
 
@@ -43,16 +92,14 @@ rule saturation_batches:
     input:
         **program("saturation_batches"),
         catalogue=CATALOGUE,
+        laws=LAWS,
     output:
         f"{RESULTS}/saturation_batches.csv",
     log:
         "logs/saturation_batches.log",
     localrule: True
     params:
-        options=options(
-            power_law_exponent=ASSUMPTIONS["power_law_exponent"],
-            batch_sizes=sorted(SWEEP["batch_sizes"]),
-        ),
+        **options(batch_sizes=sorted(SWEEP["batch_sizes"])),
     message:
         "Solving for the saturation batches"
     shell:
@@ -63,15 +110,14 @@ rule expert_savings_curves:
     input:
         **program("expert_savings_curves"),
         catalogue=CATALOGUE,
+        laws=LAWS,
     output:
         f"{RESULTS}/expert_savings_curves.parquet",
     log:
         "logs/expert_savings_curves.log",
     localrule: True
     params:
-        options=options(
-            power_law_exponent=ASSUMPTIONS["power_law_exponent"],
-            routings=sorted(SWEEP["routings"]),
+        **options(
             max_batch=max(SWEEP["batch_sizes"]),
         ),
     message:
@@ -90,7 +136,8 @@ rule summary_statistics:
         "logs/summary_statistics.log",
     localrule: True
     params:
-        options=options(
+        **options(
+            policy=REFERENCE["policy"],
             gpu=REFERENCE["gpu"],
             precision=REFERENCE["precision"],
             models=SUMMARY["models"],
@@ -106,13 +153,18 @@ rule kv_extension_at_reference:
     input:
         **program("kv_extension_at_reference"),
         data=DATA,
+        policies=POLICIES,
     output:
         f"{RESULTS}/kv_extension_at_reference.csv",
     log:
         "logs/kv_extension_at_reference.log",
     localrule: True
     params:
-        options=options(gpu=REFERENCE["gpu"], batch_size=REFERENCE["batch_size"]),
+        **options(
+            policy=REFERENCE["policy"],
+            gpu=REFERENCE["gpu"],
+            batch_size=REFERENCE["batch_size"],
+        ),
     message:
         "KV extension at the reference point"
     shell:
@@ -123,13 +175,14 @@ rule smallest_gpu_counts:
     input:
         **program("smallest_gpu_counts"),
         data=DATA,
+        policies=POLICIES,
     output:
         f"{RESULTS}/smallest_gpu_counts.csv",
     log:
         "logs/smallest_gpu_counts.log",
     localrule: True
     params:
-        options=options(batch_size=REFERENCE["batch_size"]),
+        **options(batch_size=REFERENCE["batch_size"]),
     message:
         "Fewest GPUs at the reference batch"
     shell:
@@ -147,7 +200,7 @@ rule mean_extension_by_model:
         "logs/mean_extension_by_model.log",
     localrule: True
     params:
-        options=options(by="model"),
+        **options(policy=REFERENCE["policy"], by="model"),
     message:
         "Mean extension by model"
     shell:
@@ -165,7 +218,7 @@ rule mean_extension_by_expert_count:
         "logs/mean_extension_by_expert_count.log",
     localrule: True
     params:
-        options=options(by="experts"),
+        **options(policy=REFERENCE["policy"], by="experts"),
     message:
         "Mean extension by expert count"
     shell:
@@ -182,7 +235,7 @@ rule max_context:
         "logs/max_context.log",
     localrule: True
     params:
-        options=options(precision=REFERENCE["precision"]),
+        **options(precision=REFERENCE["precision"]),
     message:
         "Maximum context per sequence"
     shell:
@@ -195,6 +248,9 @@ rule results:
         rules.join_shards.output,
         rules.describe_models.output,
         rules.describe_gpus.output,
+        rules.describe_laws.output,
+        rules.describe_policies.output,
+        rules.describe_engines.output,
         rules.saturation_batches.output,
         rules.expert_savings_curves.output,
         rules.summary_statistics.output,

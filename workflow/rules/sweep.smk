@@ -10,6 +10,7 @@ rule sweep_model:
     input:
         **program("sweep_model"),
         gpus="config/gpus.yaml",
+        engines="config/engines.yaml",
         model="config/models/{model}.yaml",
     output:
         shard=f"{SHARDS}/{{model}}.parquet",
@@ -23,11 +24,11 @@ rule sweep_model:
         mem_mb=memory(1000),
         runtime=5,
     params:
-        options=options(sweep=AXES, assumptions=compact_json(ASSUMPTIONS)),
+        **options(sweep=AXES, assumptions=compact_json(ASSUMPTIONS)),
     message:
         "Sweeping {wildcards.model}"
     shell:
-        "python3 {input.script} {params.options} --output {output.shard} 2> {log}"
+        "python3 {input.script} {params.command_line} --output {output.shard} 2> {log}"
 
 
 rule join_shards:
@@ -42,7 +43,7 @@ rule join_shards:
         "logs/join_shards.log",
     localrule: True
     params:
-        options=options(sweep=AXES),
+        **options(sweep=AXES),
     message:
         "Joining the shards"
     shell:

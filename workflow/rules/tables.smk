@@ -11,7 +11,7 @@ rule table_model_catalogue:
         "logs/table_model_catalogue.log",
     localrule: True
     params:
-        options=options(),
+        **options(),
     message:
         "Writing table_model_catalogue"
     shell:
@@ -22,15 +22,15 @@ rule table_saturation_thresholds:
     input:
         **program("table_saturation_thresholds"),
         saturation=f"{RESULTS}/saturation_batches.csv",
+        catalogue=CATALOGUE,
+        laws=LAWS,
     output:
         f"{TABLES}/table_saturation_thresholds.tex",
     log:
         "logs/table_saturation_thresholds.log",
     localrule: True
     params:
-        options=options(
-            power_law_exponent=ASSUMPTIONS["power_law_exponent"],
-        ),
+        **options(),
     message:
         "Writing table_saturation_thresholds"
     shell:
@@ -42,13 +42,14 @@ rule table_savings_by_batch:
         **program("table_savings_by_batch"),
         curves=f"{RESULTS}/expert_savings_curves.parquet",
         catalogue=CATALOGUE,
+        laws=LAWS,
     output:
         f"{TABLES}/table_savings_by_batch.tex",
     log:
         "logs/table_savings_by_batch.log",
     localrule: True
     params:
-        options=options(
+        **options(
             batch_sizes=sorted(SWEEP["batch_sizes"]),
         ),
     message:
@@ -63,13 +64,16 @@ rule table_kv_extension:
         reference=f"{RESULTS}/kv_extension_at_reference.csv",
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+        policies=POLICIES,
     output:
         f"{TABLES}/table_kv_extension.tex",
     log:
         "logs/table_kv_extension.log",
     localrule: True
     params:
-        options=options(
+        **options(
+            policy=REFERENCE["policy"],
             gpu=REFERENCE["gpu"],
             batch_size=REFERENCE["batch_size"],
             precision=REFERENCE["precision"],
@@ -84,13 +88,16 @@ rule table_extension_by_expert_count:
     input:
         **program("table_extension_by_expert_count"),
         by_experts=f"{RESULTS}/mean_extension_by_expert_count.csv",
+        laws=LAWS,
+        policies=POLICIES,
     output:
         f"{TABLES}/table_extension_by_expert_count.tex",
     log:
         "logs/table_extension_by_expert_count.log",
     localrule: True
     params:
-        options=options(
+        **options(
+            policy=REFERENCE["policy"],
             precision=REFERENCE["precision"],
         ),
     message:
@@ -105,13 +112,16 @@ rule table_summary_statistics:
         summary=f"{RESULTS}/summary_statistics.csv",
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+        policies=POLICIES,
     output:
         f"{TABLES}/table_summary_statistics.tex",
     log:
         "logs/table_summary_statistics.log",
     localrule: True
     params:
-        options=options(
+        **options(
+            policy=REFERENCE["policy"],
             gpu=REFERENCE["gpu"],
             precision=REFERENCE["precision"],
         ),
@@ -127,13 +137,17 @@ rule table_multi_gpu:
         smallest=f"{RESULTS}/smallest_gpu_counts.csv",
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+        policies=POLICIES,
     output:
         f"{TABLES}/table_multi_gpu.tex",
     log:
         "logs/table_multi_gpu.log",
     localrule: True
     params:
-        options=options(
+        **options(
+            policy=REFERENCE["policy"],
+            routing=REFERENCE["routing"],
             gpus=PAPER["multi_gpu"]["gpus"],
             n_gpus=sorted(SWEEP["n_gpus"]),
             batch_size=REFERENCE["batch_size"],
@@ -149,13 +163,14 @@ rule table_claims:
     input:
         **program("table_claims"),
         claims=f"{RESULTS}/claims.csv",
+        laws=LAWS,
     output:
         f"{TABLES}/table_claims.tex",
     log:
         "logs/table_claims.log",
     localrule: True
     params:
-        options=options(),
+        **options(),
     message:
         "Writing table_claims"
     shell:
@@ -166,13 +181,14 @@ rule table_claims_summary:
     input:
         **program("table_claims_summary"),
         summary=f"{RESULTS}/claims_summary.csv",
+        laws=LAWS,
     output:
         f"{TABLES}/table_claims_summary.tex",
     log:
         "logs/table_claims_summary.log",
     localrule: True
     params:
-        options=options(),
+        **options(),
     message:
         "Writing table_claims_summary"
     shell:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prophet_memory.architecture import ArchitectureError
+from prophet_memory.architecture import Architecture, architecture_from_mapping
+from prophet_memory.errors import ArchitectureError
 from prophet_memory.hf_config import decoders, encoder_decoders, hybrids, latent
 from prophet_memory.hf_config.defaults import ALIASES, DEFAULTS
 from prophet_memory.hf_config.quantization import QuantizationError, published_precision
 from prophet_memory.hf_config.values import Values
 
-__all__ = ["SUPPORTED_TYPES", "QuantizationError", "Reading", "catalogue_entry", "published_precision", "read"]
+__all__ = ["SUPPORTED_TYPES", "QuantizationError", "Reading", "catalogue_entry", "published_precision", "read", "read_config"]
 
 _CONVERTERS: dict[str, Callable[[Values], dict[str, Any]]] = {
     "arctic": decoders.arctic,
@@ -55,6 +56,16 @@ class Reading:
 
     entry: dict[str, Any]
     defaulted: dict[str, Any]
+
+
+def read_config(config: Mapping[str, Any]) -> Architecture:
+    """A model from its parsed `config.json`, its published precision included.
+
+    Raises:
+        ArchitectureError: as `read`.
+        QuantizationError: for a stored format that is not understood.
+    """
+    return architecture_from_mapping({"published_precision": published_precision(config)} | catalogue_entry(config))
 
 
 def catalogue_entry(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,17 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, Generic, TypeVar
 
-from prophet_memory.architecture import (
-    FEED_FORWARD_KINDS,
-    MIXER_KINDS,
-    ArchitectureError,
-    Attention,
-    Dense,
-    FeedForward,
-    Mixer,
-    MoE,
-)
+from prophet_memory.architecture import FEED_FORWARD_KINDS, Dense, FeedForward, MoE
+from prophet_memory.errors import ArchitectureError
 from prophet_memory.hf_config.values import MAX_CONTEXT, Values
+from prophet_memory.mixers import MIXER_KINDS, Attention, Mixer
 
 Block = TypeVar("Block", Mixer, FeedForward)
 KIND_NAMES: dict[type, str] = {kind: name for name, kind in (MIXER_KINDS | FEED_FORWARD_KINDS).items()}
@@ -209,8 +202,9 @@ def _used(placed: Placed[Any], names: Iterable[str]) -> dict[str, dict[str, Any]
 
 
 def _described(block: Mixer | FeedForward) -> dict[str, Any]:
-    values = {f.name: getattr(block, f.name) for f in fields(block)}
-    defaults = {f.name: f.default for f in fields(block) if f.default is not MISSING}
+    own = fields(block)  # type: ignore[arg-type]  # every kind of mixer is a dataclass
+    values = {f.name: getattr(block, f.name) for f in own}
+    defaults = {f.name: f.default for f in own if f.default is not MISSING}
     return {"kind": KIND_NAMES[type(block)]} | {k: v for k, v in values.items() if k not in defaults or v != defaults[k]}
 
 

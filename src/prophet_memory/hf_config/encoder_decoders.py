@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from prophet_memory.architecture import Attention, Dense, FeedForward, Mixer, MoE
+from prophet_memory.architecture import Dense, FeedForward, MoE
 from prophet_memory.hf_config.building import Placed, Stack, entry, evenly_split, everywhere, routed_experts, where_sparse
 from prophet_memory.hf_config.values import Values
+from prophet_memory.mixers import Attention, Mixer
 
 
 def switch_sparse(layers: int, sparse_layers: int) -> list[bool]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from prophet_memory.architecture import Dense, GatedDeltaNet, LightningAttention, Mamba, Mixer
+from prophet_memory.architecture import Dense
 from prophet_memory.hf_config.building import Placed, attention, decoder_only, everywhere, mixture, where_sparse
 from prophet_memory.hf_config.decoders import qwen_shared, sparse_steps
 from prophet_memory.hf_config.values import Values
+from prophet_memory.mixers import GatedDeltaNet, LightningAttention, Mamba, Mixer
 
 ALTERNATING = ("full_attention", "linear_attention")
 

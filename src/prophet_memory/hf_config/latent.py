@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from prophet_memory.architecture import Dense, LatentAttention
+from prophet_memory.architecture import Dense
 from prophet_memory.hf_config.building import decoder_only, evenly_split, everywhere, mixture, where_sparse
 from prophet_memory.hf_config.decoders import shared_size, sparse_after_dense
 from prophet_memory.hf_config.values import Values
+from prophet_memory.mixers import LatentAttention
 
 
 def latent_attention(values: Values) -> LatentAttention:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prophet_memory.architecture import ArchitectureError
+from prophet_memory.errors import ArchitectureError
 from prophet_memory.precision import DEFAULT_FORMAT
 
 # Where configs say it: transformers; compressed-tensors of 2024; MLX. A nested config of the language model may say it too.

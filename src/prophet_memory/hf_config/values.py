@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prophet_memory.architecture import ArchitectureError
+from prophet_memory.errors import ArchitectureError
 
 # The limits of workflow/schemas/model.schema.yaml.
 MAX_SIZE = 100_000_000

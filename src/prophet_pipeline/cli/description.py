@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from prophet_memory.architecture import Architecture, Attention, Mixer
+from prophet_memory.architecture import Architecture
 from prophet_memory.kv_cache import (
     CacheFormats,
-    cached_vectors,
     cross_attention_bytes_per_source_token,
-    kv_layout,
+    kv_growth,
     mixer_kv_bytes_per_token,
     state_bytes_per_sequence,
-    state_vectors,
 )
+from prophet_memory.mixers import Mixer
 from prophet_memory.parameters import ParameterCounts
 from prophet_memory.precision import DEFAULT_FORMAT, FORMATS
 
@@ -32,7 +31,7 @@ def counted(architecture: Architecture, counts: ParameterCounts) -> dict[str, An
         "moe_layers": architecture.moe_layer_count,
         "experts": architecture.moe.routed_experts,
         "top_k": architecture.moe.top_k,
-        "kv_bytes_per_token": kv_layout(architecture, BF16_CACHE, source_tokens=0).bytes_per_token,
+        "kv_bytes_per_token": kv_growth(architecture, BF16_CACHE, source_tokens=0).bytes_per_token,
         "state_bytes_per_sequence": state_bytes_per_sequence(architecture, BF16_CACHE),
     }
 
@@ -44,19 +43,17 @@ def cache_terms(architecture: Architecture) -> Iterator[tuple[str, str, int]]:
         mixers[layer.mixer] = mixers.get(layer.mixer, 0) + layer.count
     width = BF16.bits // 8
     for mixer, layers in mixers.items():
-        if vectors := cached_vectors(mixer):
-            window = mixer.window_tokens if isinstance(mixer, Attention) else None
-            tokens = "c" if window is None else f"min(c, {window:,})"
-            kind = "keys and values" if isinstance(mixer, Attention) else "latent and rotary key"
+        if vectors := mixer.cached_vectors():
+            tokens = "c" if mixer.window_tokens is None else f"min(c, {mixer.window_tokens:,})"
             product = f"{layers} layers x {_values(vectors)} values x {width} B"
-            yield f"{kind}, for each of {tokens} tokens", product, layers * mixer_kv_bytes_per_token(mixer, BF16)
-        for name, (rows, values) in zip(("convolution window", "recurrent state"), state_vectors(mixer), strict=True):
+            yield f"{mixer.cached}, for each of {tokens} tokens", product, layers * mixer_kv_bytes_per_token(mixer, BF16)
+        for name, (rows, values) in zip(("convolution window", "recurrent state"), mixer.state_vectors(), strict=True):
             if rows:
                 product = f"{layers} layers x {rows:,} x {values:,} values x {width} B"
                 yield f"{name}, once", product, layers * rows * BF16.vector_bytes(values)
     if (cross := architecture.decoder.cross_attention) is not None:
         layers = architecture.decoder.layer_count
-        product = f"{layers} layers x {_values(cached_vectors(cross))} values x {width} B"
+        product = f"{layers} layers x {_values(cross.cached_vectors())} values x {width} B"
         yield "cross-attention, for each source token", product, cross_attention_bytes_per_source_token(architecture, BF16)
 
 

@@ -8,7 +8,7 @@ import click
 
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import DEFAULT_FORMAT
-from prophet_memory.weights import COMPONENTS
+from prophet_memory.tensors import COMPONENTS
 from prophet_pipeline.cli.description import cache_terms, counted
 from prophet_pipeline.cli.options import as_json, say_notes
 from prophet_pipeline.cli.render import console, print_json, table

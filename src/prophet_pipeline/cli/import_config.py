@@ -17,9 +17,10 @@ from prophet_pipeline.cli.description import counted
 from prophet_pipeline.cli.options import EXPERT_FORMATS, as_json, say_notes
 from prophet_pipeline.cli.render import console, print_json, table
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import MODELS_FOLDER, SETTINGS_FILE, described_by, read_json, read_settings_alone, relative
+from prophet_pipeline.configuration import MODELS_FOLDER, described_by, read_json, relative
 from prophet_pipeline.files import write_text
 from prophet_pipeline.model_files import open_config
+from prophet_pipeline.settings import SETTINGS_FILE, read_settings_alone
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 HEADS = (("in bf16", False), ("", True))

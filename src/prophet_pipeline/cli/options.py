@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from prophet_memory.gpu import Gpu, gpu_from_mapping
+from prophet_memory.memory import Assumptions
+from prophet_memory.named import Named, ParameterError
 from prophet_memory.precision import CACHE_FORMATS, FORMATS, NATIVE
-from prophet_memory.residency import POLICIES
-from prophet_memory.routing import ROUTING_LAW_NAMES
+from prophet_memory.residency import POLICIES, residency_policy
+from prophet_memory.routing import LAWS, routing_law
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import hint, read_gpus
+from prophet_pipeline.configuration import hint, read_engines, read_gpus
+from prophet_pipeline.results import assumptions_of
 
 Command = Callable[..., Any]
 
@@ -35,6 +40,49 @@ class Among(click.ParamType[str]):
         """For --help: the words where they are few."""
         del param, ctx
         return f"[{'|'.join(self.words)}]"
+
+
+def plain(text: str) -> int | float | str:
+    """A word as a number where it is one."""
+    for number in (int, float):
+        with suppress(ValueError):
+            return number(text)
+    return text
+
+
+class NamedObject(click.ParamType[Named]):
+    """A law or a policy: its kind, or with parameters as in `power_law:exponent=0.9`."""
+
+    name = "name"
+
+    def __init__(self, parse: Callable[[object], Named], kinds: Iterable[str]) -> None:
+        self.parse, self.kinds = parse, tuple(kinds)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Named:
+        """The object, or one line."""
+        if isinstance(value, Named):
+            return value
+        kind, *words = str(value).split(":")
+        given = {name: plain(text) for name, _, text in (word.partition("=") for word in words)}
+        try:
+            return self.parse({kind: given} if words else kind)
+        except ParameterError as problem:
+            near = "" if problem.key else hint(str(problem.value), self.kinds)
+            key = f"{problem.key}: " if problem.key else ""
+            self.fail(f"{key}{json.dumps(problem.value)}; allowed: {problem.allowed.removeprefix('one of ')}{near}", param, ctx)
+
+    def all(self) -> list[Named]:
+        """Each kind with its own parameters, those aside that have none of their own."""
+        found = []
+        for kind in self.kinds:
+            with suppress(ParameterError):
+                found.append(self.parse(kind))
+        return found
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """For --help: the kinds."""
+        del param, ctx
+        return f"[{'|'.join(self.kinds)}]"
 
 
 class Number(click.ParamType[int | float]):
@@ -74,6 +122,8 @@ class Several(click.ParamType[list[Any]]):
             self.fail(f"{json.dumps(value)}; allowed: words with commas between them, none of them empty", param, ctx)
         if words == ["all"] and isinstance(self.one, Among):
             return list(self.one.words)
+        if words == ["all"] and isinstance(self.one, NamedObject):
+            return self.one.all()
         return list(dict.fromkeys(self.one.convert(word, param, ctx) for word in words))
 
 
@@ -82,8 +132,9 @@ GPUS = Number(1, 4096)
 WEIGHT_FORMATS = Among([*FORMATS, NATIVE])
 EXPERT_FORMATS = Among(FORMATS)
 CACHE = Among(CACHE_FORMATS)
-ROUTING = Among(ROUTING_LAW_NAMES)
-POLICY = Among(POLICIES)
+ROUTING = NamedObject(routing_law, sorted(LAWS))
+POLICY = NamedObject(residency_policy, sorted(POLICIES))
+ENGINE = click.option("--engine", help="profile of config/engines.yaml; default: config's")
 as_json = click.option("--json", "as_json", is_flag=True, help="print JSON for programs")
 
 
@@ -93,9 +144,17 @@ def say_notes(notes: Iterable[str]) -> None:
         click.echo(f"note: {note}", err=True)
 
 
-def open_gpu(name: str) -> dict[str, Any]:
+def taken_assumptions(settings: Mapping[str, Any], engine: str | None) -> Assumptions:
+    """Config's assumptions, with another engine where an option names one."""
+    engines = read_engines()
+    if engine is not None and engine not in engines:
+        raise ConfigurationError(f"--engine: {json.dumps(engine)}; allowed: {', '.join(engines)}{hint(engine, engines)}")
+    return assumptions_of({**settings, "engine": engine or settings["engine"]}, engines)
+
+
+def open_gpu(name: str) -> Gpu:
     """A GPU by its name in the catalogue."""
     gpus = read_gpus()
     if name not in gpus:
         raise ConfigurationError(f"gpu: {json.dumps(name)}; allowed: {', '.join(gpus)}{hint(name, gpus)}")
-    return gpus[name]
+    return gpu_from_mapping(name, gpus[name])

@@ -11,15 +11,19 @@ import click
 import numpy as np
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.kv_cache import bytes_per_sequence, kv_layout
-from prophet_memory.occupancy import is_exact
+from prophet_memory.engine import Engine
+from prophet_memory.grid import Grid, Model
+from prophet_memory.kv_cache import bytes_per_sequence
+from prophet_memory.memory import Assumptions, growth_of
 from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism
 from prophet_memory.precision import DEFAULT_FORMAT, EXPERTS_SUFFIX, NATIVE
-from prophet_memory.residency import BASELINE_POLICY
-from prophet_memory.sweep import DOES_NOT_FIT, FIT_VERDICTS, Assumptions, Grid, sweep_model
+from prophet_memory.residency import BASELINE, ResidencyPolicy
+from prophet_memory.routing import RoutingLaw
+from prophet_memory.sweeps import COLUMNS, DOES_NOT_FIT, FIT_VERDICTS, Sweep, sweep
 from prophet_pipeline.cli.options import (
     BATCH,
     CACHE,
+    ENGINE,
     EXPERT_FORMATS,
     GPUS,
     POLICY,
@@ -29,12 +33,14 @@ from prophet_pipeline.cli.options import (
     as_json,
     open_gpu,
     say_notes,
+    taken_assumptions,
 )
 from prophet_pipeline.cli.render import console, gib, print_json, table
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import described_by, read_settings_alone
+from prophet_pipeline.configuration import described_by
 from prophet_pipeline.files import FLOAT_DECIMALS
 from prophet_pipeline.model_files import open_model
+from prophet_pipeline.settings import read_settings_alone
 from prophet_pipeline.text import PRECISION_LABELS, multiplied
 
 HEADS = (("on the fullest GPU", False), ("GiB", True), ("share", True))
@@ -52,7 +58,9 @@ class Plan:
     """One row of the sweep with what it assumes, and what to warn of."""
 
     row: dict[str, Any]
+    law: RoutingLaw
     assumptions: Assumptions
+    profile: Engine  # before options changed it
     layout: Parallelism
     context_tokens: int | None
     context_bytes: int | None  # of all sequences on the fullest GPU
@@ -81,10 +89,10 @@ def precision_name(weights: str, experts: str | None) -> str:
     return f"{experts}{EXPERTS_SUFFIX}" if weights == DEFAULT_FORMAT else f"{experts}/{weights}"
 
 
-def only_row(columns: Mapping[str, np.ndarray], grid: Grid) -> dict[str, Any]:
+def only_row(swept: Sweep) -> dict[str, Any]:
     """The one point of a grid as plain values, rounded as the results are."""
     row: dict[str, Any] = {}
-    for name, array in {**grid.keys(), **columns}.items():
+    for name, array in {**swept.grid.keys(), **{name: swept.column(name) for name in COLUMNS}}.items():
         value = array.ravel()[0]
         plain = None if value is np.ma.masked else value.item()
         row[name] = round(plain, FLOAT_DECIMALS) if isinstance(plain, float) else plain
@@ -112,18 +120,27 @@ def spread_over(architecture: Architecture, n_gpus: int, tp: int | None, ep: int
         raise ConfigurationError(f"{option}: {problem.value}; allowed: {problem.allowed}") from None
 
 
-def make_plan(slug: str, architecture: Architecture, grid: Grid, assumptions: Assumptions, context: int | None) -> Plan:
+def make_plan(grid: Grid, assumptions: Assumptions, profile: Engine, context: int | None) -> Plan:
     """Evaluate the one point of a grid."""
-    (spread,) = grid.layouts.values()
-    (batch,) = grid.batch_sizes
-    row = {"model": slug} | only_row(sweep_model(architecture, grid, assumptions), grid)
+    (model,), (law,), (batch,), (spread,) = grid.models, grid.routings, grid.batch_sizes, grid.layouts.values()
+    row = only_row(sweep(grid, assumptions))
     size = None
     if context is not None:
-        cache = kv_layout(architecture, assumptions.cache, source_tokens=assumptions.encoder_source_tokens, tensor=spread.tensor)
-        size = int(bytes_per_sequence(cache, context)) * int(spread.sequences(batch))
-    moe = architecture.moe
-    exact = spread.expert == 1 or is_exact(moe.routed_experts, moe.top_k, batch)
-    return Plan(row, assumptions, spread, context, size, exact, list(warnings_of(row, architecture, context)))
+        size = int(bytes_per_sequence(growth_of(model, spread, assumptions), context)) * int(spread.sequences(batch))
+    exact = law.bind(model.name, model.architecture.moe).is_exact(batch, spread.expert)
+    warnings = list(warnings_of(row, model.architecture, context))
+    return Plan(row, law, assumptions, profile, spread, context, size, exact, warnings)
+
+
+def changed_assumptions(
+    settings: Mapping[str, Any], engine: str | None, changes: Mapping[str, Any]
+) -> tuple[Assumptions, Engine]:
+    """Config's assumptions with what the options change, be it the engine's or not; and the engine as config has it."""
+    taken = taken_assumptions(settings, engine)
+    given = {key: value for key, value in changes.items() if value is not None}
+    of_engine = {key: value for key, value in given.items() if key in Engine.__slots__}
+    others = {key: value for key, value in given.items() if key not in of_engine}
+    return replace(taken, engine=replace(taken.engine, **of_engine), **others), taken.engine
 
 
 def verdict_in_words(plan: Plan) -> str:
@@ -163,26 +180,28 @@ def verdict(plan: Plan) -> Iterator[str]:
     if row["kv_capacity_tokens"] is not None:
         yield f"KV capacity        {row['kv_capacity_tokens']:,} tokens over the batch"
         yield f"maximum context    {row['max_context_tokens']:,} tokens a sequence"
-    if row["kv_extension"] is not None and row["policy"] != BASELINE_POLICY:
+    if row["kv_extension"] is not None and row["policy"] != BASELINE.name:
         yield f"KV extension       {multiplied(row['kv_extension'])} over all experts resident ({row['kv_extension']:.4f})"
-    elif row["policy"] != BASELINE_POLICY:
+    elif row["policy"] != BASELINE.name:
         yield "KV extension       undefined: all experts resident do not fit"
 
 
 def basis(plan: Plan, experts: int) -> Iterator[str]:
     """Law, layout and assumptions."""
     row, own = plan.row, plan.assumptions
-    law = {"uniform": "exact uniform law", "power_law": f"power law (source), exponent {own.power_law_exponent}"}[row["routing"]]
+    own_parameters = plan.law.parameters.items() if plan.law.name == plan.law.kind else ()  # others stand in the label
+    law = ", ".join([plan.law.words.label, *(f"{name} {value}" for name, value in own_parameters)])
     yield f"routing            {law}: {row['distinct_experts']:,.2f} of {experts:,} experts a layer at batch {row['batch_size']}"
     if row["n_gpus"] > 1:
         spread = ", ".join(f"{row[f'{kind}_parallel']}-way {kind}" for kind in ("tensor", "data", "expert"))
         bounded = "" if plan.fullest_is_exact else "at most "
         fullest = f"{bounded}{row['resident_experts_per_layer']:,.2f} experts a layer resident on the fullest rank"
         yield f"layout             {spread} parallel; {fullest}"
+    changed = ", changed" if own.engine != plan.profile else ""
     yield f"cache              KV {own.kv_format}, state {own.state_format}"
     yield (
-        f"assumptions        usable {own.usable_fraction:.0%}, steps of {own.max_step_tokens:,} tokens, reserve"
-        f" {row['runtime_reserve_bytes'] / 2**20:,.0f} MiB (config/config.yaml)"
+        f"assumptions        usable {own.engine.usable_fraction:.0%}, steps of {own.engine.max_step_tokens:,} tokens, reserve"
+        f" {row['runtime_reserve_bytes'] / 2**20:,.0f} MiB ({own.engine.name} in config/engines.yaml{changed})"
     )
 
 
@@ -202,6 +221,7 @@ def basis(plan: Plan, experts: int) -> Iterator[str]:
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
 @click.option("--routing", type=ROUTING, default="uniform", show_default=True, help="law of the distinct experts")
 @click.option("--policy", type=POLICY, default="prophet", show_default=True, help="which experts stay in GPU memory")
+@ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory; serving engines take 0.9")
 @click.option("--max-step-tokens", type=Number(1, 10**8), help="tokens of the largest prefill chunk")
 @click.option("--source-tokens", "encoder_source_tokens", type=Number(0, 10**8), help="encoder input of encoder-decoders")
@@ -209,8 +229,8 @@ def basis(plan: Plan, experts: int) -> Iterator[str]:
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, batch: int | None, context: int | None,
-    weights: str | None, experts: str | None, routing: str, policy: str, check: bool, as_json: bool,
-    **changes: Any,  # noqa: ANN401 - assumptions by name
+    weights: str | None, experts: str | None, routing: RoutingLaw, policy: ResidencyPolicy, engine: str | None, check: bool,
+    as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
 
@@ -221,17 +241,18 @@ def command(  # noqa: PLR0913 - one argument an option
     opened = open_model(model, stored=None if weights == NATIVE else weights)
     architecture, weights = opened.architecture, weights or DEFAULT_FORMAT
     grid = Grid(
-        {gpu: open_gpu(gpu)["memory"]["bytes"]},
-        [n_gpus],
-        [batch or settings["paper"]["reference"]["batch_size"]],
-        [routing],
-        [precision_name(weights, experts)],
-        [policy],
-        {n_gpus: spread_over(architecture, n_gpus, tp, ep)},
+        [Model(opened.slug, architecture)],
+        gpus=[open_gpu(gpu)],
+        n_gpus=[n_gpus],
+        batch_sizes=[batch or settings["paper"]["reference"]["batch_size"]],
+        routings=[routing],
+        precisions=[precision_name(weights, experts)],
+        policies=[policy],
+        layouts={n_gpus: spread_over(architecture, n_gpus, tp, ep)},
     )
-    changed = {name: value for name, value in changes.items() if value is not None}
     with described_by(opened.file):
-        plan = make_plan(opened.slug, architecture, grid, replace(Assumptions(**settings["assumptions"]), **changed), context)
+        assumptions, profile = changed_assumptions(settings["assumptions"], engine, changes)
+        plan = make_plan(grid, assumptions, profile, context)
     if as_json:
         asked = {"context_tokens": plan.context_tokens, "context_fits": plan.context_fits}
         print_json(
@@ -244,7 +265,7 @@ def command(  # noqa: PLR0913 - one argument an option
     row = plan.row
     stored = PRECISION_LABELS.get(row["precision"], row["precision"])
     out = console()
-    out.print(f"{opened.name} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {policy}", style="bold")
+    out.print(f"{opened.name} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {policy.name}", style="bold")
     out.print(table(HEADS, breakdown(plan)))
     for line in (*verdict(plan), "", *basis(plan, architecture.moe.routed_experts)):
         out.print(line)

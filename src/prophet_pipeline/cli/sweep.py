@@ -11,14 +11,18 @@ import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from prophet_memory.grid import Model
+from prophet_memory.memory import Assumptions
+from prophet_memory.named import Named
 from prophet_memory.parallelism import ParallelismError
 from prophet_memory.precision import DEFAULT_FORMAT, NATIVE, PRECISIONS
-from prophet_memory.sweep import Assumptions, sweep_model
-from prophet_pipeline.cli.options import BATCH, CACHE, GPUS, POLICY, ROUTING, Among, Several, say_notes
+from prophet_memory.sweeps import sweep as swept_grid
+from prophet_pipeline.cli.options import BATCH, CACHE, ENGINE, GPUS, POLICY, ROUTING, Among, Several, say_notes, taken_assumptions
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import described_by, read_gpus, read_settings_alone
+from prophet_pipeline.configuration import described_by, read_gpus
 from prophet_pipeline.model_files import OpenedModel, known_models, open_model
-from prophet_pipeline.results import grid_of, model_rows
+from prophet_pipeline.results import grid_of
+from prophet_pipeline.settings import read_settings_alone
 from prophet_pipeline.tables import write_table
 
 SUFFIXES = (".parquet", ".csv")
@@ -40,11 +44,12 @@ def opened_models(names: list[str], *, with_native: bool) -> list[OpenedModel]:
 
 def swept(models: list[OpenedModel], sweep: dict[str, Any], assumptions: Assumptions, progress: Progress) -> pl.DataFrame:
     """The rows of all models, sorted as the paper's are."""
-    grid, parts = grid_of(sweep, read_gpus()), []
+    gpus, parts = read_gpus(), []
     for model in progress.track(models, description="Sweeping"):
         try:
             with described_by(model.file):
-                parts.append(model_rows(model.slug, grid, sweep_model(model.architecture, grid, assumptions)))
+                grid = grid_of([Model(model.slug, model.architecture)], sweep, gpus)
+                parts.append(swept_grid(grid, assumptions).to_polars())
         except ParallelismError as problem:
             raise ConfigurationError(f"--n-gpus: {problem.value}; allowed for {model.slug}: {problem.allowed}") from None
     return pl.concat(parts)
@@ -62,9 +67,17 @@ def swept(models: list[OpenedModel], sweep: dict[str, Any], assumptions: Assumpt
 @click.option("--policies", type=Several(POLICY))
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state")
+@ENGINE
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help=".parquet or .csv file")
 def command(
-    *, models: list[str], gpus: str, out: Path, kv_format: str | None, state_format: str | None, **axes: list[Any] | None
+    *,
+    models: list[str],
+    gpus: str,
+    out: Path,
+    kv_format: str | None,
+    state_format: str | None,
+    engine: str | None,
+    **axes: list[Any] | None,
 ) -> None:
     """Every combination of the lists as a row, in the columns of the paper's results (docs/results.md)."""
     if out.suffix not in SUFFIXES:
@@ -72,10 +85,15 @@ def command(
     if not out.parent.is_dir():
         raise ConfigurationError(f"--out: {out}; allowed: a file in a folder that is there")
     settings = read_settings_alone()
-    own = {axis: values for axis, values in axes.items() if values is not None}
+    own = {
+        axis: [value.specification if isinstance(value, Named) else value for value in values]
+        for axis, values in axes.items()
+        if values is not None
+    }
     sweep = settings["sweep"] | own | {"gpus": Several(Among(read_gpus())).convert(gpus, gpus_option(), None)}
     formats = {"kv_format": kv_format, "state_format": state_format}
-    assumptions = Assumptions(**settings["assumptions"] | {name: form for name, form in formats.items() if form})
+    changed = settings["assumptions"] | {name: form for name, form in formats.items() if form}
+    assumptions = taken_assumptions(changed, engine)
     opened = opened_models(known_models() if models == ["all"] else models, with_native=NATIVE in sweep["precisions"])
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("models"), TimeElapsedColumn())
     console = Console(stderr=True)

@@ -1,0 +1,31 @@
+from prophet_memory.architecture import Architecture as Architecture
+from prophet_memory.architecture import architecture_from_mapping as architecture_from_mapping
+from prophet_memory.engine import Engine as Engine
+from prophet_memory.gpu import Gpu as Gpu
+from prophet_memory.grid import Grid as Grid
+from prophet_memory.grid import Model as Model
+from prophet_memory.hf_config import read_config as read_config
+from prophet_memory.memory import Assumptions as Assumptions
+from prophet_memory.residency import ResidencyPolicy as ResidencyPolicy
+from prophet_memory.residency import residency_policy as residency_policy
+from prophet_memory.routing import RoutingLaw as RoutingLaw
+from prophet_memory.routing import routing_law as routing_law
+from prophet_memory.sweeps import Sweep as Sweep
+from prophet_memory.sweeps import sweep as sweep
+
+__all__ = [
+    "Architecture",
+    "Assumptions",
+    "Engine",
+    "Gpu",
+    "Grid",
+    "Model",
+    "ResidencyPolicy",
+    "RoutingLaw",
+    "Sweep",
+    "architecture_from_mapping",
+    "read_config",
+    "residency_policy",
+    "routing_law",
+    "sweep",
+]

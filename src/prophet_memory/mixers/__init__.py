@@ -1,0 +1,20 @@
+"""Mixers: each kind in a module of its own, found by its name in a catalogue file."""
+
+from __future__ import annotations
+
+import sys
+
+from prophet_memory.discovery import classes_in
+from prophet_memory.mixers.attention import Attention
+from prophet_memory.mixers.gated_deltanet import GatedDeltaNet
+from prophet_memory.mixers.latent_attention import LatentAttention
+from prophet_memory.mixers.lightning_attention import LightningAttention
+from prophet_memory.mixers.mamba import Mamba
+from prophet_memory.mixers.mixer import Mixer
+
+__all__ = ["MIXER_KINDS", "Attention", "GatedDeltaNet", "LatentAttention", "LightningAttention", "Mamba", "Mixer"]
+
+MIXER_KINDS: dict[str, type[Mixer]] = {
+    mixer.kind: mixer
+    for mixer in sorted(classes_in(sys.modules[__name__], Mixer), key=lambda mixer: mixer.kind)  # type: ignore[type-abstract]
+}

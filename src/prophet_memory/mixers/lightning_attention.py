@@ -1,0 +1,50 @@
+"""Lightning attention (MiniMax): linear attention with a decaying state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from prophet_memory.mixers.mixer import NONE, Mixer, Vector, Vectors, share
+from prophet_memory.tensors import Weight, tall, wide
+
+
+@dataclass(frozen=True, slots=True)
+class LightningAttention(Mixer):
+    """Linear attention with a decaying state of head_dim x head_dim in each head, a gate and a norm on its output (MiniMax)."""
+
+    kind: ClassVar[str] = "lightning_attention"
+
+    heads: int
+    head_dim: int
+
+    @property
+    def head_count(self) -> int:
+        """All of them."""
+        return self.heads
+
+    def cached_vectors(self, *, tensor: int = 1) -> Vectors:
+        """Nothing."""
+        del tensor
+        return ()
+
+    def state_vectors(self, *, tensor: int = 1) -> tuple[Vector, Vector]:
+        """The state of each head; there is no convolution."""
+        return NONE, (share(self.heads, tensor) * self.head_dim, self.head_dim)
+
+    def values_per_token(self, *, tensor: int = 1) -> int:
+        """Queries, keys and values, the gate, the output."""
+        return 5 * share(self.heads, tensor) * self.head_dim
+
+    def divides_among(self, gpus: int) -> bool:
+        """Whole heads on each."""
+        return self.heads % gpus == 0
+
+    def weights(self, hidden_size: int) -> Iterator[Weight]:
+        """Lightning attention: queries, keys and values, output gate, a norm over all heads, output."""
+        size = self.heads * self.head_dim
+        for _ in ("query", "key", "value", "gate"):
+            yield from wide("recurrent", size, hidden_size, self.heads)
+        yield Weight("recurrent", size, cut="rows", units=self.heads)
+        yield from tall("recurrent", hidden_size, size, self.heads)

@@ -1,0 +1,61 @@
+"""What a mixer is: the part of a layer in which tokens see each other, and all that the memory model asks of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+from prophet_memory.tensors import Weight
+
+Vector = tuple[int, int]  # how many, and values of each
+Vectors = tuple[Vector, ...]
+NONE: Vector = (0, 0)
+
+
+def share(units: int, gpus: int) -> int:
+    """What the fullest of some GPUs has of units that cannot be cut."""
+    return -(-units // gpus)
+
+
+class Mixer(ABC):
+    """A kind of mixer is a frozen dataclass in a module of this package; `kind` is its name in a catalogue file.
+
+    What has no answer that is right for most kinds is abstract, so that a new kind cannot be forgotten. `tensor` is the number of
+    GPUs that share the mixer; sizes are those of the fullest.
+    """
+
+    __slots__ = ()
+
+    kind: ClassVar[str]
+    cached: ClassVar[str] = "nothing"  # what a token adds to the cache, in words
+
+    @property
+    def head_count(self) -> int | None:
+        """Heads that whole GPUs can take, None where there are none."""
+        return None
+
+    @property
+    def window_tokens(self) -> int | None:
+        """Tokens beyond which the cache no longer grows; None where it grows forever or not at all."""
+        return None
+
+    @abstractmethod
+    def weights(self, hidden_size: int) -> Iterator[Weight]:
+        """Every weight of one layer."""
+
+    @abstractmethod
+    def cached_vectors(self, *, tensor: int = 1) -> Vectors:
+        """What a token adds to the cache of one layer: vectors and values of each, empty for a recurrent mixer."""
+
+    @abstractmethod
+    def state_vectors(self, *, tensor: int = 1) -> tuple[Vector, Vector]:
+        """Constant state of one layer and sequence: the window of a convolution, and the recurrent state."""
+
+    @abstractmethod
+    def values_per_token(self, *, tensor: int = 1) -> int:
+        """Values alive at once, per token: what the projections yield and what goes to the output projection."""
+
+    @abstractmethod
+    def divides_among(self, gpus: int) -> bool:
+        """Whether a number of GPUs can share it."""

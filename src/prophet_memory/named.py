@@ -1,0 +1,129 @@
+"""Objects that config names: a kind alone, or a kind with parameters, as in `uniform` or `{power_law: {exponent: 0.9}}`.
+
+Each kind is a frozen dataclass in a module of its own in its package, with its parameters as fields: adding a kind adds a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from types import ModuleType
+from typing import Any, ClassVar, TypeVar
+
+from prophet_memory.discovery import classes_in
+from prophet_memory.errors import ModelError
+
+
+class ParameterError(ModelError):
+    """A kind that is not there, or a parameter that it cannot have; the key is the place in the specification."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """How people read a name: `label` in figures, `head` over the columns of a table, `abbreviation` where a word must do."""
+
+    label: str
+    head: str
+    abbreviation: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """What config names. `order` is the place of a kind in figures, ascending; kinds that share one follow their names."""
+
+    kind: ClassVar[str]
+    order: ClassVar[int] = 100
+
+    @property
+    def parameters(self) -> dict[str, int | float]:
+        """Values by parameter."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def name(self) -> str:
+        """As results call it: the kind, and the parameters whose values are not the kind's own defaults."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        several = len(fields(self)) > 1
+        return "_".join([self.kind, *(f"{name if several else ''}{value}".removesuffix(".0") for name, value in own.items())])
+
+    @property
+    def specification(self) -> str | dict[str, dict[str, int | float]]:
+        """As config writes it."""
+        return {self.kind: self.parameters} if self.name != self.kind else self.kind
+
+    def require(self, parameter: str, allowed: str, *, holds: bool) -> None:
+        """Raise a ParameterError unless a parameter's limit holds."""
+        if not holds:
+            raise ParameterError(parameter, getattr(self, parameter), allowed)
+
+
+Kind = TypeVar("Kind", bound=Named)
+
+
+def kinds_of(package: ModuleType, base: type[Kind]) -> dict[str, type[Kind]]:
+    """Every kind that a module of a package defines, by name, in the order of figures."""
+    found = classes_in(package, base)
+    return {kind.kind: kind for kind in sorted(found, key=lambda kind: (kind.order, kind.kind))}
+
+
+def parsed(specification: object, kinds: Mapping[str, type[Kind]]) -> Kind:
+    """The object that a specification describes.
+
+    Args:
+        specification: a kind, or a mapping of one kind to its parameters.
+        kinds: those that there are.
+
+    Raises:
+        ParameterError: for another kind, and for a parameter that is missing, unknown, no number or beyond its limit.
+    """
+    kind: object = specification
+    given: object = {}
+    if isinstance(specification, Mapping):
+        if len(specification) != 1:
+            raise ParameterError("", dict(specification), f"one of {', '.join(sorted(kinds))}, with its parameters")
+        ((kind, given),) = specification.items()
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ParameterError("", kind, f"one of {', '.join(sorted(kinds))}")
+    known = {field.name: field for field in fields(kinds[kind])}
+    if not isinstance(given, Mapping):
+        raise ParameterError(kind, given, f"a mapping of parameters: {', '.join(known) or 'none'}")
+    for name in given:
+        if name not in known:
+            raise ParameterError(f"{kind}.{name}", given[name], f"the parameters {', '.join(known) or '(none)'}")
+    values = {name: _number(f"{kind}.{name}", field, given) for name, field in known.items()}
+    try:
+        return kinds[kind](**values)
+    except ParameterError as problem:
+        raise ParameterError(f"{kind}.{problem.key}", problem.value, problem.allowed) from None
+
+
+def _number(key: str, field: Field[Any], given: Mapping[str, object]) -> int | float:
+    whole = field.type in {int, "int"}
+    value = given.get(field.name, field.default)
+    if value is MISSING:
+        raise ParameterError(key, None, "this parameter is required")
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise ParameterError(key, value, "an integer" if whole else "a number")
+    try:
+        return value if whole else float(value)
+    except OverflowError:
+        raise ParameterError(key, value, "a number that a float holds") from None
+
+
+def all_parsed(specifications: Iterable[object], kinds: Mapping[str, type[Kind]]) -> list[Kind]:
+    """Objects sorted by name, so that the order of a list in config changes no byte.
+
+    Raises:
+        ParameterError: as `parsed`, with the place in the list; and for a name that stands twice.
+    """
+    objects: dict[str, Kind] = {}
+    for position, specification in enumerate(specifications):
+        try:
+            made = parsed(specification, kinds)
+        except ParameterError as problem:
+            key = f"[{position}]" + (f".{problem.key}" if problem.key else "")
+            raise ParameterError(key, problem.value, problem.allowed) from None
+        if made.name in objects:
+            raise ParameterError(f"[{position}]", specification, "each entry once")
+        objects[made.name] = made
+    return [objects[name] for name in sorted(objects)]

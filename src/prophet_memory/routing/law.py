@@ -1,0 +1,69 @@
+"""What a routing law is: it binds to a model's MoE block and then says how many distinct experts U(B) a step activates."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from prophet_memory.architecture import MoE
+from prophet_memory.named import Named, Words
+
+FloatArray = npt.NDArray[np.float64]
+
+# Vector libraries differ in the last bits of a power; rounding U here makes every byte count the same on every machine.
+DISTINCT_EXPERT_DECIMALS = 9
+
+
+class DistinctExperts(Protocol):
+    """U(B) of one MoE layer of a model under a law; of a law whose layers differ, their mean, in which all bytes are linear.
+
+    `batch` is an integer or real array of tokens in a decode step; results are float64 arrays of its shape.
+    """
+
+    def mean(self, batch: npt.ArrayLike) -> FloatArray:
+        """The expected number."""
+
+    def uncapped(self, batch: npt.ArrayLike) -> FloatArray:
+        """The law's formula as it stands, where it passes the number of experts; the mean of any other law."""
+
+    def quantile(self, batch: npt.ArrayLike, q: float) -> FloatArray | None:
+        """The number that a step exceeds with a probability of at most 1 - q; None for a law without a distribution."""
+
+    def on_fullest_rank(self, batch: npt.ArrayLike, ranks: int) -> FloatArray:
+        """The expected number on the fullest of some expert-parallel ranks, or an upper bound where `is_exact` says so."""
+
+    def is_exact(self, batch: int, ranks: int) -> bool:
+        """Whether `on_fullest_rank` is computed exactly."""
+
+    def batch_for(self, fraction: float) -> float | None:
+        """The continuous batch at which the mean reaches a fraction of all experts, at least 1; None where it never does."""
+
+
+@dataclass(frozen=True)
+class LawWords(Words):
+    """`saturates` ends a sentence on the batch at which all experts are active; `saturation` is its LaTeX formula, if any.
+
+    `note` is what a reader of its savings should know.
+    """
+
+    saturates: str
+    saturation: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class RoutingLaw(Named):
+    """What gives the distribution of U(B); `prophet_memory.named` says how config names one."""
+
+    @property
+    @abstractmethod
+    def words(self) -> LawWords:
+        """How people read it."""
+
+    @abstractmethod
+    def bind(self, model: str, moe: MoE) -> DistinctExperts:
+        """The law for the experts of a model; a measured law finds its counts by the model's name."""

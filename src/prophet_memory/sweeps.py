@@ -1,0 +1,214 @@
+"""The memory model over a grid, whatever its size: what is left for the KV cache, what it holds, and how that compares.
+
+Everything but the GPU's memory is resolved first into small arrays, a cell for each model and number of GPUs. The columns are
+then computed over all points, each when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from prophet_memory.grid import Grid
+from prophet_memory.integers import IntArray
+from prophet_memory.kv_cache import longest_context, pieces_of
+from prophet_memory.memory import Assumptions, Demand, demand, growth_of, usable_bytes
+from prophet_memory.parallelism import parallelism
+from prophet_memory.residency import BASELINE
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+FIT_VERDICTS = ("fits", "newly_fits", "does_not_fit")
+FITS, NEWLY_FITS, DOES_NOT_FIT = range(3)
+CELL = ("model", "n_gpus")
+DEMAND = (*CELL, "batch_size", "routing", "precision", "policy")
+
+# The value columns of the results contract, in its order.
+COLUMNS = (
+    "tensor_parallel", "data_parallel", "expert_parallel", "distinct_experts", "expert_savings_fraction",
+    "resident_experts_per_layer", "gpu_memory_bytes", "usable_bytes", "non_expert_bytes", "resident_expert_bytes",
+    "activation_bytes", "overhead_bytes", "runtime_reserve_bytes", "free_for_kv_bytes", "kv_bytes_per_token",
+    "kv_constant_bytes_per_sequence", "kv_capacity_tokens", "max_context_tokens", "kv_extension", "fit_verdict",
+    "exceeds_model_context",
+)  # fmt: skip
+
+
+class Sweep:
+    """The columns of a grid; arrays broadcast to the grid's shape and are masked where a value is undefined.
+
+    Raises:
+        ParallelismError: for more GPUs than a model can use.
+        ArchitectureError: for more bytes than any machine holds.
+    """
+
+    def __init__(self, grid: Grid, assumptions: Assumptions) -> None:
+        self.grid, self.assumptions = grid, assumptions
+        self._spreads = [
+            [grid.layouts.get(n_gpus) or parallelism(model.architecture, n_gpus) for n_gpus in grid.n_gpus]
+            for model in grid.models
+        ]
+        policies = [*grid.policies, BASELINE]
+        self._demands = [
+            [demand(model, spread, assumptions, grid, policies) for spread in spreads]
+            for model, spreads in zip(grid.models, self._spreads, strict=True)
+        ]
+        self._growths = [
+            [growth_of(model, spread, assumptions) for spread in spreads]
+            for model, spreads in zip(grid.models, self._spreads, strict=True)
+        ]
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """One of COLUMNS, or `all_resident_fraction`; `fit_verdict` holds indices into FIT_VERDICTS."""
+        if name in Demand.__slots__:
+            return self._demanded(name)
+        found: npt.NDArray[Any] = getattr(self, name)
+        return found
+
+    def _demanded(self, name: str) -> npt.NDArray[Any]:
+        cells = self._stacked(name)
+        return self.grid.along(DEMAND, cells if cells.shape[-1] == 1 else cells[..., :-1])
+
+    def _stacked(self, name: str) -> npt.NDArray[Any]:
+        """A part of what every cell demands, as one array along DEMAND; the last policy is the baseline."""
+        return np.array([[getattr(cell, name) for cell in row] for row in self._demands])
+
+    def _each_cell(self, of: Callable[[int, int], Any], axes: Sequence[str] = CELL) -> npt.NDArray[Any]:
+        """A value, or an array along further axes, of each model and number of GPUs."""
+        values = [[of(i, j) for j in range(len(self.grid.n_gpus))] for i in range(len(self.grid.models))]
+        return self.grid.along(axes, np.array(values))
+
+    @property
+    def tensor_parallel(self) -> IntArray:
+        """GPUs that share attention."""
+        return self._each_cell(lambda i, j: self._spreads[i][j].tensor)
+
+    @property
+    def data_parallel(self) -> IntArray:
+        """Groups of such GPUs."""
+        return self._each_cell(lambda i, j: self._spreads[i][j].data)
+
+    @property
+    def expert_parallel(self) -> IntArray:
+        """Ranks of whole experts."""
+        return self._each_cell(lambda i, j: self._spreads[i][j].expert)
+
+    @property
+    def kv_bytes_per_token(self) -> IntArray:
+        """What a token adds while the context is inside every window."""
+        return self._each_cell(lambda i, j: self._growths[i][j].bytes_per_token)
+
+    @property
+    def kv_constant_bytes_per_sequence(self) -> IntArray:
+        """State, and cross-attention's cache."""
+        return self._each_cell(lambda i, j: self._growths[i][j].constant_bytes)
+
+    @property
+    def gpu_memory_bytes(self) -> IntArray:
+        """As the driver reports it."""
+        return self.grid.along("gpu", np.array([gpu.memory_bytes for gpu in self.grid.gpus], np.int64))
+
+    @property
+    def usable_bytes(self) -> IntArray:
+        """What the engine takes of it."""
+        return usable_bytes(self.gpu_memory_bytes, self.assumptions.engine.usable_fraction)
+
+    @cached_property
+    def _totals(self) -> IntArray:
+        totals: IntArray = self._stacked("total_bytes")
+        return totals
+
+    @cached_property
+    def _baseline_bytes(self) -> IntArray:
+        """What the baseline takes: the same under every law and whatever the policy."""
+        found: IntArray = self.grid.along(DEMAND, self._totals[:, :, :, :1, :, -1:])
+        return found
+
+    @cached_property
+    def _sequences(self) -> IntArray:
+        """Sequences on the fullest group of attention."""
+        return self._each_cell(lambda i, j: self._spreads[i][j].sequences(self.grid.batch_sizes), (*CELL, "batch_size"))
+
+    @cached_property
+    def free_for_kv_bytes(self) -> IntArray:
+        """What is left, negative where it is missing."""
+        free: IntArray = self.usable_bytes - self.grid.along(DEMAND, self._totals[..., :-1])
+        return free
+
+    def _contexts(self, free: IntArray) -> IntArray:
+        flat = pieces_of([growth for row in self._growths for growth in row])
+        shape = (len(self.grid.models), len(self.grid.n_gpus))
+        return longest_context(flat.shaped(lambda part: self.grid.along(CELL, part.reshape(shape))), free // self._sequences)
+
+    @cached_property
+    def _context(self) -> IntArray:
+        return self._contexts(self.free_for_kv_bytes)
+
+    @cached_property
+    def _baseline_context(self) -> IntArray:
+        return self._contexts(self.usable_bytes - self._baseline_bytes)
+
+    @property
+    def max_context_tokens(self) -> npt.NDArray[Any]:
+        """Of each sequence."""
+        return np.ma.masked_equal(self._context, 0, copy=False)
+
+    @property
+    def kv_capacity_tokens(self) -> npt.NDArray[Any]:
+        """Over the whole batch."""
+        batch = self.grid.along("batch_size", np.array(self.grid.batch_sizes, np.int64))
+        return np.ma.masked_where(self._context == 0, self._context * batch)
+
+    @cached_property
+    def fit_verdict(self) -> npt.NDArray[np.int8]:
+        """Whether each sequence can have the context that the grid asks for."""
+        asked = self.grid.along("context_tokens", np.array(self.grid.context_tokens, np.int64))
+        fits = np.where(self._baseline_context >= asked, np.int8(FITS), np.int8(NEWLY_FITS))
+        return np.where(self._context >= asked, fits, np.int8(DOES_NOT_FIT))
+
+    @cached_property
+    def kv_extension(self) -> npt.NDArray[Any]:
+        """KV capacity over the baseline's, where both fit."""
+        ratio = np.divide(self._context, np.maximum(self._baseline_context, 1))
+        undefined = self.fit_verdict != FITS
+        return np.ma.masked_where(undefined, np.broadcast_to(ratio, undefined.shape))
+
+    @property
+    def all_resident_fraction(self) -> npt.NDArray[np.float64]:
+        """The share of what is usable that everything but the cache would take with all experts resident."""
+        return self._baseline_bytes / self.usable_bytes
+
+    @property
+    def exceeds_model_context(self) -> npt.NDArray[Any]:
+        """Whether the cache holds more than the model's own maximum; undefined where it has none or nothing fits."""
+        limits = [model.architecture.max_context_tokens for model in self.grid.models]
+        limit = self.grid.along("model", np.array([value or 0 for value in limits], np.int64))
+        return np.ma.masked_where((self._context == 0) | (limit == 0), self._context > limit)
+
+    def to_polars(self) -> pl.DataFrame:
+        """A row for each point, as the results contract has them: keys, then values; what is undefined is null."""
+        import polars as pl  # noqa: PLC0415 - arrays alone need no tables
+
+        columns = {name: self.column(name) for name in COLUMNS}
+        columns["fit_verdict"] = np.asarray(FIT_VERDICTS)[columns["fit_verdict"]]
+        table = pl.DataFrame({name: self._flat(np.ma.getdata(array)) for name, array in (self.grid.keys() | columns).items()})
+        masks = {name: np.ma.getmaskarray(array) for name, array in columns.items() if np.ma.isMaskedArray(array)}
+        defined = {name: pl.Series(~self._flat(mask)) for name, mask in masks.items()}
+        return table.with_columns(pl.when(known).then(pl.col(name)).alias(name) for name, known in defined.items())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The same as a pandas frame."""
+        return self.to_polars().to_pandas()
+
+    def _flat(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.broadcast_to(array, self.grid.shape).ravel()
+
+
+def sweep(grid: Grid, assumptions: Assumptions) -> Sweep:
+    """The memory model over a grid. Raises ParallelismError and ArchitectureError, as `Sweep`."""
+    return Sweep(grid, assumptions)

@@ -1,0 +1,62 @@
+"""A weight as a matrix or a vector, what it belongs to, and how tensor parallelism cuts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Component = Literal[
+    "routed_expert", "shared_expert", "router", "attention", "recurrent", "dense_feed_forward", "norm", "embedding", "lm_head"
+]  # fmt: skip
+COMPONENTS: tuple[Component, ...] = Component.__args__  # type: ignore[attr-defined]
+Cut = Literal["rows", "columns", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """`copies` equal tensors of rows (output channels) x columns (inputs).
+
+    Tensor parallelism gives each GPU an equal number of the `units` (heads, channels) of which the cut side consists, rounded
+    up, so that what has fewer units than there are GPUs is replicated. Only a `linear` map takes a quantised format.
+    """
+
+    component: Component
+    rows: int
+    columns: int = 1
+    copies: int = 1
+    cut: Cut = "none"
+    units: int = 1
+    linear: bool = False
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters, all copies."""
+        return self.copies * self.rows * self.columns
+
+    def times(self, count: int) -> Weight:
+        """So many of it."""
+        return Weight(self.component, self.rows, self.columns, self.copies * count, self.cut, self.units, self.linear)
+
+    def shard(self, gpus: int) -> Weight:
+        """The part that each of some GPUs holds, the largest where they do not divide the units."""
+        if gpus == 1 or self.cut == "none":
+            return self
+        share = -(-self.units // gpus)
+        if self.cut == "rows":
+            return replace(self, rows=self.rows // self.units * share, units=share)
+        return replace(self, columns=self.columns // self.units * share, units=share)
+
+
+def wide(component: Component, rows: int, columns: int, units: int | None = None, *, bias: bool = False) -> Iterator[Weight]:
+    """A linear map cut by its outputs, and its bias."""
+    yield Weight(component, rows, columns, cut="rows", units=units or rows, linear=True)
+    if bias:
+        yield Weight(component, rows, cut="rows", units=units or rows)
+
+
+def tall(component: Component, rows: int, columns: int, units: int | None = None, *, bias: bool = False) -> Iterator[Weight]:
+    """A linear map cut by its inputs; every GPU adds to all outputs, and the bias stands on each."""
+    yield Weight(component, rows, columns, cut="columns", units=units or columns, linear=True)
+    if bias:
+        yield Weight(component, rows)
