@@ -83,7 +83,7 @@ RESOLVE = uv pip compile pyproject.toml --universal --python-version 3.11 --fork
     --no-emit-index-url --no-header
 PINS = sed -n 's/^\([A-Za-z0-9._-]*==[^\\]*[^ \\]\).*/\1/p' requirements.lock | grep -v "^$$loose=="
 lock:
-	$(RESOLVE) --extra test --output-file requirements.lock
+	$(RESOLVE) --extra paper --extra test --output-file requirements.lock
 	$(PYTHON) scripts/export_environment.py
 	for extra in slurm generic kubernetes; do \
 	    loose=$$(test $$extra = kubernetes && echo python-dateutil); \

@@ -1,11 +1,14 @@
 """The environment: one lock, pinned by hash, the same for conda users, and clear words where it cannot be built."""
 
+import json
 import os
 import re
 import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -41,9 +44,62 @@ def test_environment_yml_names_the_versions_of_the_lock():
 
 
 def test_the_lock_holds_what_pyproject_asks_for():
-    project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
-    wanted = re.findall(r'^    "([a-z0-9-]+)[^"]*",', project.split("[project.optional-dependencies]")[0], re.MULTILINE)
-    assert {"snakemake", "numpy", "polars", "matplotlib"} <= set(wanted) <= set(pinned())
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = {re.match(r"[a-z0-9-]+", one)[0] for one in [*project["dependencies"], *extras["paper"], *extras["test"]]}
+    assert {"snakemake", "numpy", "polars", "matplotlib"} <= wanted <= set(pinned())
+
+
+def test_the_wheel_answers_from_an_empty_folder_and_asks_for_no_paper(tmp_path):
+    """Built, unpacked and run where there is no checkout; `make paper`'s packages are neither required nor imported."""
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        tmp_path,
+        REPOSITORY,
+    ]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+        (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        required = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", archive.read(metadata).decode(), re.MULTILINE)
+    assert set(required) == {"numpy", "polars", "pyyaml", "jsonschema", "rich", "click"}
+    (tmp_path / "empty").mkdir()
+    probe = (
+        "import sys; from prophet_pipeline.cli import main; sys.argv = ['prophet-memory', *sys.argv[1:]]\n"
+        "try: main()\n"
+        "finally: print(sorted({'snakemake', 'matplotlib', 'seaborn', 'pandas', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
+    )
+    ask = ["plan", "--model", "mixtral-8x7b", "--gpu", "h100-80gb", "--json"]
+    environment = {"PYTHONPATH": str(tmp_path / "site"), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", probe, *ask], cwd=tmp_path / "empty", env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "[]"), done.stderr
+    assert json.loads(done.stdout)["model"] == "mixtral-8x7b"
+    assert not list((tmp_path / "empty").iterdir())
+    config = REPOSITORY / "tests/data/imported_configs/ernie-4.5-21b-a3b.json"
+    program = [sys.executable, "-c", "from prophet_pipeline.cli import main; main()"]
+    nowhere = subprocess.run([*program, "import-config", config], env=environment, capture_output=True, text=True, check=False)
+    assert (nowhere.returncode, nowhere.stdout) == (2, "")
+    assert "no config of yours to write to" in nowhere.stderr
+    other = shutil.copytree(REPOSITORY / "config", tmp_path / "mine")
+    (other / "models/dbrx.yaml").rename(other / "models/my-own.yaml")
+    command = [*program, "--catalogue", other]
+    listed = subprocess.run(
+        [*command, "models"], env=environment, cwd=tmp_path / "empty", capture_output=True, text=True, check=True
+    )
+    assert "my-own" in listed.stdout
+    wrong = subprocess.run([*command[:-1], tmp_path, "models"], env=environment, capture_output=True, text=True, check=False)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert "config.yaml: missing; allowed: a folder with" in wrong.stderr
 
 
 @pytest.mark.parametrize("name", ["snakemake", "numpy", "polars", "matplotlib", "pyyaml", "jsonschema", "fontpkg-fira-sans"])

@@ -24,13 +24,14 @@ from prophet_memory.architecture import Architecture, architecture_from_mapping
 from prophet_memory.errors import ArchitectureError
 from prophet_pipeline.command import ConfigurationError
 from prophet_pipeline.files import REPOSITORY
+from prophet_pipeline.places import IS_CHECKOUT, SCHEMAS, SHIPPED, config_folder
 
-CONFIG = REPOSITORY / "config"
+CONFIG = config_folder()
 GPUS_FILE = CONFIG / "gpus.yaml"
 ENGINES_FILE = CONFIG / "engines.yaml"
 CLUSTER_FILE = CONFIG / "cluster.yaml"
 MODELS_FOLDER = CONFIG / "models"
-SCHEMAS_FOLDER = REPOSITORY / "workflow" / "schemas"
+SCHEMAS_FOLDER = SCHEMAS
 SHOWN_VALUE_CHARACTERS = 80
 SHOWN_HINTS = 3
 
@@ -297,4 +298,5 @@ def hint(name: str, known: Iterable[str]) -> str:
 def relative(file: Path) -> str:
     """A file as messages name it: from the checkout where it stands there."""
     real = Path(os.path.realpath(file))  # unlike Path.resolve, at peace with links that lead in a circle
-    return str(real.relative_to(REPOSITORY) if real.is_relative_to(REPOSITORY) else file)
+    home = REPOSITORY if IS_CHECKOUT else SHIPPED
+    return str(real.relative_to(home) if real.is_relative_to(home) else file)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
 from prophet_pipeline.command import ConfigurationError, run
+from prophet_pipeline.places import use_catalogue
 
 COMMANDS = {
     "plan": "what one model needs and holds on some GPUs",
@@ -49,6 +51,14 @@ class Commands(click.Group):
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--catalogue",
+    type=click.Path(path_type=Path, file_okay=False),
+    is_eager=True,  # before a command is imported, which reads the config
+    expose_value=False,
+    callback=lambda _context, _option, folder: None if folder is None else use_catalogue(folder),
+    help="another folder like config/: models, GPUs, engines, assumptions",
+)
 @click.version_option(package_name="prophet-memory")
 def program() -> None:
     """GPU memory of mixture-of-experts models, and what it buys to keep only the activated experts there.

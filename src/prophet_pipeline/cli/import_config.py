@@ -20,6 +20,7 @@ from prophet_pipeline.command import ConfigurationError
 from prophet_pipeline.configuration import MODELS_FOLDER, described_by, read_json, relative
 from prophet_pipeline.files import write_text
 from prophet_pipeline.model_files import open_config
+from prophet_pipeline.places import SHIPPED
 from prophet_pipeline.settings import SETTINGS_FILE, read_settings_alone
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -83,8 +84,11 @@ def write_model(slug: str, entry: Mapping[str, Any], *, replace: bool) -> list[P
         The files that were written.
 
     Raises:
-        ConfigurationError: where the model is there already, unless it may be replaced.
+        ConfigurationError: where the model is there already, unless it may be replaced, and outside of a checkout.
     """
+    if MODELS_FOLDER.is_relative_to(SHIPPED):
+        allowed = "a checkout, --dry-run, or prophet-memory --catalogue with a folder like config/"
+        raise ConfigurationError(f"import-config: {slug}: no config of yours to write to; allowed: {allowed}")
     file = MODELS_FOLDER / f"{slug}.yaml"
     if file.exists() and not replace:
         raise ConfigurationError(f"--name: {slug}; allowed: a name that {relative(MODELS_FOLDER)} does not hold, or --replace")

@@ -1,0 +1,31 @@
+"""Where config and schemas stand: in the checkout, or where there is none in the copy that the package ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prophet_pipeline.command import ConfigurationError
+from prophet_pipeline.files import REPOSITORY
+
+SHIPPED = Path(__file__).parent / "shipped"
+IS_CHECKOUT = (REPOSITORY / "config" / "models").is_dir()
+SCHEMAS = REPOSITORY / "workflow" / "schemas" if IS_CHECKOUT else SHIPPED / "schemas"
+NEEDED = ("config.yaml", "gpus.yaml", "engines.yaml", "models")
+
+_config = [REPOSITORY / "config" if IS_CHECKOUT else SHIPPED / "config"]
+
+
+def config_folder() -> Path:
+    """The folder of the config that is used."""
+    return _config[0]
+
+
+def use_catalogue(folder: Path) -> None:
+    """Use the config of another folder; to be called before `prophet_pipeline.configuration` is imported.
+
+    Raises:
+        ConfigurationError: where the folder lacks what a config has.
+    """
+    if missing := [name for name in NEEDED if not (folder / name).exists()]:
+        raise ConfigurationError(f"--catalogue: {folder}: {missing[0]}: missing; allowed: a folder with {', '.join(NEEDED)}")
+    _config[0] = folder.resolve()
