@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -142,7 +143,11 @@ WRONG = [
             ("--kv", "fp8_blocks", "fp32"),
             ("--state", "bf17", "fp32.*did you mean bf16"),
             ("--routing", "zipf", "power_law, uniform"),
+            ("--routing", "power_law:", "parameters as in power_law:exponent=0.9"),
+            ("--routing", "power_law:exponent=0.9:exponent=0.5", "parameters as in .*, each once"),
             ("--policy", "lru", "all_resident, prophet"),
+            ("--policy", "prophet:overhead_bytes", "parameters as in"),
+            ("--engine", "vllm", "ideal"),
             ("--usable-fraction", "1.1", "a number above 0"),
             ("--usable-fraction", "nan", "a number"),
             ("--max-step-tokens", "0", "an integer"),
@@ -202,6 +207,31 @@ def test_a_wrong_config_gets_one_line_and_writes_nothing(tmp_path: Path, text: s
     before = {path: path.read_bytes() for path in (checkout / "config").rglob("*") if path.is_file()}
     assert re.search(line, refused("import-config", file, "--name", "mine", checkout=checkout))
     assert {path: path.read_bytes() for path in (checkout / "config").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["007", "yes", "1.10", "null", "2024-01-01"])
+def test_a_name_that_yaml_takes_for_something_else_stays_text(name: str, tmp_path: Path):
+    mine = Path(shutil.copytree(REPOSITORY / "config", tmp_path / "mine"))
+    done = call("--catalogue", mine, "import-config", IMPORTED / "kimi-k2.json", "--name", name)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(call("--catalogue", mine, "plan", "--json", "--model", name, "--gpu", "b200").stdout)["model"] == name
+
+
+@pytest.mark.parametrize("name", ["all", "mine.json", "mine.yaml"])
+def test_a_name_that_commands_take_for_something_else_is_refused(name: str, tmp_path: Path):
+    mine = Path(shutil.copytree(REPOSITORY / "config", tmp_path / "mine"))
+    assert "--name: " in refused("--catalogue", mine, "import-config", IMPORTED / "kimi-k2.json", "--name", name)
+
+
+@pytest.mark.parametrize("broken", ["no models", "models is a file", "a file"])
+def test_a_catalogue_without_models_is_refused(broken: str, tmp_path: Path):
+    mine = Path(shutil.copytree(REPOSITORY / "config", tmp_path / "mine"))
+    shutil.rmtree(mine / "models")
+    (mine / "models").mkdir() if broken == "no models" else (mine / "models").write_text("", encoding="utf-8")
+    folder = mine / "config.yaml" if broken == "a file" else mine
+    assert "allowed: a folder with" in refused(
+        "--catalogue", folder, "sweep", "--models", "all", "--gpus", "l40s", "--out", "x.csv"
+    )
 
 
 def test_an_imported_model_joins_the_catalogue_and_the_sweep(tmp_path: Path):

@@ -28,4 +28,6 @@ def use_catalogue(folder: Path) -> None:
     """
     if missing := [name for name in NEEDED if not (folder / name).exists()]:
         raise ConfigurationError(f"--catalogue: {folder}: {missing[0]}: missing; allowed: a folder with {', '.join(NEEDED)}")
+    if not any((folder / "models").glob("*.yaml")):
+        raise ConfigurationError(f"--catalogue: {folder}: models: no model; allowed: a folder with a YAML file for each model")
     _config[0] = folder.resolve()

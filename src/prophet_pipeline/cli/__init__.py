@@ -53,7 +53,7 @@ class Commands(click.Group):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option(
     "--catalogue",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     is_eager=True,  # before a command is imported, which reads the config
     expose_value=False,
     callback=lambda _context, _option, folder: None if folder is None else use_catalogue(folder),

@@ -66,15 +66,16 @@ def as_yaml(entry: Mapping[str, Any]) -> str:
 
 def with_model(text: str, slug: str) -> str:
     """The text of config.yaml with one more model at the end of sweep.models, comments and all else kept."""
+    entry = slug if yaml.safe_load(slug) == slug else f'"{slug}"'  # 007, yes and null are no text by themselves
     root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
     sweep = next(value for key, value in root.value if key.value == "sweep")
     models = next(value for key, value in sweep.value if key.value == "models")
     end = models.value[-1].end_mark.index
     if models.flow_style:
-        return f"{text[:end]}, {slug}{text[end:]}"
+        return f"{text[:end]}, {entry}{text[end:]}"
     line_end = text.find("\n", end)
     line_end = len(text) if line_end < 0 else line_end
-    return f"{text[:line_end]}\n{' ' * models.start_mark.column}- {slug}{text[line_end:]}"
+    return f"{text[:line_end]}\n{' ' * models.start_mark.column}- {entry}{text[line_end:]}"
 
 
 def write_model(slug: str, entry: Mapping[str, Any], *, replace: bool) -> list[Path]:
@@ -89,6 +90,9 @@ def write_model(slug: str, entry: Mapping[str, Any], *, replace: bool) -> list[P
     if MODELS_FOLDER.is_relative_to(SHIPPED):
         allowed = "a checkout, --dry-run, or prophet-memory --catalogue with a folder like config/"
         raise ConfigurationError(f"import-config: {slug}: no config of yours to write to; allowed: {allowed}")
+    if slug == "all" or slug.endswith((".json", ".yaml")):
+        allowed = "a name that commands do not take for all models or for a file"
+        raise ConfigurationError(f"--name: {slug}; allowed: {allowed}")
     file = MODELS_FOLDER / f"{slug}.yaml"
     if file.exists() and not replace:
         raise ConfigurationError(f"--name: {slug}; allowed: a name that {relative(MODELS_FOLDER)} does not hold, or --replace")

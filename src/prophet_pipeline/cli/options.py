@@ -63,7 +63,11 @@ class NamedObject(click.ParamType[Named]):
         if isinstance(value, Named):
             return value
         kind, *words = str(value).split(":")
-        given = {name: plain(text) for name, _, text in (word.partition("=") for word in words)}
+        given: dict[str, int | float | str] = {}
+        for name, sign, text in (word.partition("=") for word in words):
+            if not sign or name in given:
+                self.fail(f"{json.dumps(value)}; allowed: parameters as in power_law:exponent=0.9, each once", param, ctx)
+            given[name] = plain(text)
         try:
             return self.parse({kind: given} if words else kind)
         except ParameterError as problem:

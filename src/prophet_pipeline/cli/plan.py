@@ -37,12 +37,14 @@ from prophet_pipeline.cli.options import (
 )
 from prophet_pipeline.cli.render import console, gib, print_json, table
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import described_by
+from prophet_pipeline.configuration import ENGINES_FILE, described_by, relative
 from prophet_pipeline.files import FLOAT_DECIMALS
 from prophet_pipeline.model_files import open_model
 from prophet_pipeline.settings import read_settings_alone
 from prophet_pipeline.text import PRECISION_LABELS, multiplied
 
+LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9"
+POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0"
 HEADS = (("on the fullest GPU", False), ("GiB", True), ("share", True))
 PARTS = {
     "non_expert_bytes": "everything but routed experts",
@@ -201,7 +203,7 @@ def basis(plan: Plan, experts: int) -> Iterator[str]:
     yield f"cache              KV {own.kv_format}, state {own.state_format}"
     yield (
         f"assumptions        usable {own.engine.usable_fraction:.0%}, steps of {own.engine.max_step_tokens:,} tokens, reserve"
-        f" {row['runtime_reserve_bytes'] / 2**20:,.0f} MiB ({own.engine.name} in config/engines.yaml{changed})"
+        f" {row['runtime_reserve_bytes'] / 2**20:,.0f} MiB ({own.engine.name} in {relative(ENGINES_FILE)}{changed})"
     )
 
 
@@ -219,8 +221,20 @@ def basis(plan: Plan, experts: int) -> Iterator[str]:
 @click.option("--experts", type=EXPERT_FORMATS, help="format of the routed experts, where it is another")
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents; default: config's")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
-@click.option("--routing", type=ROUTING, default="uniform", show_default=True, help="law of the distinct experts")
-@click.option("--policy", type=POLICY, default="prophet", show_default=True, help="which experts stay in GPU memory")
+@click.option(
+    "--routing",
+    type=ROUTING,
+    default="uniform",
+    show_default=True,
+    help=LAW_HELP,
+)
+@click.option(
+    "--policy",
+    type=POLICY,
+    default="prophet",
+    show_default=True,
+    help=POLICY_HELP,
+)
 @ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory; serving engines take 0.9")
 @click.option("--max-step-tokens", type=Number(1, 10**8), help="tokens of the largest prefill chunk")

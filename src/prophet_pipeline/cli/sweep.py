@@ -62,9 +62,9 @@ def swept(models: list[OpenedModel], sweep: dict[str, Any], assumptions: Assumpt
 @click.option("--gpus", required=True, help="names with commas, or all")
 @click.option("--n-gpus", type=Several(GPUS), help="with commas; this and the lists below: default as in config/config.yaml")
 @click.option("--batches", "batch_sizes", type=Several(BATCH), help="batch sizes with commas")
-@click.option("--routings", type=Several(ROUTING))
-@click.option("--precisions", type=Several(Among(PRECISIONS)), help="of the weights")
-@click.option("--policies", type=Several(POLICY))
+@click.option("--routings", type=Several(ROUTING), help="laws with commas, each as in power_law:exponent=0.9; or all")
+@click.option("--precisions", type=Several(Among(PRECISIONS)), help="of the weights, with commas; or all")
+@click.option("--policies", type=Several(POLICY), help="with commas, each as in prophet:overhead_bytes=0; or all")
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state")
 @ENGINE
