@@ -18,10 +18,10 @@ import numpy as np
 from measure import best_s, parser, report
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.formats import FORMATS
 from prophet_memory.kv_cache import CacheFormats, kv_growth, max_context_tokens
 from prophet_memory.parameters import count_parameters
-from prophet_memory.precision import FORMATS
-from prophet_pipeline.configuration import MODELS_FOLDER, model_architecture, read_model
+from prophet_pipeline.configuration import MODELS_FOLDER, read_model
 
 GIB, BF16_BYTES = 2**30, 2
 MEMORIES_GIB, BATCHES, WEIGHT_BYTES = range(16, 311, 6), [2**i for i in range(10)], (2, 1)
@@ -33,7 +33,7 @@ One = Callable[[int, int, int], int]
 def mixtral() -> Architecture:
     """The model, from the catalogue."""
     file = MODELS_FOLDER / "mixtral-8x7b.yaml"
-    return model_architecture(read_model(file), file)
+    return read_model(file).architecture
 
 
 def ours(model: Architecture) -> Callable[[], list[int]]:

@@ -21,7 +21,7 @@ from prophet_memory.memory import Assumptions
 from prophet_memory.residency import residency_policies
 from prophet_memory.routing import routing_laws
 from prophet_memory.sweeps import sweep
-from prophet_pipeline.configuration import MODELS_FOLDER, model_architecture, read_engines, read_model
+from prophet_pipeline.configuration import MODELS_FOLDER, read_engines, read_model
 from prophet_pipeline.results import assumptions_of
 from prophet_pipeline.settings import read_settings
 
@@ -36,9 +36,9 @@ SIZES = (1, 16, 160)  # models in a block
 
 def models() -> dict[str, list[Architecture]]:
     """Models whose cache grows by the same bytes for every token, and as many with windows."""
-    family = Family([64], [4], range(1, max(SIZES) + 1), [4096], [0.5], [8], 128, 32000)
+    family = Family((64,), (4,), tuple(range(1, max(SIZES) + 1)), (4096,), (0.5,), (8,), 128, 32000)
     file = MODELS_FOLDER / f"{WINDOWED}.yaml"
-    return {"plain": list(family.members()), "windows": [model_architecture(read_model(file), file)] * max(SIZES)}
+    return {"plain": list(family.members()), "windows": [read_model(file).architecture] * max(SIZES)}
 
 
 def grid_of(architectures: list[Architecture]) -> Grid:
@@ -70,7 +70,7 @@ def main() -> None:
     arguments = parser(__doc__, "kernel.csv")
     arguments.add_argument("--repeat", type=int, default=10, help="the best of this many calls counts")
     args = arguments.parse_args()
-    assumptions = assumptions_of(read_settings()["assumptions"], read_engines())
+    assumptions = assumptions_of(read_settings().assumptions, read_engines())
     rows: list[dict[str, Any]] = []
     for count in SIZES:
         for cache, architectures in models().items():

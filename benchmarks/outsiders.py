@@ -16,12 +16,12 @@ from typing import Any
 import jinja2
 from measure import FOLDER, REPOSITORY, report
 
-from prophet_memory.architecture import Architecture, architecture_from_mapping
-from prophet_memory.hf_config import catalogue_entry
+from prophet_memory.architecture import Architecture
+from prophet_memory.formats import FORMATS
+from prophet_memory.huggingface import read
 from prophet_memory.kv_cache import CacheFormats, bytes_per_sequence, kv_growth
 from prophet_memory.mixers import GatedDeltaNet, LatentAttention
 from prophet_memory.parameters import count_parameters
-from prophet_memory.precision import FORMATS
 from prophet_pipeline.files import write_text
 from prophet_pipeline.tables import read_rows
 from prophet_pipeline.text import thousands
@@ -84,7 +84,7 @@ def compared(configs: Mapping[str, Config]) -> Iterator[dict[str, Any]]:
     for calculator, answer in calculators.items():
         version = importlib.metadata.version(calculator)
         for model, config in configs.items():
-            architecture = architecture_from_mapping(catalogue_entry(config))
+            architecture = read(config).architecture
             with contextlib.suppress(Exception):  # an unknown type, in words of its own
                 for quantity, theirs in list(answer({"torch_dtype": "bfloat16"} | dict(config))):
                     missing, reason = explained(calculator, quantity, architecture)

@@ -8,14 +8,14 @@ from pathlib import Path
 import jinja2
 from markdown_it import MarkdownIt
 
-from prophet_pipeline.claims import NOT_REPRODUCED, by_claim, reason_of
 from prophet_pipeline.command import script
-from prophet_pipeline.configuration import error, read_numbers
+from prophet_pipeline.documents import error
 from prophet_pipeline.files import write_text
-from prophet_pipeline.prose import prose_numbers
+from prophet_pipeline.prose import prose_numbers, read_numbers
 from prophet_pipeline.queries import Results
 from prophet_pipeline.tables import Row, by_key, catalogued
 from prophet_pipeline.text import multiplied, percent
+from prophet_pipeline.verdicts import NOT_REPRODUCED, by_claim, reason_of
 
 SPACED_UNITS = {"GiB", "MB", "MiB", "tokens"}
 WORDS = {"reproduced": "holds", "not_reproduced": "fails", "not_testable": "not testable here"}
@@ -84,7 +84,7 @@ def main(*, results: list[Path], numbers: Path, laws: Path, template: Path, styl
         output: .md and .html file
     """
     files = {file.stem: file for file in results}
-    source = read_numbers(numbers)["defaults"]["routing"]
+    source = read_numbers(numbers).law
     printed = prose_numbers(numbers, Results(results))
     values = {name: f"{value} {unit}" if unit in SPACED_UNITS else f"{value}{unit}" for name, (value, unit) in printed.items()}
     claims, known = by_claim(files["claims"]), catalogued(laws, "routing")

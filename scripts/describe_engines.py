@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from prophet_memory.engine import engine_from_mapping
 from prophet_pipeline.command import script
 from prophet_pipeline.configuration import ENGINES_FILE, read_engines
 from prophet_pipeline.tables import write_rows
@@ -19,10 +18,11 @@ def main(*, engines: Path = ENGINES_FILE, swept: str, output: Path) -> None:
         swept: the one that the sweep takes
         output: CSV file
     """
-    made = [engine_from_mapping(name, entry) for name, entry in sorted(read_engines(engines).items())]
-    rows = [asdict(one) for one in made]
+    made = [engine for _, engine in sorted(read_engines(engines).items())]
+    keys = [{"engine": one.name, "is_swept": one.name == swept, "label": one.label} for one in made]
     write_rows(
-        [{"engine": row.pop("name"), "is_swept": one.name == swept, **row} for one, row in zip(made, rows, strict=True)], output
+        [key | {name: v for name, v in asdict(one).items() if name != "name"} for key, one in zip(keys, made, strict=True)],
+        output,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from prophet_memory.gpu import gpu_from_mapping
 from prophet_pipeline.command import script
 from prophet_pipeline.configuration import GPUS_FILE, read_gpus
 from prophet_pipeline.tables import write_rows
@@ -20,7 +19,7 @@ def main(*, gpus: Path = GPUS_FILE, names: list[str], output: Path) -> None:
         output: CSV file
     """
     entries = read_gpus(gpus)
-    rows = [asdict(gpu_from_mapping(name, entries[name])) for name in sorted(names)]
+    rows = [asdict(entries[name]) for name in sorted(names)]
     write_rows([{"gpu": row.pop("name"), "name": row.pop("label"), **row} for row in rows], output)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.formats import DEFAULT_FORMAT, FORMATS
 from prophet_memory.kv_cache import CacheFormats, cross_attention_bytes_per_source_token, kv_growth, state_bytes_per_sequence
 from prophet_memory.parameters import count_parameters
-from prophet_memory.precision import DEFAULT_FORMAT, FORMATS
 from prophet_pipeline.command import script
-from prophet_pipeline.configuration import described_by, model_architecture, read_model
+from prophet_pipeline.configuration import read_model
+from prophet_pipeline.documents import described_by
 from prophet_pipeline.tables import write_rows
 
 
@@ -68,12 +69,10 @@ def main(*, models: list[Path], expert_count_groups: list[int], kv_format: str, 
     rows = []
     for file in sorted(models, key=lambda file: file.stem):
         entry = read_model(file)
-        architecture = model_architecture(entry, file)
+        architecture = entry.architecture
         with described_by(file):
             own, published = description(architecture, cache), architecture.published_precision
-        rows.append(
-            {"model": file.stem, "name": entry["name"], "family": entry["family"], "published_precision": published} | own
-        )
+        rows.append({"model": file.stem, "name": entry.name, "family": entry.family, "published_precision": published} | own)
     groups = groups_of([row["experts"] for row in rows], expert_count_groups)
     write_rows([row | {"expert_count_group": groups[row["experts"]]} for row in rows], output)
 

@@ -49,9 +49,9 @@ def main(
         by_sparsity: CSV: by number of experts and top-k
     """
     space = open_design_space(design, gpus, models)
-    if len(shards) != space.settings["shards"] or len(counts) != len(shards):
+    if len(shards) != space.settings.shards or len(counts) != len(shards):
         raise ConfigurationError(
-            f"--shards: {len(shards)}; allowed: {space.settings['shards']}, as {design} says, with their counts"
+            f"--shards: {len(shards)}; allowed: {space.settings.shards}, as {design} says, with their counts"
         )
     tables = checked_counts(shards, counts, space)
     write_table(added_up(tables, ["routing", "precision", "all_resident_fraction_from", "batch_size"]), by_load)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -10,23 +9,25 @@ from typing import Any
 
 import polars as pl
 
-from prophet_memory.axes import AXES, KEYS
+from prophet_memory.axes import KEYS
 from prophet_pipeline.command import ConfigurationError, script
+from prophet_pipeline.documents import checked
 from prophet_pipeline.results import key_values
+from prophet_pipeline.settings import SETTINGS_FILE, AxesSettings
 from prophet_pipeline.shards import REMEDY, check_shard
 from prophet_pipeline.tables import write_table
 
 
-def promised_keys(model: str, sweep: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
+def promised_keys(model: str, axes: AxesSettings) -> pl.DataFrame:
     """The keys of a model's rows that the config promises, sorted."""
-    rows = product([model], *key_values(sweep).values())
+    rows = product([model], *key_values(axes).values())
     return pl.DataFrame(list(rows), schema=KEYS, orient="row")
 
 
-def checked(shard: Path, sweep: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
+def joinable(shard: Path, axes: AxesSettings) -> pl.DataFrame:
     """A shard's rows, once they are known to be exactly those that the config promises."""
-    check_shard(shard, prod(len(sweep[axis]) for axis in AXES.values()))
-    table, keys = pl.read_parquet(shard), promised_keys(shard.stem, sweep)
+    check_shard(shard, prod(map(len, key_values(axes).values())))
+    table, keys = pl.read_parquet(shard), promised_keys(shard.stem, axes)
     if not table.select(keys.columns).equals(keys):
         raise ConfigurationError(f"{shard}: keys: other than the config's; allowed: {' x '.join(keys.columns)} sorted, {REMEDY}")
     return table
@@ -41,7 +42,8 @@ def main(*, shards: list[Path], sweep: dict[str, Any], output: list[Path]) -> No
         output: .parquet and .csv files to write
     """
     # A shard is sorted within itself (scripts/sweep_model.py), so sorting the shards by model sorts the rows.
-    joined = pl.concat([checked(shard, sweep) for shard in sorted(shards, key=lambda shard: shard.stem)])
+    axes = checked(AxesSettings, sweep, SETTINGS_FILE)
+    joined = pl.concat([joinable(shard, axes) for shard in sorted(shards, key=lambda shard: shard.stem)])
     for file in output:
         write_table(joined, file)
 

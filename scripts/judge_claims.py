@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from prophet_pipeline.claims import NOT_REPRODUCED, NOT_TESTABLE, Finding, claimed_text, interval, judge, kind_of
+from prophet_pipeline.claims import Finding, claimed_text, interval, judge
 from prophet_pipeline.command import script
-from prophet_pipeline.configuration import error, read_claims
+from prophet_pipeline.documents import error
+from prophet_pipeline.ledger import Claim, read_claims
 from prophet_pipeline.queries import QueryError, Results
 from prophet_pipeline.settings import check_law_name
 from prophet_pipeline.tables import Row, catalogued, write_rows
+from prophet_pipeline.verdicts import NOT_REPRODUCED, NOT_TESTABLE
 
 NUMBERS = ("lowest", "highest", "configurations", "satisfied")
 
 
-def judged(entry: Mapping[str, Any], law: str, found: Finding) -> Row:
+def judged(entry: Claim, law: str, found: Finding) -> Row:
     """One row of claims.csv: a claim under a law."""
-    claim = entry["claim"]
-    kind = kind_of(claim)
-    bounds = interval(claim) if kind in {"value", "range", "bound"} else None
-    pinned = entry["expected"].get(law) if "expected" in entry else found.verdict
+    claim = entry.claim
+    bounds = interval(claim) if claim.printed else None
+    pinned = found.verdict if entry.expected is None else entry.expected.get(law)
     row: Row = {
-        "claim": entry["id"],
-        "section": entry["section"],
-        "quote": entry["quote"],
-        "kind": kind,
-        "unit": claim.get("unit"),
+        "claim": entry.id,
+        "section": entry.section,
+        "quote": entry.quote,
+        "kind": claim.kind,
+        "unit": claim.unit,
         "claimed": claimed_text(claim),
         "accepted_from": bounds.lower if bounds else None,
         "accepted_to": bounds.upper if bounds else None,
@@ -39,7 +38,7 @@ def judged(entry: Mapping[str, Any], law: str, found: Finding) -> Row:
     }
     facts = asdict(found)
     row |= {name: facts[name] for name in NUMBERS}
-    return row | {"reason": found.reason or None, "why": entry.get("why") if found.verdict == NOT_REPRODUCED else None}
+    return row | {"reason": found.reason or None, "why": entry.why if found.verdict == NOT_REPRODUCED else None}
 
 
 def main(*, results: list[Path], claims: Path, laws: Path, output: Path) -> None:
@@ -53,12 +52,12 @@ def main(*, results: list[Path], claims: Path, laws: Path, output: Path) -> None
     """
     ledger, tables, rows = read_claims(claims), Results(results), []
     swept = list(catalogued(laws, "routing"))
-    pinned = {law for entry in ledger["claims"] for law in entry.get("expected", {})}
+    pinned = {law for entry in ledger.claims for law in entry.expected or {}}
     for law in sorted(pinned):
         check_law_name(law, "claims.expected", claims)
-    for position, entry in enumerate(ledger["claims"]):
+    for position, entry in enumerate(ledger.claims):
         try:
-            rows += [judged(entry, law, judge(entry, tables, law, ledger["defaults"])) for law in swept]
+            rows += [judged(entry, law, judge(entry, tables, law, ledger.defaults)) for law in swept]
         except QueryError as problem:
             raise error(claims, f"claims[{position}].{problem.key}", problem.value, problem.allowed) from None
         rows += [judged(entry, law, Finding(NOT_TESTABLE, "", reason=f"the sweep has no routing {law}"))

@@ -19,8 +19,7 @@ from prophet_pipeline.command import ConfigurationError, script
 from prophet_pipeline.configuration import ENGINES_FILE, GPUS_FILE, read_engines
 from prophet_pipeline.design_space import DesignSpace, added_up, counts_of, open_design_space
 from prophet_pipeline.files import sha256, write_text
-from prophet_pipeline.results import assumptions_of
-from prophet_pipeline.settings import read_settings
+from prophet_pipeline.results import taken_assumptions
 from prophet_pipeline.shards import write_sidecar
 from prophet_pipeline.tables import replacing_table, write_table
 
@@ -62,7 +61,7 @@ def blocks(
     for first in range(members.start, members.stop, design.models_per_block):
         block = range(first, min(first + design.models_per_block, members.stop))
         swept = sweep(design.grid(block), assumptions)
-        counted.append(counts_of(swept, design.settings["load_steps"]))
+        counted.append(counts_of(swept, design.settings.load_steps))
         yield points_of(swept, block)
         if progress is not None:
             progress.write_text(str((block.stop - members.start) * design.rows_per_model), encoding="utf-8")
@@ -78,7 +77,7 @@ def write_shard(
     start = time.perf_counter()
     with replacing_table(points, receipt=False) as temporary:  # the sidecar is its record
         source = register_io_source(lambda *_: blocks(design, members, assumptions, counted, progress), schema=schema)
-        source.sink_parquet(temporary, compression="zstd", row_group_size=design.settings["chunk_rows"], maintain_order=True)
+        source.sink_parquet(temporary, compression="zstd", row_group_size=design.settings.chunk_rows, maintain_order=True)
     write_table(added_up(counted), counts, receipt=False)
     seconds = time.perf_counter() - start
     write_sidecar(points, rows, seconds=round(seconds, 3), peak_mib=peak_mib(), counts_sha256=sha256(counts))
@@ -102,10 +101,10 @@ def main(
         output: Parquet shard; a .json beside it records what it holds
     """
     space = open_design_space(design, gpus, models)
-    shards = space.settings["shards"]
+    shards = space.settings.shards
     if not 0 <= shard < shards:
         raise ConfigurationError(f"{design}: --shard: {shard}; allowed: 0 to {shards - 1}")
-    taken = assumptions_of(assumptions or read_settings()["assumptions"], read_engines(engines))
+    taken = taken_assumptions(assumptions, read_engines(engines))
     if progress is not None:
         write_text(progress, "0", receipt=False)
     write_shard(space, space.members_of_shard(shard), taken, output, counts, progress)

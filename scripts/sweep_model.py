@@ -12,15 +12,13 @@ from prophet_pipeline.command import script
 from prophet_pipeline.configuration import (
     ENGINES_FILE,
     GPUS_FILE,
-    described_by,
-    error,
-    model_architecture,
     read_engines,
     read_gpus,
     read_model,
 )
-from prophet_pipeline.results import assumptions_of, grid_of
-from prophet_pipeline.settings import SETTINGS_FILE, read_settings
+from prophet_pipeline.documents import checked, described_by, error
+from prophet_pipeline.results import grid_of, taken_assumptions
+from prophet_pipeline.settings import SETTINGS_FILE, AxesSettings, read_settings
 from prophet_pipeline.shards import write_sidecar
 from prophet_pipeline.tables import write_table
 
@@ -39,13 +37,11 @@ def main(
         assumptions: JSON of the assumptions; default: as above
         output: Parquet file of the shard; a .json beside it records rows and checksum
     """
-    settings: dict[str, Any] = {"sweep": sweep, "assumptions": assumptions}
-    if None in settings.values():
-        settings = read_settings() | {key: value for key, value in settings.items() if value is not None}
-    grid = grid_of([Model(model.stem, model_architecture(read_model(model), model))], settings["sweep"], read_gpus(gpus))
+    axes = read_settings().sweep if sweep is None else checked(AxesSettings, sweep, SETTINGS_FILE)
+    grid = grid_of([Model(model.stem, read_model(model).architecture)], axes, read_gpus(gpus))
     try:
         with described_by(model):
-            table = swept(grid, assumptions_of(settings["assumptions"], read_engines(engines))).to_polars()
+            table = swept(grid, taken_assumptions(assumptions, read_engines(engines))).to_polars()
     except ParallelismError as problem:
         raise error(SETTINGS_FILE, f"sweep.{problem.key}", problem.value, f"{problem.allowed}, {model.stem}") from None
     write_table(table, output, receipt=False)  # the sidecar is its record

@@ -31,7 +31,7 @@ MILLION = 1e6
 def rows_done(design: DesignSpace, points: Path, reports: Path) -> int:
     """Rows of finished shards, and what the running ones report."""
     done = 0
-    for number in range(design.settings["shards"]):
+    for number in range(design.settings.shards):
         promised = len(design.members_of_shard(number)) * design.rows_per_model
         shard, report = points / f"shard={number:04}" / "points.parquet", reports / f"{number:04}.rows"
         try:

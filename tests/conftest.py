@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from prophet_memory.architecture import Architecture, architecture_from_mapping
+from prophet_memory.architecture import Architecture
+from prophet_memory.formats import FORMATS
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import CacheFormats
 from prophet_memory.memory import Assumptions
-from prophet_memory.precision import FORMATS
 from prophet_memory.residency import residency_policies
 from prophet_memory.routing import routing_laws
 from prophet_pipeline.configuration import read_engines, read_models
@@ -29,12 +29,12 @@ from prophet_pipeline.settings import read_settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = Path("evaluation/memory_results/prophet_kv_extension")
-MODELS = {slug: architecture_from_mapping(entry) for slug, entry in read_models().items()}
+MODELS = {slug: entry.architecture for slug, entry in read_models().items()}
 GENERATED = ("evaluation/", "paper_tables/")
 # Committed, but made by targets of their own.
 APART = ("evaluation/figures/design_space/", "evaluation/memory_results/design_space/", "evaluation/benchmarks/")
 
-ASSUMED: Assumptions = assumptions_of(read_settings()["assumptions"], read_engines())
+ASSUMED: Assumptions = assumptions_of(read_settings().assumptions, read_engines())
 
 settings.register_profile("prophet", deadline=None, derandomize=True)  # no clocks, the same examples on every run
 settings.load_profile("prophet")

@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 from conftest import REPOSITORY
 
-from prophet_memory.architecture import architecture_from_mapping
-from prophet_memory.hf_config import catalogue_entry
+from prophet_memory.huggingface import read
 
 FOLDER = REPOSITORY / "evaluation" / "benchmarks"
 BENCHMARKS = sorted(path for path in (REPOSITORY / "benchmarks").glob("*.py") if path.stem != "measure")
@@ -70,7 +69,7 @@ def test_the_recorded_answers_of_other_calculators_come_to_ours(tmp_path):
         sys.path.pop(0)
     for row in recorded.iter_rows(named=True):
         (file,) = (REPOSITORY / "tests" / "data").glob(f"*_configs/{row['model']}.json")
-        model = architecture_from_mapping(catalogue_entry(json.loads(file.read_text(encoding="utf-8"))))
+        model = read(json.loads(file.read_text(encoding="utf-8"))).architecture
         assert outsiders.ours(row["quantity"], model) == row["ours"]
         assert outsiders.explained(row["calculator"], row["quantity"], model) == (row["explained"], row["explanation"] or "")
         assert row["theirs"] + row["explained"] == row["ours"]

@@ -7,9 +7,9 @@ import pytest
 from conftest import MODELS, cache
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.formats import FORMATS
 from prophet_memory.kv_cache import cross_attention_bytes_per_source_token, kv_growth, state_bytes_per_sequence
 from prophet_memory.parameters import count_parameters
-from prophet_memory.precision import FORMATS
 
 with (Path(__file__).parent / "data" / "architecture_facts.csv").open(encoding="utf-8") as stream:
     FACTS = {row["slug"]: row for row in csv.DictReader(stream)}

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 
 import polars as pl
@@ -13,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.axes import KEYS
-from prophet_pipeline.claims import NOT_REPRODUCED, REPRODUCED, by_claim, half_unit, interval, judge
+from prophet_pipeline.claims import half_unit, interval, judge
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import read_claims, read_numbers
+from prophet_pipeline.ledger import Claim, Claimed, read_claims
+from prophet_pipeline.prose import read_numbers
 from prophet_pipeline.queries import Query, QueryError, Results
 from prophet_pipeline.tables import read_table, write_table
+from prophet_pipeline.verdicts import NOT_REPRODUCED, REPRODUCED, by_claim
 
 LEDGER = REPOSITORY / "config" / "claims.yaml"
 CLAIMS = read_claims(LEDGER)
@@ -27,8 +30,11 @@ LAWS = REPOSITORY / RESULTS / "law_catalogue.csv"
 VERIFY = [sys.executable, "scripts/verify_claims.py", "--laws", LAWS, "--claims"]
 
 
-def entry(name: str) -> dict:
-    return next(claim for claim in CLAIMS["claims"] if claim["id"] == name)
+PLAIN = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))["claims"]
+
+
+def entry(name: str) -> Claim:
+    return next(claim for claim in CLAIMS.claims if claim.id == name)
 
 
 def judged_again(folder, changes: dict[str, pl.DataFrame]) -> pl.DataFrame:
@@ -60,21 +66,21 @@ def judged_again(folder, changes: dict[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def test_a_tolerance_is_half_of_the_last_printed_digit():
-    kept = interval({"value": "9.0", "unit": "percent"})
+    kept = interval(Claimed(value="9.0", unit="percent"))
     assert (kept.lower, kept.upper) == (8.95, 9.05)
     assert 8.949 not in kept
     assert 9.05 in kept
-    assert 63 not in interval({"range": ["64", "80"], "unit": "percent"})
-    assert 79.9 in interval({"range": ["60", "80"], "unit": "percent"})
-    assert 1.3 not in interval({"below": "1.3", "unit": "times"})
-    assert 0 not in interval({"above": "0", "unit": "percent"})
+    assert 63 not in interval(Claimed(range=["64", "80"], unit="percent"))
+    assert 79.9 in interval(Claimed(range=["60", "80"], unit="percent"))
+    assert 1.3 not in interval(Claimed(below="1.3", unit="times"))
+    assert 0 not in interval(Claimed(above="0", unit="percent"))
 
 
 @given(st.decimals(0, 1000, places=2), st.integers(0, 2))
 def test_what_rounds_to_the_printed_text_is_accepted(value: Decimal, places: int):
     printed = str(round(value, places) if places else int(value.to_integral_value()))
-    assert float(value) in interval({"value": printed, "unit": "percent"})
-    assert float(Decimal(printed) + half_unit(printed) * Decimal("1.01")) not in interval({"value": printed, "unit": "percent"})
+    assert float(value) in interval(Claimed(value=printed, unit="percent"))
+    assert float(Decimal(printed) + half_unit(printed) * Decimal("1.01")) not in interval(Claimed(value=printed, unit="percent"))
 
 
 def test_every_verdict_changes_with_the_results(tmp_path):
@@ -118,16 +124,16 @@ def test_verdicts_against_a_second_reading_of_the_results():
     """Savings claims of the examples, recomputed from the formula."""
     judged = by_claim(REPOSITORY / RESULTS / "claims.csv")
     for name, experts, top_k in (("mixtral", 8, 2), ("deepseek-moe", 64, 6), ("switch", 128, 1), ("deepseek-v3", 256, 8)):
-        for claim in CLAIMS["claims"]:
-            if claim["id"].startswith(f"{name}-b") and claim["id"].endswith("-savings"):
-                batch, printed = claim["query"]["where"]["batch_size"], claim["claim"]["value"]
+        for claim in CLAIMS.claims:
+            if claim.id.startswith(f"{name}-b") and claim.id.endswith("-savings"):
+                batch, printed = claim.query.where["batch_size"], claim.claim.value
                 values = {
                     "power_law": 1 - min(experts, top_k * batch**0.932) / experts,
                     "uniform": (1 - top_k / experts) ** batch,
                 }
                 for law, value in values.items():
                     holds = abs(100 * value - float(printed)) <= float(half_unit(printed))
-                    assert (judged[claim["id"]][law]["verdict"] == REPRODUCED) == holds, claim["id"]
+                    assert (judged[claim.id][law]["verdict"] == REPRODUCED) == holds, claim.id
 
 
 def test_external_claims_name_what_could_test_them_and_only_they_are_untested():
@@ -189,7 +195,7 @@ WRONG_QUERIES = [
 def test_a_question_that_makes_no_sense_is_one_line_for_claims_and_prose_alike(change: dict, key: str, allowed: str):
     asked = {"table": "prophet_kv_extension_data", "where": {"model": "mixtral-8x7b"}, "value": "kv_extension"} | change
     with pytest.raises(QueryError) as caught:
-        Results(FILES).ask(Query(**asked), "uniform", CLAIMS["defaults"])
+        Results(FILES).ask(Query(**asked), "uniform", CLAIMS.defaults)
     assert (caught.value.key, "\n" in str(caught.value)) == (key, False)
     assert allowed in caught.value.allowed
 
@@ -224,8 +230,9 @@ def test_a_table_cut_short_is_one_line_or_a_shorter_csv(tmp_path, suffix: str, s
     ],
 )
 def test_a_wrong_ledger_gets_one_line(tmp_path, change, message):
+    plain = next(claim for claim in PLAIN if claim["id"] == "mixtral-b4-savings")
     file = tmp_path / "claims.yaml"
-    file.write_text(yaml.safe_dump({"defaults": {}, "claims": [entry("mixtral-b4-savings") | change]}), encoding="utf-8")
+    file.write_text(yaml.safe_dump({"defaults": {}, "claims": [plain | change]}), encoding="utf-8")
     with pytest.raises(ConfigurationError, match=message) as caught:
         read_claims(file)
     assert "\n" not in str(caught.value)
@@ -249,7 +256,7 @@ def test_a_query_that_cannot_be_answered_names_its_key(query, key):
 
 def test_an_undefined_value_satisfies_nothing_and_averages_leave_it_out():
     claim = entry("summary-mixtral-b1-extension")
-    assert judge(claim, Results(FILES), "uniform", CLAIMS["defaults"]).satisfied == 0
+    assert judge(claim, Results(FILES), "uniform", CLAIMS.defaults).satisfied == 0
     mean = Results(FILES).ask(
         Query("summary_statistics", "kv_extension", {"batch_size": 1, "model": "mixtral-8x7b"}, "mean"), "uniform", EVERYWHERE
     )
@@ -257,7 +264,7 @@ def test_an_undefined_value_satisfies_nothing_and_averages_leave_it_out():
 
 
 def test_numbers_are_all_used_and_all_known():
-    names = set(read_numbers(REPOSITORY / "config/numbers.yaml")["numbers"])
+    names = set(read_numbers(REPOSITORY / "config/numbers.yaml").numbers)
     text = (REPOSITORY / "paper/prophet-memory.tex").read_text() + (
         REPOSITORY / "workflow/templates/batch_size_justification.md.j2"
     ).read_text()
@@ -267,7 +274,7 @@ def test_numbers_are_all_used_and_all_known():
 
 def test_what_the_sweep_leaves_out_is_not_testable():
     claim = entry("mixtral-b4-savings")
-    elsewhere = claim | {"query": claim["query"] | {"where": {"model": "mixtral-8x7b", "batch_size": 3000}}}
+    elsewhere = replace(claim, query=replace(claim.query, where={"model": "mixtral-8x7b", "batch_size": 3000}))
     found = judge(elsewhere, Results(FILES), "uniform", EVERYWHERE)
     assert (found.verdict, found.reason) == ("not_testable", "the sweep has no batch_size 3000")
 
@@ -276,7 +283,14 @@ def found_in(folder, rows: list[dict], claim: dict, **query):
     """The finding on a claim about one small table."""
     file = folder / "small.csv"
     pl.DataFrame(rows).write_csv(file)
-    asked = {"claim": claim, "query": {"table": "small", "value": "value_of_row"} | query}
+    asked = Claim(
+        id="a",
+        section="a",
+        quote="a",
+        claim=Claimed(**claim),
+        query=Query(**{"table": "small", "value": "value_of_row"} | query),
+        expected={"uniform": "reproduced"},
+    )
     return judge(asked, Results([file]), "uniform", EVERYWHERE)
 
 

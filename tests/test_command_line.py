@@ -435,7 +435,7 @@ def test_sizes_beyond_any_machine_are_one_line(tmp_path: Path):
 
 
 def test_the_types_that_are_read_are_listed_and_counted():
-    from prophet_memory.hf_config import SUPPORTED_TYPES
+    from prophet_memory.huggingface import SUPPORTED_TYPES
 
     listed = " ".join(call("import-config", "--help").stdout.split())
     assert ", ".join(SUPPORTED_TYPES) in listed
@@ -463,7 +463,7 @@ def test_the_catalogue_as_tables_and_for_programs():
     models = json.loads(call("models", "--json").stdout)
     assert [model["model"] for model in models] == sorted(MODELS)
     gpus = json.loads(call("gpus", "--json").stdout)
-    assert {gpu["gpu"] for gpu in gpus} == set(read_settings()["sweep"]["gpus"])
+    assert {gpu["gpu"] for gpu in gpus} == set(read_settings().sweep.gpus)
     for command, names in (("models", MODELS), ("gpus", [gpu["gpu"] for gpu in gpus])):
         text = call(command).stdout
         assert all(name in text for name in names)
@@ -486,7 +486,7 @@ def test_help_imports_nothing_heavy_and_plan_no_table_library():
     listed = subprocess.run(
         [sys.executable, "-c", code.format("None")], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert not {"numpy", "polars", "yaml", "jsonschema"} & set(listed)
+    assert not {"numpy", "polars", "yaml", "pydantic"} & set(listed)
     plan = "from prophet_pipeline.cli.plan import command"
     loaded = subprocess.run([sys.executable, "-c", code.format(plan)], capture_output=True, text=True, check=True).stdout.split()
     assert not {"polars", "matplotlib", "snakemake", "torch"} & set(loaded)

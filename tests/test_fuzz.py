@@ -23,17 +23,10 @@ from prophet_memory.parallelism import ParallelismError
 from prophet_memory.sweeps import sweep
 from prophet_pipeline.claims import UNITS, judge
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import (
-    model_architecture,
-    read_claims,
-    read_cluster,
-    read_gpus,
-    read_model,
-    read_models,
-    read_numbers,
-    read_yaml,
-)
-from prophet_pipeline.prose import evaluated
+from prophet_pipeline.configuration import read_cluster, read_gpus, read_model, read_models
+from prophet_pipeline.documents import read_yaml
+from prophet_pipeline.ledger import Claim, Claimed, read_claims
+from prophet_pipeline.prose import Number, evaluated, read_numbers
 from prophet_pipeline.queries import Query, QueryError, Results
 from prophet_pipeline.settings import check_settings, read_design_space
 
@@ -152,7 +145,7 @@ def test_design_space(tmp_path: Path):
 @pytest.mark.parametrize("name", MODELS)
 def test_models_are_swept_or_refused(tmp_path: Path, name: str):
     def read(file: Path) -> None:
-        architecture = model_architecture(read_model(file), file)
+        architecture = read_model(file).architecture
         try:
             sweep(grid_of({name: architecture}, {"h100-80gb": 85_000_000_000}, **AXES), ASSUMED).to_polars()
         except (ArchitectureError, ParallelismError) as problem:
@@ -184,8 +177,8 @@ def asked(entry: Any, defaults: Any) -> None:
 def test_claims_are_judged_or_refused(tmp_path: Path):
     def read(file: Path) -> None:
         ledger = read_claims(file)
-        for entry in ledger["claims"][:6]:
-            asked(entry, ledger["defaults"])
+        for entry in ledger.claims[:6]:
+            asked(entry, ledger.defaults)
 
     fuzz(250, some_claims(), tmp_path / "claims.yaml", read)
 
@@ -234,15 +227,12 @@ claims = st.sampled_from(
 @settings(max_examples=int(4500 * CASES), suppress_health_check=list(HealthCheck))
 @given(queries, claims, st.dictionaries(st.sampled_from(COLUMNS), wanted, max_size=2))
 def test_any_query_is_answered_or_refused(query: Query, claim: dict, defaults: dict):
-    entry = {
-        "claim": claim,
-        "query": {"table": query.table, "value": query.value, "where": query.where, "statistic": query.statistic},
-    }
+    entry = Claim(id="a", section="a", quote="a", claim=Claimed(**claim), query=query, expected={"uniform": "reproduced"})
     defaults = EVERYWHERE | defaults
     asked(entry, defaults)
     form = "integer" if claim.get("unit") == "count" else "gib"
     try:
-        assert evaluated("Name", {"query": entry["query"], "format": form}, QUERIED, defaults)
+        assert evaluated("Name", Number(query=query, format=form), QUERIED, defaults)
     except QueryError as problem:
         assert problem.key
 
@@ -253,9 +243,9 @@ def test_numbers_are_printed_or_refused(tmp_path: Path):
 
     def read(file: Path) -> None:
         found = read_numbers(file)
-        for name, entry in list(found["numbers"].items())[:3]:
+        for name, entry in list(found.numbers.items())[:3]:
             try:
-                evaluated(name, entry, QUERIED, found["defaults"])
+                evaluated(name, entry, QUERIED, found.defaults)
             except QueryError as problem:
                 assert problem.key
 

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.formats import FORMATS, PRECISIONS, Format
 from prophet_memory.kv_cache import kv_growth
 from prophet_memory.parameters import count_parameters
-from prophet_memory.precision import FORMATS, PRECISIONS, Format, non_expert_bytes, precision, routed_expert_bytes
+from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
 
 formats = st.sampled_from(sorted(FORMATS))
 sides = st.integers(1, 5000)

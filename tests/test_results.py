@@ -8,6 +8,7 @@ import pytest
 from conftest import MODELS, REPOSITORY, RESULTS
 
 from prophet_memory.parameters import count_parameters
+from prophet_pipeline.results import key_values
 from prophet_pipeline.settings import read_settings
 
 FOLDER = REPOSITORY / RESULTS
@@ -17,7 +18,8 @@ CONTRACT = [
     "overhead_bytes", "free_for_kv_bytes", "kv_bytes_per_token", "kv_capacity_tokens", "max_context_tokens", "kv_extension",
     "fit_verdict", "exceeds_model_context",
 ]  # fmt: skip
-SWEEP = read_settings()["sweep"]
+SWEEP = read_settings().sweep
+SWEPT = key_values(SWEEP) | {"model": SWEEP.models}
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +32,9 @@ def test_keys_come_first_sorted_and_every_combination_once(data: pd.DataFrame):
     assert [name for name in data.columns if name in CONTRACT] == CONTRACT
     assert data[KEYS].equals(data[KEYS].sort_values(KEYS, ignore_index=True))
     assert not data.duplicated(KEYS).any()
-    assert len(data) == np.prod([len(values) for values in SWEEP.values()])
-    for key, axis in zip(KEYS, SWEEP.values(), strict=True):
-        assert set(data[key]) == set(axis)
+    assert len(data) == np.prod([len(values) for values in SWEPT.values()])
+    for key in KEYS:
+        assert set(data[key]) == set(SWEPT[key])
 
 
 def test_undefined_is_null_and_defined_is_finite(data: pd.DataFrame):
@@ -93,9 +95,9 @@ def test_averages_cover_what_fits_and_count_the_rest(data: pd.DataFrame, by: str
 
 
 def test_the_reference_table_is_rows_of_the_long_table(data: pd.DataFrame):
-    reference = read_settings()["paper"]["reference"]
+    reference = read_settings().paper.reference
     keys = ["model", "precision", "routing"]
-    here = data[(data["gpu"] == reference["gpu"]) & (data["batch_size"] == reference["batch_size"]) & (data["n_gpus"] == 1)]
+    here = data[(data["gpu"] == reference.gpu) & (data["batch_size"] == reference.batch_size) & (data["n_gpus"] == 1)]
     written = pd.read_csv(FOLDER / "kv_extension_at_reference.csv").set_index(keys).sort_index()
     prophet = here[here["policy"] == "prophet"].set_index(keys).sort_index()
     baseline = here[here["policy"] == "all_resident"].set_index(keys).sort_index()
@@ -118,7 +120,7 @@ def test_catalogue_and_saturation_of_known_models():
 
 
 def test_the_fewest_gpus_and_what_they_hold(data: pd.DataFrame):
-    batch = read_settings()["paper"]["reference"]["batch_size"]
+    batch = read_settings().paper.reference.batch_size
     keys = ["model", "gpu", "routing", "precision"]
     written = pd.read_csv(FOLDER / "smallest_gpu_counts.csv").set_index(keys).sort_index()
     assert (written["batch_size"] == batch).all()

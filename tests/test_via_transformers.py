@@ -17,10 +17,9 @@ REASON = "the extra [reference] is not installed (torch, transformers): pip inst
 torch = pytest.importorskip("torch", reason=REASON)
 transformers = pytest.importorskip("transformers", reason=REASON)
 
-from test_hf_config_reference import CHUNKED, CLASS_OF, FULL, LATENT, LINEAR, SLIDING, SMALL  # noqa: E402
+from test_huggingface_reference import CHUNKED, CLASS_OF, FULL, LATENT, LINEAR, SLIDING, SMALL  # noqa: E402
 
-from prophet_memory.architecture import architecture_from_mapping  # noqa: E402
-from prophet_memory.hf_config import catalogue_entry  # noqa: E402
+from prophet_memory.huggingface import read  # noqa: E402
 from prophet_memory.parameters import count_parameters  # noqa: E402
 from prophet_pipeline.cli import reference_cache, reference_experts, via_transformers  # noqa: E402
 from prophet_pipeline.cli.description import counted  # noqa: E402
@@ -35,7 +34,7 @@ def theirs(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def own(config: Mapping[str, Any]) -> dict[str, Any]:
-    architecture = architecture_from_mapping(catalogue_entry(config))
+    architecture = read(config).architecture
     return counted(architecture, count_parameters(architecture))
 
 

@@ -3,7 +3,7 @@
 Pure functions and objects: plain values and numpy arrays in, arrays out; no file paths, no plotting. One module per part:
 
 - `architecture`: what a model is made of, and the checks that make it meaningful
-- `hf_config`: a Hugging Face `config.json` as an architecture
+- `huggingface`: a Hugging Face `config.json` as an architecture
 - `weights`, `parameters`: every weight, and exact integer counts
 - `kv_cache`: bytes of cache and state per sequence, and the closed-form KV capacity
 - `routing`: the laws for the number of distinct experts U(B)
@@ -18,11 +18,11 @@ The names of `__all__` are loaded when they are asked for, so that whoever needs
 from importlib import import_module
 
 _HOMES = {
-    "architecture": ("Architecture", "architecture_from_mapping"),
+    "architecture": ("Architecture",),
     "engine": ("Engine",),
     "gpu": ("Gpu",),
     "grid": ("Grid", "Model"),
-    "hf_config": ("read_config",),
+    "huggingface": ("read_config",),
     "memory": ("Assumptions",),
     "residency": ("ResidencyPolicy", "residency_policy"),
     "routing": ("RoutingLaw", "routing_law"),

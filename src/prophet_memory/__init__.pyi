@@ -1,10 +1,9 @@
 from prophet_memory.architecture import Architecture as Architecture
-from prophet_memory.architecture import architecture_from_mapping as architecture_from_mapping
 from prophet_memory.engine import Engine as Engine
 from prophet_memory.gpu import Gpu as Gpu
 from prophet_memory.grid import Grid as Grid
 from prophet_memory.grid import Model as Model
-from prophet_memory.hf_config import read_config as read_config
+from prophet_memory.huggingface import read_config as read_config
 from prophet_memory.memory import Assumptions as Assumptions
 from prophet_memory.residency import ResidencyPolicy as ResidencyPolicy
 from prophet_memory.residency import residency_policy as residency_policy
@@ -23,7 +22,6 @@ __all__ = [
     "ResidencyPolicy",
     "RoutingLaw",
     "Sweep",
-    "architecture_from_mapping",
     "read_config",
     "residency_policy",
     "routing_law",

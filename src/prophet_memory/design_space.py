@@ -5,11 +5,15 @@ A synthetic model is a plain decoder: every layer has grouped-query attention an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import Annotated
+
+from annotated_types import Ge, Le
 
 from prophet_memory.architecture import Architecture, Layer, MoE, Stack
+from prophet_memory.fields import Described, PlainSize, Several
 from prophet_memory.mixers import Attention
 
 SYNTHETIC = "synthetic"  # what a member of the family is called
@@ -17,17 +21,17 @@ POINT_AXES = ("gpu", "model", "batch_size", "routing", "precision", "context_tok
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class Family(Described):
     """Axes of the synthetic models; `expert_width` is an expert's intermediate size over the hidden size."""
 
-    experts: Sequence[int]
-    top_k: Sequence[int]
-    layers: Sequence[int]
-    hidden_size: Sequence[int]
-    expert_width: Sequence[float]
-    kv_heads: Sequence[int]
-    head_dim: int
-    vocabulary_size: int
+    experts: Several[PlainSize]
+    top_k: Several[PlainSize]
+    layers: Several[PlainSize]
+    hidden_size: Several[PlainSize]
+    expert_width: Several[Annotated[float, Ge(0.001), Le(100)]]
+    kv_heads: Several[PlainSize]
+    head_dim: PlainSize
+    vocabulary_size: PlainSize
 
     def members(self) -> Iterator[Architecture]:
         """Every model of the family but those that would send a token to every expert, or to more than there are."""

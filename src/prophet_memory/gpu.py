@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated
 
-SOURCE = "source"
+from prophet_memory.fields import Described, OneOf, PositiveBytes, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +21,43 @@ class Gpu:
     host_link_effective_bandwidth_bytes_per_s: int | None = None
 
 
-def gpu_from_mapping(name: str, entry: Mapping[str, Any]) -> Gpu:
-    """A GPU from its entry in the catalogue, in which `memory: {bytes: 1}` is `memory_bytes`."""
-    values = {
-        f"{section}_{key}": value
-        for section, part in entry.items()
-        if isinstance(part, Mapping)
-        for key, value in part.items()
-        if key != SOURCE
-    }
-    return Gpu(name, label=entry["name"], **values)
+@dataclass(frozen=True, slots=True)
+class MemoryEntry(Described):
+    """What the driver reports to a program."""
+
+    bytes: PositiveBytes
+    source: Text
+
+
+@dataclass(frozen=True, slots=True)
+class HbmEntry(Described):
+    """The vendor's peak."""
+
+    bandwidth_bytes_per_s: PositiveBytes
+    source: Text
+
+
+@dataclass(frozen=True, slots=True)
+class HostLinkEntry(Described):
+    """The bandwidth is that of large copies from pinned host memory to the device."""
+
+    pcie_generation: Annotated[int, OneOf((3, 4, 5, 6))]
+    lanes: Annotated[int, OneOf((1, 2, 4, 8, 16))]
+    effective_bandwidth_bytes_per_s: PositiveBytes
+    source: Text
+
+
+@dataclass(frozen=True, slots=True)
+class GpuEntry(Described):
+    """An entry of config/gpus.yaml: a GPU in sections, each with its source."""
+
+    name: Text  # as figures and tables print it
+    memory: MemoryEntry
+    hbm: HbmEntry
+    host_link: HostLinkEntry
+
+    def gpu(self, name: str) -> Gpu:
+        """The GPU of that name; `memory: {bytes: 1}` becomes `memory_bytes`."""
+        sections = {section: part for section, part in asdict(self).items() if section != "name"}
+        values = {f"{s}_{key}": value for s, part in sections.items() for key, value in part.items() if key != "source"}
+        return Gpu(name, label=self.name, **values)

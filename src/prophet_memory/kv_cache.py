@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.formats import Format
 from prophet_memory.integers import IntArray, exact_array, int64
 from prophet_memory.mixers import Mixer
-from prophet_memory.precision import Format
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from prophet_memory.activations import activation_bytes
 from prophet_memory.engine import Engine
+from prophet_memory.formats import DEFAULT_FORMAT, FORMATS
 from prophet_memory.grid import Grid, Model
 from prophet_memory.integers import IntArray, int64
 from prophet_memory.kv_cache import CacheFormats, KVGrowth, kv_growth
 from prophet_memory.occupancy import experts_on_fullest_rank
 from prophet_memory.parallelism import Parallelism
-from prophet_memory.precision import DEFAULT_FORMAT, FORMATS, precision, routed_expert_bytes
+from prophet_memory.precision import precision, routed_expert_bytes
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing.law import DISTINCT_EXPERT_DECIMALS
 from prophet_memory.weights import model_weights

@@ -110,6 +110,11 @@ def _number(key: str, field: Field[Any], given: Mapping[str, object]) -> int | f
         raise ParameterError(key, value, "a number that a float holds") from None
 
 
+def by_name(objects: Iterable[Kind]) -> list[Kind]:
+    """Objects sorted by name, so that the order of a list in config changes no byte."""
+    return sorted(objects, key=lambda one: one.name)
+
+
 def all_parsed(specifications: Iterable[object], kinds: Mapping[str, type[Kind]]) -> list[Kind]:
     """Objects sorted by name, so that the order of a list in config changes no byte.
 

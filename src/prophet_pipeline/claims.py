@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from operator import ge, gt, le, lt
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from prophet_memory.axes import KEYS
-from prophet_pipeline.queries import NotSweptError, Query, QueryError, Results
-from prophet_pipeline.tables import Row, by_key
+from prophet_pipeline.ledger import BOUNDS, Claim, Claimed
+from prophet_pipeline.queries import NotSweptError, QueryError, Results
 from prophet_pipeline.text import significant
+from prophet_pipeline.verdicts import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
 
-REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "not_reproduced", "not_testable"
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE)
 ROUNDING = 1e-9  # of the results' nine decimals
 
 # By how much a result is multiplied to be in the printed unit, and how the unit is printed.
@@ -65,11 +63,11 @@ class Finding:
 def half_unit(printed: str) -> Decimal:
     """Half of the last printed digit's unit: what rounding to the printed precision allows ("9.0" means 8.95 to 9.05)."""
     exponent = Decimal(printed).as_tuple().exponent
-    assert isinstance(exponent, int)  # noqa: S101 - the schema lets only plain numbers through
+    assert isinstance(exponent, int)  # noqa: S101 - the ledger lets only plain numbers through
     return Decimal(1).scaleb(exponent) / 2
 
 
-def interval(claim: Mapping[str, Any]) -> Interval:
+def interval(claim: Claimed) -> Interval:
     """The values, in the printed unit, for which a value, range or bound holds.
 
     `value`, `range`, `at_least` and `at_most` take the tolerance of the printed precision; `above` and `below` are strict.
@@ -81,86 +79,51 @@ def interval(claim: Mapping[str, Any]) -> Interval:
     def high(printed: str) -> float:
         return float(Decimal(printed) + half_unit(printed))
 
-    if "value" in claim:
-        return Interval(low(claim["value"]), high(claim["value"]))
-    if "range" in claim:
-        return Interval(low(claim["range"][0]), high(claim["range"][1]))
-    if "at_least" in claim:
-        return Interval(low(claim["at_least"]), None)
-    if "at_most" in claim:
-        return Interval(None, high(claim["at_most"]))
-    if "above" in claim:
-        return Interval(float(claim["above"]), None, open_lower=True)
-    return Interval(None, float(claim["below"]), open_upper=True)
+    first, last = claim.printed[0], claim.printed[-1]
+    match claim.name:
+        case "value" | "range":
+            return Interval(low(first), high(last))
+        case "at_least":
+            return Interval(low(first), None)
+        case "at_most":
+            return Interval(None, high(last))
+        case "above":
+            return Interval(float(first), None, open_lower=True)
+    return Interval(None, float(last), open_upper=True)
 
 
-def claimed_text(claim: Mapping[str, Any]) -> str:
+def claimed_text(claim: Claimed) -> str:
     """What is claimed, as tables print it."""
-    unit = UNITS[claim.get("unit", "count")][1]
-    words = {"at_least": "≥ ", "at_most": "≤ ", "above": "> ", "below": "< ", "value": ""}
-    for kind, sign in words.items():
-        if kind in claim:
-            return f"{sign}{claim[kind]}{unit}"
-    if "range" in claim:
-        return f"{claim['range'][0]}–{claim['range'][1]}{unit}"
-    return f"{claim['order']} with {claim['along']}" if "order" in claim else "outside the results"
+    if claim.printed:
+        return f"{BOUNDS.get(claim.name, '')}{'–'.join(claim.printed)}{UNITS[claim.unit or 'count'][1]}"
+    return f"{claim.order} with {claim.along}" if claim.order else "outside the results"
 
 
-def kind_of(claim: Mapping[str, Any]) -> str:
-    """value, range, bound, ordering or external."""
-    for kind in ("value", "range", "order", "external"):
-        if kind in claim:
-            return "ordering" if kind == "order" else kind
-    return "bound"
-
-
-def by_claim(file: Path) -> dict[str, dict[str, Row]]:
-    """The rows of claims.csv by claim and by routing law, in the order of the ledger."""
-    found: dict[str, dict[str, Row]] = {}
-    for (claim, law), row in by_key(file, keys=("claim", "routing")).items():
-        found.setdefault(claim, {})[law] = row
-    return found
-
-
-def reason_of(by_law: Mapping[str, Row]) -> str | None:
-    """One line on why a claim fails or cannot be tested; what all laws say is said once."""
-    failing = {law: row for law, row in by_law.items() if row["reason"]}
-    if not failing:
-        return None
-    texts = {row["reason"] for row in failing.values()}
-    if len(texts) == 1 and len(failing) == len(by_law):
-        line = texts.pop()
-    else:
-        line = "; ".join(f"{law.replace('_', ' ')}: {row['reason']}" for law, row in failing.items())
-    why = next((row["why"] for row in failing.values() if row["why"]), None)
-    return f"{line}. {why}" if why else str(line)
-
-
-def judge(entry: Mapping[str, Any], results: Results, routing: str, defaults: Mapping[str, Any]) -> Finding:
+def judge(entry: Claim, results: Results, routing: str, defaults: Mapping[str, Any]) -> Finding:
     """The finding on one ledger entry under one routing law. Raises QueryError."""
-    claim = entry["claim"]
-    if "external" in claim:
-        return Finding(NOT_TESTABLE, "", reason=f"would take {claim['external']}")
+    claim = entry.claim
+    if entry.query is None:
+        return Finding(NOT_TESTABLE, "", reason=f"would take {claim.external}")
     try:
-        frame = results.ask(Query(**entry["query"]), routing, defaults)
+        frame = results.ask(entry.query, routing, defaults)
     except NotSweptError as problem:
         return Finding(NOT_TESTABLE, "", reason=f"the sweep has no {problem.key.removeprefix('where.')} {problem.value}")
     if frame.is_empty():
         return Finding(NOT_REPRODUCED, "undefined", reason="no configuration meets the claim's conditions")
-    if "order" in claim:
-        if claim["along"] not in frame.columns:
-            raise QueryError("claim.along", claim["along"], f"a column that the query keeps: {', '.join(sorted(frame.columns))}")
+    if claim.order is not None:
+        if claim.along not in frame.columns:
+            raise QueryError("claim.along", claim.along, f"a column that the query keeps: {', '.join(sorted(frame.columns))}")
         return _judge_ordering(claim, frame)
-    return _judge_values(claim, frame, entry["claim"].get("quantifier", "every"))
+    return _judge_values(claim, frame)
 
 
-def _judge_values(claim: Mapping[str, Any], frame: pl.DataFrame, quantifier: str) -> Finding:
-    scale, _ = UNITS[claim["unit"]]
+def _judge_values(claim: Claimed, frame: pl.DataFrame) -> Finding:
+    scale, _ = UNITS[claim.unit or "count"]
     values: list[float | None] = [None if v is None else v * scale for v in frame["value"].to_list()]
     allowed = interval(claim)
     defined = [value for value in values if value is not None]
     satisfied = sum(value in allowed for value in defined)  # an undefined value satisfies no claim
-    holds = satisfied > 0 if quantifier == "some" else satisfied == len(values)
+    holds = satisfied > 0 if claim.quantifier == "some" else satisfied == len(values)
     return Finding(
         REPRODUCED if holds else NOT_REPRODUCED,
         _computed_text(claim, defined),
@@ -172,21 +135,19 @@ def _judge_values(claim: Mapping[str, Any], frame: pl.DataFrame, quantifier: str
     )
 
 
-def _computed_text(claim: Mapping[str, Any], defined: Sequence[float]) -> str:
+def _computed_text(claim: Claimed, defined: Sequence[float]) -> str:
     """The computed value or its extent: to the printed digits for one value, one digit finer for bounds and extents."""
     if not defined:
         return "undefined"
-    printed = next(text for text in (claim.get(k) for k in ("value", "range", "at_least", "at_most", "above", "below")) if text)
-    texts = [printed] if isinstance(printed, str) else printed
-    decimals = max(0, *(-int(Decimal(text).as_tuple().exponent) for text in texts))
-    whole = claim["unit"] in {"batch", "count"}
-    fine = decimals if whole else max(decimals, 1) + (claim["unit"] == "times" or decimals > 1)
+    decimals = max(0, *(-int(Decimal(text).as_tuple().exponent) for text in claim.printed))
+    whole = claim.unit in {"batch", "count"}
+    fine = decimals if whole else max(decimals, 1) + (claim.unit == "times" or decimals > 1)
     ends = [_rounded(value, fine) for value in (min(defined), max(defined))]
     if ends[0] == ends[1]:
         plain = _rounded(defined[0], decimals)
-        at_odds = plain == printed and min(defined) not in interval(claim)
-        ends = [plain if "value" in claim and not at_odds else ends[0]]
-    return "–".join(ends) + UNITS[claim["unit"]][1]
+        at_odds = (plain,) == claim.printed and min(defined) not in interval(claim)
+        ends = [plain if claim.value is not None and not at_odds else ends[0]]
+    return "–".join(ends) + UNITS[claim.unit or "count"][1]
 
 
 def _rounded(value: float, decimals: int) -> str:
@@ -217,11 +178,11 @@ def _why_undefined(frame: pl.DataFrame, *, several: bool) -> str:
     return "the model fits only with Prophet, so no ratio exists"
 
 
-def _judge_ordering(claim: Mapping[str, Any], frame: pl.DataFrame) -> Finding:
+def _judge_ordering(claim: Claimed, frame: pl.DataFrame) -> Finding:
     """Neighbours along one column, among rows that share every other key."""
-    along, holds = claim["along"], ORDERS[claim["order"]]
+    along, holds = claim.along or "", ORDERS[claim.order or ""]
     others = [key for key in KEYS if key in frame.columns and key != along]
-    if not claim.get("within", True):
+    if claim.within is False:
         others = []
     compared = wrong = 0
     example = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -14,21 +14,20 @@ import numpy.typing as npt
 import polars as pl
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.design_space import POINT_AXES, SYNTHETIC, Family
-from prophet_memory.gpu import Gpu, gpu_from_mapping
+from prophet_memory.design_space import POINT_AXES, SYNTHETIC
+from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
-from prophet_memory.residency import residency_policies
-from prophet_memory.routing import routing_laws
+from prophet_memory.named import by_name
 from prophet_memory.sweeps import FITS, NEWLY_FITS, Sweep
-from prophet_pipeline.configuration import model_architecture, read_gpus, read_model
-from prophet_pipeline.settings import read_design_space
+from prophet_pipeline.configuration import read_gpus, read_model
+from prophet_pipeline.settings import DesignSettings, read_design_space
 
 
 @dataclass(frozen=True)
 class DesignSpace:
     """What the config promises. Models are numbered: the catalogue's first, sorted, then the family's."""
 
-    settings: Mapping[str, Any]
+    settings: DesignSettings
     gpus: Sequence[Gpu]
     catalogue: Mapping[str, Architecture]
 
@@ -37,20 +36,22 @@ class DesignSpace:
         return Grid(
             self.models[members.start : members.stop],
             gpus=self.gpus,
-            batch_sizes=sorted(self.settings["batch_sizes"]),
-            routings=routing_laws(self.settings["routings"]),
-            precisions=sorted(self.settings["precisions"]),
-            policies=residency_policies([self.settings["policy"]]),
-            context_tokens=sorted(self.settings["context_tokens"]),
+            batch_sizes=sorted(self.settings.batch_sizes),
+            routings=by_name(self.settings.routings),
+            precisions=sorted(self.settings.precisions),
+            policies=[self.settings.policy],
+            context_tokens=sorted(self.settings.context_tokens),
             order=POINT_AXES,
         )
 
     @cached_property
     def models(self) -> list[Model]:
         """Name and architecture by number."""
-        family: dict[str, Any] = {name: sorted(v) if isinstance(v, list) else v for name, v in self.settings["family"].items()}
+        lists: dict[str, Any] = {
+            name: tuple(sorted(v)) for name, v in asdict(self.settings.family).items() if isinstance(v, tuple)
+        }
         named = [Model(*item) for item in sorted(self.catalogue.items())]
-        return named + [Model(SYNTHETIC, member) for member in Family(**family).members()]
+        return named + [Model(SYNTHETIC, member) for member in replace(self.settings.family, **lists).members()]
 
     @cached_property
     def rows_per_model(self) -> int:
@@ -60,11 +61,11 @@ class DesignSpace:
     @property
     def models_per_block(self) -> int:
         """Models that are evaluated at once."""
-        return max(1, int(self.settings["chunk_rows"]) // self.rows_per_model)
+        return max(1, self.settings.chunk_rows // self.rows_per_model)
 
     def members_of_shard(self, shard: int) -> range:
         """Numbers of the models in a shard: consecutive, and as many in each, give or take one."""
-        count, shards = len(self.models), self.settings["shards"]
+        count, shards = len(self.models), self.settings.shards
         return range(shard * count // shards, (shard + 1) * count // shards)
 
 
@@ -76,8 +77,8 @@ def open_design_space(file: Path, gpus_file: Path, model_files: Sequence[Path]) 
     """
     gpus = read_gpus(gpus_file)
     settings = read_design_space([path.stem for path in model_files], gpus, file)
-    catalogue = {path.stem: model_architecture(read_model(path), path) for path in model_files if path.stem in settings["models"]}
-    return DesignSpace(settings, [gpu_from_mapping(name, gpus[name]) for name in sorted(settings["gpus"])], catalogue)
+    catalogue = {path.stem: read_model(path).architecture for path in model_files if path.stem in settings.models}
+    return DesignSpace(settings, [gpus[name] for name in sorted(settings.gpus)], catalogue)
 
 
 DOUBLED = 2

@@ -12,7 +12,7 @@ from pathlib import Path
 
 IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]+)|import[ \t]+([\w.]+))", re.MULTILINE)
 
-FINDS_ITS_MODULES = ("kinds_of(", "classes_in(")  # what a package calls that loads each of its modules
+FINDS_ITS_MODULES = ("kinds_of(", "classes_in(", "modules_in(")  # what a package calls that loads each of its modules
 
 
 def imported_files(script: Path, source: Path) -> list[str]:

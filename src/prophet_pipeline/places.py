@@ -1,4 +1,4 @@
-"""Where config and schemas stand: in the checkout, or where there is none in the copy that the package ships."""
+"""Where config stands: in the checkout, or where there is none in the copy that the package ships."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from prophet_pipeline.files import REPOSITORY
 
 SHIPPED = Path(__file__).parent / "shipped"
 IS_CHECKOUT = (REPOSITORY / "config" / "models").is_dir()
-SCHEMAS = REPOSITORY / "workflow" / "schemas" if IS_CHECKOUT else SHIPPED / "schemas"
 NEEDED = ("config.yaml", "gpus.yaml", "engines.yaml", "models")
 
 _config = [REPOSITORY / "config" if IS_CHECKOUT else SHIPPED / "config"]

@@ -8,11 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import polars as pl
+from annotated_types import MinLen
 
 from prophet_memory.axes import KEYS
+from prophet_memory.errors import ModelError
+from prophet_memory.fields import Described, Parsed
 from prophet_pipeline.tables import read_table
 
 EVERYTHING = "all"
@@ -33,18 +36,48 @@ class NotSweptError(QueryError):
     """A query about what the sweep leaves out: another config, not a mistake."""
 
 
+def _is_condition(wanted: object) -> bool:
+    """A value, a list of them, or bounds."""
+    if isinstance(wanted, list):
+        return bool(wanted) and all(_is_plain(value) for value in wanted)
+    if isinstance(wanted, dict):
+        return bool(wanted) and wanted.keys() <= BOUNDS and all(_is_plain(v) and not isinstance(v, str) for v in wanted.values())
+    return _is_plain(wanted)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _conditions(given: object) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise ModelError("", given, "object")
+    for name, wanted in given.items():
+        if not _is_condition(wanted):
+            raise ModelError(name, wanted, "text, a number, a list of them, or numbers as at_least and at_most")
+    return given
+
+
+BOUNDS = {"at_least", "at_most"}
+Plain = str | int | float
+Conditions = Annotated[
+    dict[str, Any],
+    Parsed(_conditions, dict[str, Plain | list[Plain] | dict[Literal["at_least", "at_most"], float]]),
+]
+
+
 @dataclass(frozen=True, slots=True)
-class Query:
+class Query(Described):
     """Rows of one table and a value of each.
 
     `where` holds a value, a list, {at_least, at_most}, or "all" by column; columns of the catalogues are there too. `value` is
     an SQL expression. `statistic` reduces what is found to one value.
     """
 
-    table: str
-    value: str
-    where: Mapping[str, Any] = field(default_factory=dict)
-    statistic: str | None = None
+    table: str  # a file of the results without its suffix
+    value: Annotated[str, MinLen(1)]
+    where: Conditions = field(default_factory=dict)
+    statistic: Literal["mean", "median", "min", "max", "sum", "count"] | None = None
 
 
 class Results:

@@ -1,51 +1,46 @@
-"""Config's plain words as the objects of a sweep: what the workflow's shards and the command line's sweeps share."""
+"""Config's words as the objects of a sweep: what the workflow's shards and the command line's sweeps share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from prophet_memory.axes import AXES
-from prophet_memory.engine import engine_from_mapping
-from prophet_memory.gpu import gpu_from_mapping
+from prophet_memory.engine import Engine
+from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.memory import Assumptions
-from prophet_memory.residency import residency_policies
-from prophet_memory.routing import routing_laws
-from prophet_pipeline.command import ConfigurationError
-
-Entries = Mapping[str, Mapping[str, Any]]
+from prophet_memory.named import Named, by_name
+from prophet_pipeline.documents import checked
+from prophet_pipeline.settings import SETTINGS_FILE, AssumptionSettings, AxesSettings, read_settings_alone
 
 
-def grid_of(models: Sequence[Model], sweep: Mapping[str, Any], gpus: Entries) -> Grid:
-    """The grid of a config's lists, every axis in the order of its values, so that the order of the lists changes no byte.
-
-    Raises:
-        ParameterError: for a law or a policy that is not there.
-    """
+def grid_of(models: Sequence[Model], axes: AxesSettings, gpus: Mapping[str, Gpu]) -> Grid:
+    """The grid of a config's lists, every axis in the order of its values, so that the order of the lists changes no byte."""
     return Grid(
         models,
-        gpus=[gpu_from_mapping(name, gpus[name]) for name in sorted(sweep["gpus"])],
-        n_gpus=sorted(sweep["n_gpus"]),
-        batch_sizes=sorted(sweep["batch_sizes"]),
-        routings=routing_laws(sweep["routings"]),
-        precisions=sorted(sweep["precisions"]),
-        policies=residency_policies(sweep["policies"]),
+        gpus=[gpus[name] for name in sorted(axes.gpus)],
+        n_gpus=sorted(axes.n_gpus),
+        batch_sizes=sorted(axes.batch_sizes),
+        routings=by_name(axes.routings),
+        precisions=sorted(axes.precisions),
+        policies=by_name(axes.policies),
     )
 
 
-def key_values(sweep: Mapping[str, Any]) -> dict[str, list[Any]]:
+def key_values(axes: AxesSettings) -> dict[str, list[Any]]:
     """The values of each key column, as results name and sort them."""
-    named = {
-        "routings": [law.name for law in routing_laws(sweep["routings"])],
-        "policies": [policy.name for policy in residency_policies(sweep["policies"])],
-    }
-    return {axis: named[key] if key in named else sorted(sweep[key]) for axis, key in AXES.items()}
+    lists = {axis: getattr(axes, key) for axis, key in AXES.items()}
+    return {axis: sorted(v.name if isinstance(v, Named) else v for v in values) for axis, values in lists.items()}
 
 
-def assumptions_of(settings: Mapping[str, Any], engines: Entries) -> Assumptions:
+def assumptions_of(settings: AssumptionSettings, engines: Mapping[str, Engine]) -> Assumptions:
     """The assumptions of a config, whose engine is named."""
-    name = settings["engine"]
-    if name not in engines:
-        raise ConfigurationError(f"assumptions.engine: {name}; allowed: {', '.join(engines)}")
-    return Assumptions(**dict(settings) | {"engine": engine_from_mapping(name, engines[name])})
+    return Assumptions(**asdict(settings) | {"engine": engines[settings.engine]})
+
+
+def taken_assumptions(given: object | None, engines: Mapping[str, Engine]) -> Assumptions:
+    """The assumptions that a script is given as plain values, else those of config/config.yaml."""
+    own = read_settings_alone().assumptions if given is None else checked(AssumptionSettings, given, SETTINGS_FILE)
+    return assumptions_of(own, engines)

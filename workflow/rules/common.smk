@@ -20,7 +20,8 @@ from prophet_pipeline.command import run
 from prophet_pipeline.files import RECEIPTS, RECEIPTS_VARIABLE, check_writable
 from prophet_pipeline.imports import imported_files
 from prophet_pipeline.configuration import read_cluster, read_gpus, read_models
-from prophet_pipeline.settings import check_settings, read_design_space, read_settings
+from prophet_pipeline.documents import read_yaml
+from prophet_pipeline.settings import SETTINGS_FILE, check_settings, read_design_space
 
 # Jobs leave the SHA-256 of what they write here, beside Snakemake's own records. With a bucket for storage a job may run where
 # this folder is not, so no receipts are kept.
@@ -39,7 +40,8 @@ for library in ("OPENBLAS", "OMP", "POLARS"):
 if platform.machine() in {"x86_64", "AMD64"}:
     os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V4 AVX512_ICL AVX512_SPR")
 
-settings = run(read_settings)
+settings = run(lambda: read_yaml(SETTINGS_FILE))
+run(lambda: check_settings(settings, read_models(), read_gpus()))
 
 
 configfile: "config/config.yaml"
@@ -52,7 +54,7 @@ SWEEP, ASSUMPTIONS, PAPER = config["sweep"], config["assumptions"], config["pape
 REFERENCE, SUMMARY = PAPER["reference"], PAPER["summary"]
 
 # What sbatch is told beside each rule's own needs; other executors leave it alone.
-PLACE = {name: word for name, word in run(read_cluster).items() if word is not None}
+PLACE = run(read_cluster)
 
 RESULTS = "evaluation/memory_results/prophet_kv_extension"
 FIGURES = "evaluation/figures/prophet_kv_extension"

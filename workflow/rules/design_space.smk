@@ -5,10 +5,10 @@ MODEL_NAMES = glob_wildcards("config/models/{model}.yaml").model
 DESIGN = run(lambda: read_design_space(MODEL_NAMES, read_gpus()))
 DESIGN_RESULTS = "evaluation/memory_results/design_space"
 DESIGN_FIGURES = "evaluation/figures/design_space"
-DESIGN_MODELS = expand("config/models/{model}.yaml", model=DESIGN["models"])
+DESIGN_MODELS = expand("config/models/{model}.yaml", model=DESIGN.models)
 POINTS = f"{DESIGN_RESULTS}/points/shard={{shard}}/points"
 COUNTS = f"{DESIGN_RESULTS}/points/shard={{shard}}/counts"
-SHARD_NUMBERS = [f"{shard:04}" for shard in range(DESIGN["shards"])]
+SHARD_NUMBERS = [f"{shard:04}" for shard in range(DESIGN.shards)]
 
 
 rule sweep_design_space:
@@ -70,7 +70,7 @@ rule describe_design_space_laws:
         "logs/describe_design_space_laws.log",
     localrule: True
     params:
-        **options(routings=compact_json(DESIGN["routings"])),
+        **options(routings=compact_json([law.specification for law in DESIGN.routings])),
     message:
         "Listing the routing laws of the design space"
     shell:
@@ -119,9 +119,9 @@ rule figure_design_space:
     localrule: True
     params:
         **options(
-            precision=DESIGN["figure_precision"],
-            load_steps=DESIGN["load_steps"],
-            policy=compact_json([DESIGN["policy"]]),
+            precision=DESIGN.figure_precision,
+            load_steps=DESIGN.load_steps,
+            policy=compact_json([DESIGN.policy.specification]),
         ),
     message:
         "Drawing the design space"

@@ -12,9 +12,8 @@ from prophet_memory.mixers.lightning_attention import LightningAttention
 from prophet_memory.mixers.mamba import Mamba
 from prophet_memory.mixers.mixer import Mixer
 
-__all__ = ["MIXER_KINDS", "Attention", "GatedDeltaNet", "LatentAttention", "LightningAttention", "Mamba", "Mixer"]
+__all__ = ["MIXERS", "Attention", "GatedDeltaNet", "LatentAttention", "LightningAttention", "Mamba", "Mixer"]
 
-MIXER_KINDS: dict[str, type[Mixer]] = {
-    mixer.kind: mixer
-    for mixer in sorted(classes_in(sys.modules[__name__], Mixer), key=lambda mixer: mixer.kind)  # type: ignore[type-abstract]
-}
+MIXERS: tuple[type[Mixer], ...] = tuple(
+    sorted(classes_in(sys.modules[__name__], Mixer), key=lambda mixer: mixer.__name__)  # type: ignore[type-abstract]
+)

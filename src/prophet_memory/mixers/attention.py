@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from prophet_memory.errors import ArchitectureError
+from prophet_memory.fields import Size
 from prophet_memory.mixers.mixer import NONE, Mixer, Vector, Vectors, share
 from prophet_memory.tensors import Weight, tall, wide
 
@@ -17,18 +18,18 @@ QKNorm = Literal["none", "head", "full"]
 class Attention(Mixer):
     """Multi-head or grouped-query attention; with `window_tokens`, sliding-window or chunked."""
 
-    kind: ClassVar[str] = "attention"
     cached: ClassVar[str] = "keys and values"
 
-    query_heads: int
-    kv_heads: int
-    head_dim: int
+    query_heads: Size
+    kv_heads: Size
+    head_dim: Size
     qkv_bias: bool = False
     output_bias: bool = False
     qk_norm: QKNorm = "none"  # over one head, or over all heads at once
     output_gate: bool = False  # the query projection also yields a gate of its own width
     sinks: bool = False  # one learned attention sink per query head
-    window_tokens: int | None = None
+    window_tokens: Size | None = None
+    kind: Literal["attention"] = field(default="attention", kw_only=True)
 
     def __post_init__(self) -> None:
         if self.query_heads % self.kv_heads:

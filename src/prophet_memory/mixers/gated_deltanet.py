@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Literal
 
+from prophet_memory.fields import Size
 from prophet_memory.mixers.mixer import Mixer, Vector, Vectors, share
 from prophet_memory.tensors import Weight, tall, wide
 
@@ -14,13 +15,12 @@ from prophet_memory.tensors import Weight, tall, wide
 class GatedDeltaNet(Mixer):
     """Gated linear attention with a delta-rule state of value_heads x key_head_dim x value_head_dim."""
 
-    kind: ClassVar[str] = "gated_deltanet"
-
-    key_heads: int
-    key_head_dim: int
-    value_heads: int
-    value_head_dim: int
-    conv_kernel: int
+    key_heads: Size
+    key_head_dim: Size
+    value_heads: Size
+    value_head_dim: Size
+    conv_kernel: Size
+    kind: Literal["gated_deltanet"] = field(default="gated_deltanet", kw_only=True)
 
     @property
     def key_size(self) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
+from prophet_memory.fields import Size
 from prophet_memory.mixers.mixer import NONE, Mixer, Vector, Vectors, share
 from prophet_memory.tensors import Weight, tall, wide
 
@@ -14,16 +15,16 @@ from prophet_memory.tensors import Weight, tall, wide
 class LatentAttention(Mixer):
     """Multi-head latent attention (MLA): keys and values are cached as one low-rank latent and a shared rotary key."""
 
-    kind: ClassVar[str] = "latent_attention"
     cached: ClassVar[str] = "latent and rotary key"
 
-    query_heads: int
-    kv_lora_rank: int
-    qk_nope_head_dim: int
-    qk_rope_head_dim: int
-    v_head_dim: int
-    q_lora_rank: int | None = None
+    query_heads: Size
+    kv_lora_rank: Size
+    qk_nope_head_dim: Size
+    qk_rope_head_dim: Size
+    v_head_dim: Size
+    q_lora_rank: Size | None = None
     bias: bool = False  # on the projections down to the latents and on the output
+    kind: Literal["latent_attention"] = field(default="latent_attention", kw_only=True)
 
     @property
     def head_count(self) -> int:

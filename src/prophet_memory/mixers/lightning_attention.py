@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Literal
 
+from prophet_memory.fields import Size
 from prophet_memory.mixers.mixer import NONE, Mixer, Vector, Vectors, share
 from prophet_memory.tensors import Weight, tall, wide
 
@@ -14,10 +15,9 @@ from prophet_memory.tensors import Weight, tall, wide
 class LightningAttention(Mixer):
     """Linear attention with a decaying state of head_dim x head_dim in each head, a gate and a norm on its output (MiniMax)."""
 
-    kind: ClassVar[str] = "lightning_attention"
-
-    heads: int
-    head_dim: int
+    heads: Size
+    head_dim: Size
+    kind: Literal["lightning_attention"] = field(default="lightning_attention", kw_only=True)
 
     @property
     def head_count(self) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Literal
 
+from prophet_memory.fields import Size
 from prophet_memory.mixers.mixer import Mixer, Vector, Vectors, share
 from prophet_memory.tensors import Weight, tall, wide
 
@@ -14,15 +15,14 @@ from prophet_memory.tensors import Weight, tall, wide
 class Mamba(Mixer):
     """Selective state-space mixer (Mamba-1), with the RMS norms on dt, B and C that Jamba adds when `inner_norms`."""
 
-    kind: ClassVar[str] = "mamba"
-
-    inner_size: int
-    state_size: int
-    conv_kernel: int
-    dt_rank: int
+    inner_size: Size
+    state_size: Size
+    conv_kernel: Size
+    dt_rank: Size
     conv_bias: bool = True
     proj_bias: bool = False
     inner_norms: bool = False
+    kind: Literal["mamba"] = field(default="mamba", kw_only=True)
 
     def cached_vectors(self, *, tensor: int = 1) -> Vectors:
         """Nothing."""

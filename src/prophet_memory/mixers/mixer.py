@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
+from prophet_memory.fields import Described
 from prophet_memory.tensors import Weight
 
 Vector = tuple[int, int]  # how many, and values of each
@@ -18,7 +19,7 @@ def share(units: int, gpus: int) -> int:
     return -(-units // gpus)
 
 
-class Mixer(ABC):
+class Mixer(Described, ABC):
     """A kind of mixer is a frozen dataclass in a module of this package; `kind` is its name in a catalogue file.
 
     What has no answer that is right for most kinds is abstract, so that a new kind cannot be forgotten. `tensor` is the number of
@@ -27,7 +28,7 @@ class Mixer(ABC):
 
     __slots__ = ()
 
-    kind: ClassVar[str]
+    kind: str
     cached: ClassVar[str] = "nothing"  # what a token adds to the cache, in words
 
     @property

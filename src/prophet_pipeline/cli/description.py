@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.formats import DEFAULT_FORMAT, FORMATS
 from prophet_memory.kv_cache import (
     CacheFormats,
     cross_attention_bytes_per_source_token,
@@ -15,7 +16,6 @@ from prophet_memory.kv_cache import (
 )
 from prophet_memory.mixers import Mixer
 from prophet_memory.parameters import ParameterCounts
-from prophet_memory.precision import DEFAULT_FORMAT, FORMATS
 
 BF16 = FORMATS[DEFAULT_FORMAT]
 BF16_CACHE = CacheFormats(kv=BF16, state=BF16, conv=BF16)

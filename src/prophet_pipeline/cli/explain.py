@@ -6,13 +6,13 @@ from dataclasses import asdict
 
 import click
 
+from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.parameters import count_parameters
-from prophet_memory.precision import DEFAULT_FORMAT
 from prophet_memory.tensors import COMPONENTS
 from prophet_pipeline.cli.description import cache_terms, counted
 from prophet_pipeline.cli.options import as_json, say_notes
 from prophet_pipeline.cli.render import console, print_json, table
-from prophet_pipeline.configuration import described_by
+from prophet_pipeline.documents import described_by
 from prophet_pipeline.model_files import open_model
 
 COUNT_HEADS = (("component", False), ("parameters", True), ("share", True))

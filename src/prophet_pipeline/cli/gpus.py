@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from prophet_pipeline.cli.options import as_json
 from prophet_pipeline.cli.render import console, gib, print_json, table
-from prophet_pipeline.configuration import read_gpus
+from prophet_pipeline.configuration import GPUS_FILE, GpuEntries
+from prophet_pipeline.documents import read
 
 GIGABYTE = 1e9
 HEADS = (("gpu", False), ("name", False), ("memory bytes", True), ("GiB", True), ("HBM GB/s", True), ("host link GB/s", True))
@@ -16,15 +19,15 @@ HEADS = (("gpu", False), ("name", False), ("memory bytes", True), ("GiB", True),
 @as_json
 def command(*, as_json: bool) -> None:
     """The catalogue of GPUs: memory as the driver reports it, and bandwidths."""
-    gpus = read_gpus()
+    gpus = read(GpuEntries, GPUS_FILE)
     if as_json:
-        print_json([{"gpu": slug} | entry for slug, entry in gpus.items()])
+        print_json([{"gpu": slug} | asdict(entry) for slug, entry in gpus.items()])
         return
     rows = [
         (
-            slug, gpu["name"], f"{gpu['memory']['bytes']:,}", gib(gpu["memory"]["bytes"]),
-            f"{gpu['hbm']['bandwidth_bytes_per_s'] / GIGABYTE:,.0f}",
-            f"{gpu['host_link']['effective_bandwidth_bytes_per_s'] / GIGABYTE:,.0f}",
+            slug, gpu.name, f"{gpu.memory.bytes:,}", gib(gpu.memory.bytes),
+            f"{gpu.hbm.bandwidth_bytes_per_s / GIGABYTE:,.0f}",
+            f"{gpu.host_link.effective_bandwidth_bytes_per_s / GIGABYTE:,.0f}",
         )
         for slug, gpu in gpus.items()
     ]  # fmt: skip

@@ -11,18 +11,20 @@ from typing import Any
 import click
 import yaml
 
-from prophet_memory.hf_config import SUPPORTED_TYPES
+from prophet_memory.huggingface import SUPPORTED_TYPES
 from prophet_memory.parameters import count_parameters
 from prophet_pipeline.cli.description import counted
 from prophet_pipeline.cli.options import EXPERT_FORMATS, as_json, say_notes
 from prophet_pipeline.cli.render import console, print_json, table
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import MODELS_FOLDER, described_by, read_json, relative
+from prophet_pipeline.configuration import MODELS_FOLDER
+from prophet_pipeline.documents import described_by, read_json, relative
 from prophet_pipeline.files import write_text
 from prophet_pipeline.model_files import open_config
 from prophet_pipeline.places import SHIPPED
 from prophet_pipeline.settings import SETTINGS_FILE, read_settings_alone
 
+EDITORS = "# yaml-language-server: $schema=../schemas/model.schema.json\n"
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 HEADS = (("in bf16", False), ("", True))
 
@@ -61,7 +63,7 @@ def as_yaml(entry: Mapping[str, Any]) -> str:
     for side in ("encoder", "decoder"):
         if side in shown:
             shown[side] = shown[side] | {"layers": [_Flow(layer) for layer in shown[side]["layers"]]}
-    return yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return EDITORS + yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 def with_model(text: str, slug: str) -> str:
@@ -96,7 +98,7 @@ def write_model(slug: str, entry: Mapping[str, Any], *, replace: bool) -> list[P
     file = MODELS_FOLDER / f"{slug}.yaml"
     if file.exists() and not replace:
         raise ConfigurationError(f"--name: {slug}; allowed: a name that {relative(MODELS_FOLDER)} does not hold, or --replace")
-    swept = read_settings_alone()["sweep"]["models"]
+    swept = read_settings_alone().sweep.models
     write_text(file, as_yaml(entry))
     if slug in swept:
         return [file]
@@ -128,7 +130,7 @@ def command(
     slug = file_name(opened.name)
     with described_by(config):
         found = counted(opened.architecture, count_parameters(opened.architecture))
-    written = [] if dry_run else write_model(slug, opened.entry, replace=replace)
+    written = [] if dry_run else write_model(slug, opened.document or {}, replace=replace)
     show({"model": slug} | found if as_json else found, as_json=as_json)
     say_notes(opened.notes)
     for file in written:

@@ -10,7 +10,8 @@ from prophet_memory.parameters import count_parameters
 from prophet_pipeline.cli.description import counted
 from prophet_pipeline.cli.options import as_json
 from prophet_pipeline.cli.render import console, print_json, table
-from prophet_pipeline.configuration import MODELS_FOLDER, described_by, model_architecture, read_models
+from prophet_pipeline.configuration import MODELS_FOLDER, read_models
+from prophet_pipeline.documents import described_by
 
 HEADS = (
     ("model", False), ("name", False), ("layers", True), ("MoE", True), ("experts", True), ("top-k", True), ("total 10⁹", True),
@@ -24,8 +25,8 @@ def command(*, as_json: bool) -> None:
     """The catalogue of models: exact counts, and the bf16 cache of a token."""
     found: list[dict[str, Any]] = []
     for slug, entry in read_models().items():
-        architecture = model_architecture(entry, MODELS_FOLDER / f"{slug}.yaml")
-        own = {"model": slug, "name": entry["name"], "family": entry["family"], "layers": architecture.layer_count}
+        architecture = entry.architecture
+        own = {"model": slug, "name": entry.name, "family": entry.family, "layers": architecture.layer_count}
         limits = {"max_context_tokens": architecture.max_context_tokens, "published_precision": architecture.published_precision}
         with described_by(MODELS_FOLDER / f"{slug}.yaml"):
             found.append(own | counted(architecture, count_parameters(architecture)) | limits)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from prophet_memory.gpu import Gpu, gpu_from_mapping
+from prophet_memory.formats import CACHE_FORMATS, FORMATS, NATIVE
+from prophet_memory.gpu import Gpu
 from prophet_memory.memory import Assumptions
 from prophet_memory.named import Named, ParameterError
-from prophet_memory.precision import CACHE_FORMATS, FORMATS, NATIVE
 from prophet_memory.residency import POLICIES, residency_policy
 from prophet_memory.routing import LAWS, routing_law
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import hint, read_engines, read_gpus
+from prophet_pipeline.configuration import read_engines, read_gpus
+from prophet_pipeline.documents import hint
 from prophet_pipeline.results import assumptions_of
+from prophet_pipeline.settings import AssumptionSettings
 
 Command = Callable[..., Any]
 
@@ -148,12 +151,12 @@ def say_notes(notes: Iterable[str]) -> None:
         click.echo(f"note: {note}", err=True)
 
 
-def taken_assumptions(settings: Mapping[str, Any], engine: str | None) -> Assumptions:
+def taken_assumptions(settings: AssumptionSettings, engine: str | None) -> Assumptions:
     """Config's assumptions, with another engine where an option names one."""
     engines = read_engines()
     if engine is not None and engine not in engines:
         raise ConfigurationError(f"--engine: {json.dumps(engine)}; allowed: {', '.join(engines)}{hint(engine, engines)}")
-    return assumptions_of({**settings, "engine": engine or settings["engine"]}, engines)
+    return assumptions_of(replace(settings, engine=engine or settings.engine), engines)
 
 
 def open_gpu(name: str) -> Gpu:
@@ -161,4 +164,4 @@ def open_gpu(name: str) -> Gpu:
     gpus = read_gpus()
     if name not in gpus:
         raise ConfigurationError(f"gpu: {json.dumps(name)}; allowed: {', '.join(gpus)}{hint(name, gpus)}")
-    return gpu_from_mapping(name, gpus[name])
+    return gpus[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import click
@@ -12,11 +12,11 @@ import numpy as np
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.engine import Engine
+from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, NATIVE
 from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import bytes_per_sequence
 from prophet_memory.memory import Assumptions, growth_of
 from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism
-from prophet_memory.precision import DEFAULT_FORMAT, EXPERTS_SUFFIX, NATIVE
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 from prophet_memory.sweeps import COLUMNS, DOES_NOT_FIT, FIT_VERDICTS, Sweep, sweep
@@ -37,14 +37,16 @@ from prophet_pipeline.cli.options import (
 )
 from prophet_pipeline.cli.render import console, gib, print_json, table
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import ENGINES_FILE, described_by, relative
+from prophet_pipeline.configuration import ENGINES_FILE
+from prophet_pipeline.documents import described_by, relative
 from prophet_pipeline.files import FLOAT_DECIMALS
 from prophet_pipeline.model_files import open_model
-from prophet_pipeline.settings import read_settings_alone
+from prophet_pipeline.settings import AssumptionSettings, read_settings_alone
 from prophet_pipeline.text import PRECISION_LABELS, multiplied
 
 LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9"
 POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0"
+OF_ENGINE = {field.name for field in fields(Engine)}
 HEADS = (("on the fullest GPU", False), ("GiB", True), ("share", True))
 PARTS = {
     "non_expert_bytes": "everything but routed experts",
@@ -135,12 +137,12 @@ def make_plan(grid: Grid, assumptions: Assumptions, profile: Engine, context: in
 
 
 def changed_assumptions(
-    settings: Mapping[str, Any], engine: str | None, changes: Mapping[str, Any]
+    settings: AssumptionSettings, engine: str | None, changes: Mapping[str, Any]
 ) -> tuple[Assumptions, Engine]:
     """Config's assumptions with what the options change, be it the engine's or not; and the engine as config has it."""
     taken = taken_assumptions(settings, engine)
     given = {key: value for key, value in changes.items() if value is not None}
-    of_engine = {key: value for key, value in given.items() if key in Engine.__slots__}
+    of_engine = {key: value for key, value in given.items() if key in OF_ENGINE}
     others = {key: value for key, value in given.items() if key not in of_engine}
     return replace(taken, engine=replace(taken.engine, **of_engine), **others), taken.engine
 
@@ -258,14 +260,14 @@ def command(  # noqa: PLR0913 - one argument an option
         [Model(opened.slug, architecture)],
         gpus=[open_gpu(gpu)],
         n_gpus=[n_gpus],
-        batch_sizes=[batch or settings["paper"]["reference"]["batch_size"]],
+        batch_sizes=[batch or settings.paper.reference.batch_size],
         routings=[routing],
         precisions=[precision_name(weights, experts)],
         policies=[policy],
         layouts={n_gpus: spread_over(architecture, n_gpus, tp, ep)},
     )
     with described_by(opened.file):
-        assumptions, profile = changed_assumptions(settings["assumptions"], engine, changes)
+        assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
         plan = make_plan(grid, assumptions, profile, context)
     if as_json:
         asked = {"context_tokens": plan.context_tokens, "context_fits": plan.context_fits}

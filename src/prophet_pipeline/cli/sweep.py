@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,18 @@ import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
 from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
-from prophet_memory.named import Named
 from prophet_memory.parallelism import ParallelismError
-from prophet_memory.precision import DEFAULT_FORMAT, NATIVE, PRECISIONS
 from prophet_memory.sweeps import sweep as swept_grid
 from prophet_pipeline.cli.options import BATCH, CACHE, ENGINE, GPUS, POLICY, ROUTING, Among, Several, say_notes, taken_assumptions
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import described_by, read_gpus
+from prophet_pipeline.configuration import read_gpus
+from prophet_pipeline.documents import described_by
 from prophet_pipeline.model_files import OpenedModel, known_models, open_model
 from prophet_pipeline.results import grid_of
-from prophet_pipeline.settings import read_settings_alone
+from prophet_pipeline.settings import AxesSettings, read_settings_alone
 from prophet_pipeline.tables import write_table
 
 SUFFIXES = (".parquet", ".csv")
@@ -42,13 +43,13 @@ def opened_models(names: list[str], *, with_native: bool) -> list[OpenedModel]:
     return sorted(opened, key=lambda model: model.slug)
 
 
-def swept(models: list[OpenedModel], sweep: dict[str, Any], assumptions: Assumptions, progress: Progress) -> pl.DataFrame:
+def swept(models: list[OpenedModel], axes: AxesSettings, assumptions: Assumptions, progress: Progress) -> pl.DataFrame:
     """The rows of all models, sorted as the paper's are."""
     gpus, parts = read_gpus(), []
     for model in progress.track(models, description="Sweeping"):
         try:
             with described_by(model.file):
-                grid = grid_of([Model(model.slug, model.architecture)], sweep, gpus)
+                grid = grid_of([Model(model.slug, model.architecture)], axes, gpus)
                 parts.append(swept_grid(grid, assumptions).to_polars())
         except ParallelismError as problem:
             raise ConfigurationError(f"--n-gpus: {problem.value}; allowed for {model.slug}: {problem.allowed}") from None
@@ -85,16 +86,13 @@ def command(
     if not out.parent.is_dir():
         raise ConfigurationError(f"--out: {out}; allowed: a file in a folder that is there")
     settings = read_settings_alone()
-    own = {
-        axis: [value.specification if isinstance(value, Named) else value for value in values]
-        for axis, values in axes.items()
-        if values is not None
-    }
-    sweep = settings["sweep"] | own | {"gpus": Several(Among(read_gpus())).convert(gpus, gpus_option(), None)}
-    formats = {"kv_format": kv_format, "state_format": state_format}
-    changed = settings["assumptions"] | {name: form for name, form in formats.items() if form}
+    own = {axis: tuple(values) for axis, values in axes.items() if values is not None}
+    own["gpus"] = tuple(Several(Among(read_gpus())).convert(gpus, gpus_option(), None))
+    sweep = replace(settings.sweep, **own)
+    taken = settings.assumptions
+    changed = replace(taken, kv_format=kv_format or taken.kv_format, state_format=state_format or taken.state_format)
     assumptions = taken_assumptions(changed, engine)
-    opened = opened_models(known_models() if models == ["all"] else models, with_native=NATIVE in sweep["precisions"])
+    opened = opened_models(known_models() if models == ["all"] else models, with_native=NATIVE in sweep.precisions)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("models"), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not os.isatty(2)) as progress:

@@ -18,7 +18,7 @@ from typing import Any
 from prophet_pipeline.cli.reference_cache import NotMeasuredError, measured_cache, one_line
 from prophet_pipeline.cli.reference_experts import DENSE, NotSplitError, active_params, shapes_of, split
 from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import error
+from prophet_pipeline.documents import error
 
 EXPERT_KEYS = ("experts", "top_k")
 SPLIT_KEYS = ("routed_expert_params", "non_expert_params", "active_params_per_token", "moe_layers", *EXPERT_KEYS)

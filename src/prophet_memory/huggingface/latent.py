@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from prophet_memory.architecture import Dense
-from prophet_memory.hf_config.building import decoder_only, evenly_split, everywhere, mixture, where_sparse
-from prophet_memory.hf_config.decoders import shared_size, sparse_after_dense
-from prophet_memory.hf_config.values import Values
+from prophet_memory.architecture import Architecture, Dense
+from prophet_memory.huggingface.building import decoder_only, evenly_split, everywhere, mixture, where_sparse
+from prophet_memory.huggingface.decoders import shared_size, sparse_after_dense
+from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.registry import reads
+from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import LatentAttention
 
 
@@ -24,7 +24,8 @@ def latent_attention(values: Values) -> LatentAttention:
     )
 
 
-def deepseek_v2(values: Values) -> dict[str, Any]:
+@reads("deepseek_v2", defaults=DEFAULTS["deepseek_v2"], aliases=ALIASES["deepseek_v2"])
+def deepseek_v2(values: Values) -> Architecture:
     """DeepSeek-V2, whose dense layers and shared experts may have biases.
 
     Raises:
@@ -37,12 +38,14 @@ def deepseek_v2(values: Values) -> dict[str, Any]:
     return _decoder(values, bias=bias)
 
 
-def deepseek_v3(values: Values) -> dict[str, Any]:
+@reads("kimi_k2", defaults=DEFAULTS["kimi_k2"], aliases=ALIASES["kimi_k2"])
+@reads("deepseek_v3", defaults=DEFAULTS["deepseek_v3"], aliases=ALIASES["deepseek_v3"])
+def deepseek_v3(values: Values) -> Architecture:
     """DeepSeek-V3 and Kimi K2, without the layers that predict further tokens."""
     return _decoder(values, bias=False)
 
 
-def _decoder(values: Values, *, bias: bool) -> dict[str, Any]:
+def _decoder(values: Values, *, bias: bool) -> Architecture:
     values.only("moe_layer_freq", 1)
     moe = mixture(
         values,
@@ -52,4 +55,4 @@ def _decoder(values: Values, *, bias: bool) -> dict[str, Any]:
         shared_bias=bias,
     )
     blocks = where_sparse(moe, Dense(values.size("intermediate_size"), bias=bias), sparse_after_dense(values))
-    return decoder_only(values, everywhere("attention", latent_attention(values), values.layers()), blocks)
+    return decoder_only(values, everywhere(latent_attention(values), values.layers()), blocks)

@@ -9,11 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prophet_memory.errors import ArchitectureError
-
-# The limits of workflow/schemas/model.schema.yaml.
-MAX_SIZE = 100_000_000
-MAX_LAYERS = 10_000
-MAX_CONTEXT = 1_000_000_000
+from prophet_memory.fields import MAX_LAYERS, MAX_SIZE
 
 # Names that configs of older releases have for the same kinds of layer; the reference reads both.
 OLDER_LAYER_TYPES = {"attention": "full_attention", "mamba": "linear_attention"}

@@ -1,39 +1,21 @@
-"""What the converters share: attention, mixtures of experts, where they stand, and the catalogue entry made of them."""
+"""What the readers share: attention, mixtures of experts, where they stand, and the architecture made of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from prophet_memory.architecture import FEED_FORWARD_KINDS, Dense, FeedForward, MoE
+from prophet_memory.architecture import Architecture, Dense, FeedForward, Layer, MoE, Stack
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.hf_config.values import MAX_CONTEXT, Values
-from prophet_memory.mixers import MIXER_KINDS, Attention, Mixer
+from prophet_memory.fields import MAX_CONTEXT
+from prophet_memory.huggingface.values import Values
+from prophet_memory.mixers import Attention, Mixer
 
-Block = TypeVar("Block", Mixer, FeedForward)
-KIND_NAMES: dict[type, str] = {kind: name for name, kind in (MIXER_KINDS | FEED_FORWARD_KINDS).items()}
+Block = TypeVar("Block", bound=Mixer | FeedForward)
 # What bounds the cache of a layer of this kind.
 WINDOW_KEYS = {"sliding_attention": "sliding_window", "chunked_attention": "attention_chunk_size"}
-
-
-@dataclass(frozen=True, slots=True)
-class Placed(Generic[Block]):
-    """Blocks by name, and the name of the one that stands in each layer."""
-
-    blocks: Mapping[str, Block]
-    layers: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """The layers of an encoder or a decoder, as the catalogue describes it."""
-
-    mixers: Placed[Mixer]
-    feed_forwards: Placed[FeedForward]
-    cross_attention: str | None = None
-    relative_attention_buckets: int = 0
 
 
 def head_size(values: Values, heads_key: str = "num_attention_heads") -> int:
@@ -133,87 +115,62 @@ def chosen(values: Values, key: str, top_k: int, routed: int) -> int:
     return top_k
 
 
-def everywhere(name: str, block: Block, layers: int) -> Placed[Block]:
+def everywhere(block: Block, layers: int) -> list[Block]:
     """The same block in every layer."""
-    return Placed({name: block}, [name] * layers)
+    return [block] * layers
 
 
-def where_sparse(moe: MoE, dense: Dense, sparse: Iterable[bool]) -> Placed[FeedForward]:
+def where_sparse(moe: MoE, dense: Dense, sparse: Iterable[bool]) -> list[FeedForward]:
     """The mixture of experts in the layers that are sparse, the dense block in the others."""
-    return Placed({"moe": moe, "dense": dense}, ["moe" if is_sparse else "dense" for is_sparse in sparse])
+    return [moe if is_sparse else dense for is_sparse in sparse]
 
 
-def windowed(values: Values, mixer: Attention, kinds: Sequence[str]) -> Placed[Mixer]:
+def windowed(values: Values, mixer: Attention, kinds: Sequence[str]) -> list[Attention]:
     """Attention that a window bounds in the layers whose kind says so.
 
     Raises:
         ArchitectureError: if there is such a layer and no window.
     """
-    mixers: dict[str, Mixer] = {"attention": mixer}
-    for kind in sorted(WINDOW_KEYS.keys() & set(kinds)):
-        mixers[kind] = replace(mixer, window_tokens=values.size(WINDOW_KEYS[kind]))
-    return Placed(mixers, ["attention" if kind == "full_attention" else kind for kind in kinds])
+    mixers = {kind: replace(mixer, window_tokens=values.size(key)) for kind, key in WINDOW_KEYS.items() if kind in kinds}
+    return [mixers.get(kind, mixer) for kind in kinds]
+
+
+def stacked(mixers: Sequence[Mixer], feed_forwards: Sequence[FeedForward], **others: Any) -> Stack:  # noqa: ANN401 - fields of Stack
+    """A stack of the layers' mixers and feed-forward blocks, those that are alike counted."""
+    pairs = Counter(zip(mixers, feed_forwards, strict=True))
+    return Stack(tuple(Layer(count, mixer, block) for (mixer, block), count in pairs.items()), **others)
 
 
 def decoder_only(
     values: Values,
-    mixers: Placed[Mixer],
-    feed_forwards: Placed[FeedForward],
-    **others: Any,  # noqa: ANN401 - whole-model keys of the entry
-) -> dict[str, Any]:
-    """The entry of a model that is one decoder."""
-    return entry(values, {"decoder": Stack(mixers, feed_forwards)}, **others)
+    mixers: Sequence[Mixer],
+    feed_forwards: Sequence[FeedForward],
+    **others: Any,  # noqa: ANN401 - fields of Architecture
+) -> Architecture:
+    """A model that is one decoder."""
+    return architecture(values, decoder=stacked(mixers, feed_forwards), **others)
 
 
-def entry(values: Values, stacks: Mapping[str, Stack], **others: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The catalogue entry of a model, without keys that say their default.
+def architecture(values: Values, *, decoder: Stack, encoder: Stack | None = None, **others: Any) -> Architecture:  # noqa: ANN401
+    """A model of its stacks.
 
     Args:
         values: the config.
-        stacks: the decoder, and the encoder if there is one.
-        others: whole-model keys of the entry; `max_context_tokens` stands here where the config has no such bound.
+        decoder: its stack.
+        encoder: the other, if there is one.
+        others: fields of `Architecture`; `max_context_tokens` stands here where the config has no such bound.
 
     Raises:
         ArchitectureError: if no layer holds a mixture of experts.
     """
-    used_mixers: dict[str, Any] = {}
-    used_feed_forwards: dict[str, Any] = {}
-    described = {}
-    for side, stack in stacks.items():
-        crossing = [] if stack.cross_attention is None else [stack.cross_attention]
-        used_mixers |= _used(stack.mixers, [*stack.mixers.layers, *crossing])
-        used_feed_forwards |= _used(stack.feed_forwards, stack.feed_forwards.layers)
-        described[side] = _stack(stack)
-    if not any(block["kind"] == "moe" for block in used_feed_forwards.values()):
+    layers = [layer for stack in (encoder, decoder) if stack is not None for layer in stack.layers]
+    if not any(isinstance(layer.feed_forward, MoE) for layer in layers):
         raise ArchitectureError("model_type", values.raw("model_type"), "a model with a mixture of experts in some layer")
-    head = {
+    own: dict[str, Any] = {
         "hidden_size": values.size("hidden_size"),
         "vocabulary_size": values.size("vocab_size"),
         "tied_embeddings": values.flag("tie_word_embeddings"),
     }
     if "max_context_tokens" not in others:
-        head["max_context_tokens"] = values.whole("max_position_embeddings", least=1, most=MAX_CONTEXT)
-    return head | others | {"mixers": used_mixers, "feed_forwards": used_feed_forwards} | described
-
-
-def _used(placed: Placed[Any], names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    used = set(names)
-    return {name: _described(block) for name, block in placed.blocks.items() if name in used}
-
-
-def _described(block: Mixer | FeedForward) -> dict[str, Any]:
-    own = fields(block)  # type: ignore[arg-type]  # every kind of mixer is a dataclass
-    values = {f.name: getattr(block, f.name) for f in own}
-    defaults = {f.name: f.default for f in own if f.default is not MISSING}
-    return {"kind": KIND_NAMES[type(block)]} | {k: v for k, v in values.items() if k not in defaults or v != defaults[k]}
-
-
-def _stack(stack: Stack) -> dict[str, Any]:
-    pairs = Counter(zip(stack.mixers.layers, stack.feed_forwards.layers, strict=True))
-    layers = [{"count": count, "mixer": mixer, "feed_forward": block} for (mixer, block), count in pairs.items()]
-    described: dict[str, Any] = {}
-    if stack.cross_attention is not None:
-        described["cross_attention"] = stack.cross_attention
-    if stack.relative_attention_buckets:
-        described["relative_attention_buckets"] = stack.relative_attention_buckets
-    return described | {"layers": layers}
+        own["max_context_tokens"] = values.whole("max_position_embeddings", least=1, most=MAX_CONTEXT)
+    return Architecture(**own, **others, decoder=decoder, encoder=encoder)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from prophet_memory.architecture import Dense
-from prophet_memory.hf_config.building import Placed, attention, decoder_only, everywhere, mixture, where_sparse
-from prophet_memory.hf_config.decoders import qwen_shared, sparse_steps
-from prophet_memory.hf_config.values import Values
-from prophet_memory.mixers import GatedDeltaNet, LightningAttention, Mamba, Mixer
+from prophet_memory.architecture import Architecture, Dense
+from prophet_memory.huggingface.building import attention, decoder_only, everywhere, mixture, where_sparse
+from prophet_memory.huggingface.decoders import qwen_shared, sparse_steps
+from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.registry import reads
+from prophet_memory.huggingface.values import Values
+from prophet_memory.mixers import GatedDeltaNet, LightningAttention, Mamba
 
 ALTERNATING = ("full_attention", "linear_attention")
 
@@ -40,12 +40,13 @@ def mamba(values: Values) -> Mamba:
     )
 
 
-def jamba(values: Values) -> dict[str, Any]:
+@reads("jamba", defaults=DEFAULTS["jamba"], aliases=ALIASES["jamba"])
+def jamba(values: Values) -> Architecture:
     """Jamba: attention in some layers, Mamba in the others, and independently of that an MoE in some layers."""
-    names = ["attention" if is_attention else "mamba" for is_attention in periodic(values, "attn")]
-    mixers: dict[str, Mixer] = {"attention": attention(values), "mamba": mamba(values)}
+    full, recurrent = attention(values), mamba(values)
+    mixers = [full if is_attention else recurrent for is_attention in periodic(values, "attn")]
     moe, dense = mixture(values, "num_experts"), Dense(values.size("intermediate_size"))
-    return decoder_only(values, Placed(mixers, names), where_sparse(moe, dense, periodic(values, "expert")))
+    return decoder_only(values, mixers, where_sparse(moe, dense, periodic(values, "expert")))
 
 
 def gated_deltanet(values: Values) -> GatedDeltaNet:
@@ -59,7 +60,8 @@ def gated_deltanet(values: Values) -> GatedDeltaNet:
     )
 
 
-def qwen3_next(values: Values) -> dict[str, Any]:
+@reads("qwen3_next", defaults=DEFAULTS["qwen3_next"])
+def qwen3_next(values: Values) -> Architecture:
     """Qwen3-Next: gated attention in every fourth layer, unless the config says otherwise."""
     layers, bias = values.layers(), values.flag("attention_bias")
     kinds = values.layer_types(layers, ALTERNATING)
@@ -67,13 +69,13 @@ def qwen3_next(values: Values) -> dict[str, Any]:
         interval = values.size("full_attention_interval")
         kinds = ["linear_attention" if (layer + 1) % interval else "full_attention" for layer in range(layers)]
     full = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head", output_gate=True)
-    names = ["attention" if kind == "full_attention" else kind for kind in kinds]
-    mixers: dict[str, Mixer] = {"attention": full, "linear_attention": gated_deltanet(values)}
-    dense = Dense(values.size("intermediate_size"))
-    return decoder_only(values, Placed(mixers, names), where_sparse(qwen_shared(values), dense, sparse_steps(values)))
+    linear, dense = gated_deltanet(values), Dense(values.size("intermediate_size"))
+    mixers = [full if kind == "full_attention" else linear for kind in kinds]
+    return decoder_only(values, mixers, where_sparse(qwen_shared(values), dense, sparse_steps(values)))
 
 
-def minimax(values: Values) -> dict[str, Any]:
+@reads("minimax", defaults=DEFAULTS["minimax"], aliases=ALIASES["minimax"])
+def minimax(values: Values) -> Architecture:
     """MiniMax: full attention in every second layer from the first, lightning attention in the others."""
     layers = values.layers()
     kinds = values.layer_types(layers, ALTERNATING)
@@ -82,6 +84,5 @@ def minimax(values: Values) -> dict[str, Any]:
     full = attention(values)
     # The reference masks full attention by sliding_window but keeps the whole context in its cache, so there is no window here.
     lightning = LightningAttention(full.query_heads, full.head_dim)
-    mixers: dict[str, Mixer] = {"attention": full, "lightning_attention": lightning}
-    names = ["attention" if kind == "full_attention" else "lightning_attention" for kind in kinds]
-    return decoder_only(values, Placed(mixers, names), everywhere("moe", mixture(values), layers))
+    mixers = [full if kind == "full_attention" else lightning for kind in kinds]
+    return decoder_only(values, mixers, everywhere(mixture(values), layers))

@@ -1,6 +1,6 @@
 """What a config that leaves a key out means by it: the defaults of each type's configuration class.
 
-They are those of transformers 5.24 (tests/test_hf_config_reference.py compares every one), for the types that it has no
+They are those of transformers 5.24 (tests/test_huggingface_reference.py compares every one), for the types that it has no
 class for those of the code published with the models. None is a default of its own: a rule of the class derives the value,
 or the key is required.
 """

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.precision import DEFAULT_FORMAT
+from prophet_memory.formats import DEFAULT_FORMAT
 
 # Where configs say it: transformers; compressed-tensors of 2024; MLX. A nested config of the language model may say it too.
 PLACES = ("quantization_config", "compression_config", "quantization")

@@ -1,25 +1,26 @@
-"""Reading a model's `config.json` as an entry of the catalogue: what comes out, and what is refused how."""
+"""Reading a model's `config.json`: what comes out, what a catalogue file says of it, and what is refused how."""
 
 import copy
 import json
 from dataclasses import MISSING, fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from conftest import REPOSITORY
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
-from prophet_memory.architecture import FEED_FORWARD_KINDS, Architecture, Stack, architecture_from_mapping
+from prophet_memory.architecture import Architecture, Dense, MoE, Stack
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.hf_config import SUPPORTED_TYPES, QuantizationError, catalogue_entry, published_precision
-from prophet_memory.hf_config import read as read_config
-from prophet_memory.hf_config.defaults import ALIASES, DEFAULTS
-from prophet_memory.mixers import MIXER_KINDS
+from prophet_memory.huggingface import SUPPORTED_TYPES, QuantizationError, published_precision
+from prophet_memory.huggingface import read as read_config
+from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.mixers import MIXERS
 from prophet_memory.parameters import count_parameters
-from prophet_pipeline.configuration import read_models
+from prophet_pipeline.configuration import ModelEntry, read_models
+from prophet_pipeline.documents import checked
+from prophet_pipeline.model_files import document_of
 
 DATA = REPOSITORY / "tests" / "data"
 
@@ -31,7 +32,8 @@ def read(folder: str) -> dict[str, dict[str, Any]]:
 PUBLISHED, IMPORTED = read("hf_configs"), read("imported_configs")
 CONFIGS = PUBLISHED | IMPORTED
 CATALOGUE = read_models()
-SCHEMA = Draft202012Validator(yaml.safe_load((REPOSITORY / "workflow/schemas/model.schema.yaml").read_text(encoding="utf-8")))
+HEAD = {"name": "a model", "family": "a family", "sources": ["its config.json"]}
+KINDS_OF_BLOCKS = {next(f.default for f in fields(kind) if f.name == "kind"): kind for kind in (*MIXERS, Dense, MoE)}
 
 
 def without_order(architecture: Architecture) -> Architecture:
@@ -44,20 +46,29 @@ def without_order(architecture: Architecture) -> Architecture:
     return replace(architecture, decoder=ordered(architecture.decoder), encoder=None if encoder is None else ordered(encoder))
 
 
+def architecture_of(config: dict[str, Any]) -> Architecture:
+    return read_config(config).architecture
+
+
+def entry_of(config: dict[str, Any]) -> dict[str, Any]:
+    return document_of(architecture_of(config))
+
+
 def accepted(config: dict[str, Any]) -> dict[str, Any]:
-    """The entry of a config, once its schema and its architecture have taken it."""
-    entry = catalogue_entry(config)
-    SCHEMA.validate({"name": "a model", "family": "a family", "sources": ["its config.json"]} | entry)
-    assert count_parameters(architecture_from_mapping(entry)).routed_expert > 0
-    return entry
+    """What a catalogue file says of the model of a config; that file describes the same model."""
+    architecture = architecture_of(config)
+    document = document_of(architecture)
+    assert checked(ModelEntry, HEAD | document, Path("a.yaml")).architecture == architecture
+    assert count_parameters(architecture).routed_expert > 0
+    return document
 
 
 @pytest.mark.parametrize("slug", sorted(CATALOGUE))
 def test_the_catalogue_is_what_the_published_configs_say(slug):
     # In what precision a checkpoint is published is no matter of its shapes: `published_precision` has it.
-    by_hand = {key: value for key, value in CATALOGUE[slug].items() if key != "published_precision"}
-    read_from_config = architecture_from_mapping(accepted(PUBLISHED[slug]))
-    assert without_order(read_from_config) == without_order(architecture_from_mapping(by_hand))
+    by_hand = replace(CATALOGUE[slug].architecture, published_precision="bf16")
+    assert accepted(PUBLISHED[slug])
+    assert without_order(architecture_of(PUBLISHED[slug])) == without_order(by_hand)
 
 
 # Parameters in thousands of millions as the models' cards state them.
@@ -77,7 +88,8 @@ CARDS = {
 
 @pytest.mark.parametrize("name", sorted(IMPORTED))
 def test_models_beyond_the_catalogue(name):
-    total = count_parameters(architecture_from_mapping(accepted(IMPORTED[name]))).total
+    assert accepted(IMPORTED[name])
+    total = count_parameters(architecture_of(IMPORTED[name])).total
     assert round(total / 1e9, 1) == CARDS[name]
 
 
@@ -89,10 +101,10 @@ def test_every_type_has_an_example():
 
 @pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_entries_do_not_say_defaults(name):
-    entry = catalogue_entry(CONFIGS[name])
+    entry = entry_of(CONFIGS[name])
     for spec in [*entry["mixers"].values(), *entry["feed_forwards"].values()]:
-        kind = (MIXER_KINDS | FEED_FORWARD_KINDS)[spec["kind"]]
-        defaults = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
+        kind = KINDS_OF_BLOCKS[spec["kind"]]
+        defaults = {field.name: field.default for field in fields(kind) if field.default is not MISSING and field.name != "kind"}
         assert not {key for key, value in spec.items() if key in defaults and value == defaults[key]}
     for field in fields(Architecture):
         assert field.name not in entry or field.default is MISSING or entry[field.name] != field.default
@@ -101,12 +113,12 @@ def test_entries_do_not_say_defaults(name):
 @pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_configs_are_left_alone(name):
     config = copy.deepcopy(CONFIGS[name])
-    catalogue_entry(config)
+    entry_of(config)
     assert config == CONFIGS[name]
 
 
 def test_layers_are_merged_in_the_order_in_which_they_first_come():
-    entry = catalogue_entry(PUBLISHED["jamba-1.5-large"])
+    entry = entry_of(PUBLISHED["jamba-1.5-large"])
     assert entry["decoder"]["layers"] == [
         {"count": 27, "mixer": "mamba", "feed_forward": "dense"},
         {"count": 36, "mixer": "mamba", "feed_forward": "moe"},
@@ -115,12 +127,12 @@ def test_layers_are_merged_in_the_order_in_which_they_first_come():
 
 
 def test_windows():
-    mixtral = catalogue_entry(PUBLISHED["mixtral-8x7b"] | {"sliding_window": 4096})
-    assert mixtral["mixers"]["sliding_attention"]["window_tokens"] == 4096
-    assert mixtral["decoder"]["layers"] == [{"count": 32, "mixer": "sliding_attention", "feed_forward": "moe"}]
-    qwen = catalogue_entry(PUBLISHED["qwen2-57b-a14b"] | {"use_sliding_window": True, "max_window_layers": 6})
+    mixtral = entry_of(PUBLISHED["mixtral-8x7b"] | {"sliding_window": 4096})
+    assert mixtral["mixers"]["windowed_attention"]["window_tokens"] == 4096
+    assert mixtral["decoder"]["layers"] == [{"count": 32, "mixer": "windowed_attention", "feed_forward": "moe"}]
+    qwen = entry_of(PUBLISHED["qwen2-57b-a14b"] | {"use_sliding_window": True, "max_window_layers": 6})
     assert [(layer["count"], layer["mixer"]) for layer in qwen["decoder"]["layers"]] == [
-        (3, "sliding_attention"),
+        (3, "windowed_attention"),
         (25, "attention"),
     ]
 
@@ -141,9 +153,9 @@ def test_types_without_a_class_in_the_reference():
 def test_encoder_decoders_whose_stacks_differ():
     config = IMPORTED["nllb-moe-54b"] | {"decoder_attention_heads": 32, "encoder_sparse_step": 0, "decoder_ffn_dim": 4096}
     entry = accepted(config)
-    assert entry["decoder"]["cross_attention"] == "decoder_attention"
-    assert entry["encoder"]["layers"] == [{"count": 24, "mixer": "encoder_attention", "feed_forward": "encoder_dense"}]
-    assert {layer["feed_forward"] for layer in entry["decoder"]["layers"]} == {"decoder_dense", "moe"}
+    assert entry["decoder"]["cross_attention"] == "attention_2"
+    assert entry["encoder"]["layers"] == [{"count": 24, "mixer": "attention", "feed_forward": "dense"}]
+    assert {layer["feed_forward"] for layer in entry["decoder"]["layers"]} == {"dense_2", "moe"}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +169,7 @@ def test_encoder_decoders_whose_stacks_differ():
     ],
 )
 def test_gated_switch(keys, gated):
-    moe = catalogue_entry(PUBLISHED["switch-base-8"] | keys)["feed_forwards"]["moe"]
+    moe = entry_of(PUBLISHED["switch-base-8"] | keys)["feed_forwards"]["moe"]
     assert moe.get("gated", True) is gated
 
 
@@ -167,10 +179,10 @@ def test_second_spellings(kind):
     for alias, field in ALIASES[kind].items():
         value = config.get(field, DEFAULTS[kind][field])
         plain = {key: other for key, other in config.items() if key not in (alias, field)}
-        assert catalogue_entry(plain | {alias: value}) == catalogue_entry(plain | {field: value})
-        assert catalogue_entry(plain | {alias: value, field: value}) == catalogue_entry(plain | {field: value})
+        assert entry_of(plain | {alias: value}) == entry_of(plain | {field: value})
+        assert entry_of(plain | {alias: value, field: value}) == entry_of(plain | {field: value})
         with pytest.raises(ArchitectureError) as refused:
-            catalogue_entry(plain | {field: value, alias: 1})
+            entry_of(plain | {field: value, alias: 1})
         assert (refused.value.key, refused.value.value) == (alias, 1)
 
 
@@ -253,14 +265,14 @@ REFUSED: list[tuple[str, dict[str, Any], str, Any, str]] = [
 def test_wrong_values_are_named(name, change, key, value, allowed):
     config = {k: v for k, v in (CONFIGS[name] | change).items() if v is not ...}
     with pytest.raises(ArchitectureError) as refused:
-        catalogue_entry(config)
+        entry_of(config)
     assert (refused.value.key, refused.value.value) == (key, value)
     assert allowed in refused.value.allowed
 
 
 def test_a_config_without_a_type():
     with pytest.raises(ArchitectureError, match=f"model_type: None; allowed: {ONE_OF_THE_TYPES}"):
-        catalogue_entry({})
+        entry_of({})
 
 
 MODELOPT = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4", "group_size": 16}}

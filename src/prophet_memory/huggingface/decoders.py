@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from prophet_memory.architecture import Dense, MoE
-from prophet_memory.hf_config.building import (
+from prophet_memory.architecture import Architecture, Dense, MoE
+from prophet_memory.fields import MAX_LAYERS
+from prophet_memory.huggingface.building import (
     at_least_two,
     attention,
     chosen,
@@ -17,8 +18,9 @@ from prophet_memory.hf_config.building import (
     where_sparse,
     windowed,
 )
-from prophet_memory.hf_config.defaults import DEFAULTS
-from prophet_memory.hf_config.values import MAX_LAYERS, Values
+from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.registry import reads
+from prophet_memory.huggingface.values import Values
 
 
 def same_window(values: Values) -> list[str]:
@@ -44,28 +46,32 @@ def shared_size(values: Values, count_key: str) -> int:
     return values.derived(count_key, values.count(count_key) * values.size("moe_intermediate_size"))
 
 
-def mixtral(values: Values) -> dict[str, Any]:
+@reads("mixtral", defaults=DEFAULTS["mixtral"], aliases=ALIASES["mixtral"])
+def mixtral(values: Values) -> Architecture:
     """Mixtral."""
     mixers = windowed(values, attention(values), same_window(values))
-    return decoder_only(values, mixers, everywhere("moe", mixture(values), values.layers()))
+    return decoder_only(values, mixers, everywhere(mixture(values), values.layers()))
 
 
-def phimoe(values: Values) -> dict[str, Any]:
+@reads("phimoe", defaults=DEFAULTS["phimoe"])
+def phimoe(values: Values) -> Architecture:
     """Phi-3.5-MoE: biases wherever the config asks for them, and LayerNorm with a bias."""
     bias = values.flag("attention_bias")
     mixers = windowed(values, attention(values, qkv_bias=bias, output_bias=bias), same_window(values))
     others = {"lm_head_bias": True} if values.flag("lm_head_bias") else {}
-    return decoder_only(values, mixers, everywhere("moe", mixture(values), values.layers()), norm_bias=True, **others)
+    return decoder_only(values, mixers, everywhere(mixture(values), values.layers()), norm_bias=True, **others)
 
 
-def granitemoe(values: Values) -> dict[str, Any]:
+@reads("granitemoe", defaults=DEFAULTS["granitemoe"])
+def granitemoe(values: Values) -> Architecture:
     """Granite MoE."""
     bias = values.flag("attention_bias")
-    mixers = everywhere("attention", attention(values, qkv_bias=bias, output_bias=bias), values.layers())
-    return decoder_only(values, mixers, everywhere("moe", mixture(values), values.layers()))
+    mixers = everywhere(attention(values, qkv_bias=bias, output_bias=bias), values.layers())
+    return decoder_only(values, mixers, everywhere(mixture(values), values.layers()))
 
 
-def olmoe(values: Values) -> dict[str, Any]:
+@reads("olmoe", defaults=DEFAULTS["olmoe"], aliases=ALIASES["olmoe"])
+def olmoe(values: Values) -> Architecture:
     """OLMoE: queries and keys are normalised over all heads at once, which fixes the width of a head.
 
     Raises:
@@ -76,10 +82,11 @@ def olmoe(values: Values) -> dict[str, Any]:
     if mixer.head_dim != evenly_split(values):
         raise values.error("head_dim", f"the hidden size over the heads ({evenly_split(values)})")
     moe = mixture(values, "num_experts")
-    return decoder_only(values, everywhere("attention", mixer, values.layers()), everywhere("moe", moe, values.layers()))
+    return decoder_only(values, everywhere(mixer, values.layers()), everywhere(moe, values.layers()))
 
 
-def dbrx(values: Values) -> dict[str, Any]:
+@reads("dbrx", defaults=DEFAULTS["dbrx"], aliases=ALIASES["dbrx"])
+def dbrx(values: Values) -> Architecture:
     """DBRX, whose attention and feed-forward blocks have configs of their own.
 
     Raises:
@@ -90,18 +97,20 @@ def dbrx(values: Values) -> dict[str, Any]:
     values.only("tie_word_embeddings", expected=False)
     mixer = grouped(values, "kv_n_heads", heads.size("kv_n_heads"), within=heads, head_dim=evenly_split(values, "n_heads"))
     moe = mixture(block, "moe_num_experts", "moe_top_k", "ffn_hidden_size")
-    return decoder_only(values, everywhere("attention", mixer, values.layers()), everywhere("moe", moe, values.layers()))
+    return decoder_only(values, everywhere(mixer, values.layers()), everywhere(moe, values.layers()))
 
 
-def grok_1(values: Values) -> dict[str, Any]:
+@reads("grok-1", defaults=DEFAULTS["grok-1"])
+def grok_1(values: Values) -> Architecture:
     """Grok-1: a norm before and one after each sublayer."""
     values.only("norms_per_layer", 4)
     values.only("attention_bias", expected=False)
-    mixers = everywhere("attention", attention(values), values.layers())
-    return decoder_only(values, mixers, everywhere("moe", mixture(values, "num_experts"), values.layers()), norms_per_sublayer=2)
+    mixers = everywhere(attention(values), values.layers())
+    return decoder_only(values, mixers, everywhere(mixture(values, "num_experts"), values.layers()), norms_per_sublayer=2)
 
 
-def arctic(values: Values) -> dict[str, Any]:
+@reads("arctic", defaults=DEFAULTS["arctic"])
+def arctic(values: Values) -> Architecture:
     """Snowflake Arctic: beside each mixture of experts a dense branch as wide as the model.
 
     Raises:
@@ -128,7 +137,8 @@ def qwen_shared(values: Values) -> MoE:
     return qwen_mixture(values, shared_intermediate_size=values.size("shared_expert_intermediate_size"), shared_gate=True)
 
 
-def qwen2_moe(values: Values) -> dict[str, Any]:
+@reads("qwen2_moe", defaults=DEFAULTS["qwen2_moe"])
+def qwen2_moe(values: Values) -> Architecture:
     """Qwen1.5-MoE and Qwen2-MoE: sliding windows in the first layers, every second one, where the config asks for them.
 
     Raises:
@@ -146,7 +156,8 @@ def qwen2_moe(values: Values) -> dict[str, Any]:
     return decoder_only(values, mixers, where_sparse(qwen_shared(values), dense, sparse_steps(values)))
 
 
-def qwen3_moe(values: Values) -> dict[str, Any]:
+@reads("qwen3_moe", defaults=DEFAULTS["qwen3_moe"], aliases=ALIASES["qwen3_moe"])
+def qwen3_moe(values: Values) -> Architecture:
     """Qwen3-MoE."""
     bias = values.flag("attention_bias")
     mixer = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head")
@@ -156,7 +167,8 @@ def qwen3_moe(values: Values) -> dict[str, Any]:
     return decoder_only(values, windowed(values, mixer, kinds), blocks)
 
 
-def deepseek(values: Values) -> dict[str, Any]:
+@reads("deepseek", defaults=DEFAULTS["deepseek"])
+def deepseek(values: Values) -> Architecture:
     """DeepSeek-MoE, the model before latent attention."""
     bias = values.flag("attention_bias")
     mixer = attention(values, qkv_bias=bias, output_bias=bias, head_dim=evenly_split(values))
@@ -164,20 +176,22 @@ def deepseek(values: Values) -> dict[str, Any]:
     moe = mixture(values, "n_routed_experts", intermediate="moe_intermediate_size", shared_intermediate_size=shared)
     sparse = sparse_after_dense(values, values.size("moe_layer_freq"))
     blocks = where_sparse(moe, Dense(values.size("intermediate_size")), sparse)
-    return decoder_only(values, everywhere("attention", mixer, values.layers()), blocks)
+    return decoder_only(values, everywhere(mixer, values.layers()), blocks)
 
 
-def glm4_moe(values: Values) -> dict[str, Any]:
+@reads("glm4_moe", defaults=DEFAULTS["glm4_moe"], aliases=ALIASES["glm4_moe"])
+def glm4_moe(values: Values) -> Architecture:
     """GLM-4.5: no bias on the attention's output."""
     norm = "head" if values.flag("use_qk_norm") else "none"
     mixer = attention(values, qkv_bias=values.flag("attention_bias"), qk_norm=norm)
     shared = shared_size(values, "n_shared_experts")
     moe = mixture(values, "n_routed_experts", intermediate="moe_intermediate_size", shared_intermediate_size=shared)
     blocks = where_sparse(moe, Dense(values.size("intermediate_size")), sparse_after_dense(values))
-    return decoder_only(values, everywhere("attention", mixer, values.layers()), blocks)
+    return decoder_only(values, everywhere(mixer, values.layers()), blocks)
 
 
-def ernie4_5_moe(values: Values) -> dict[str, Any]:
+@reads("ernie4_5_moe", defaults=DEFAULTS["ernie4_5_moe"], aliases=ALIASES["ernie4_5_moe"])
+def ernie4_5_moe(values: Values) -> Architecture:
     """ERNIE 4.5: one switch for every bias but the routed experts'; the router's correction is a parameter here."""
     bias, layers = values.flag("use_bias"), values.layers()
     mixer = attention(values, qkv_bias=bias, output_bias=bias)
@@ -196,10 +210,11 @@ def ernie4_5_moe(values: Values) -> dict[str, Any]:
     sparse = [(layer + 1) % interval == 0 and start <= layer <= last for layer in range(layers)]
     blocks = where_sparse(moe, Dense(values.size("intermediate_size"), bias=bias), sparse)
     others = {"lm_head_bias": True} if bias else {}
-    return decoder_only(values, everywhere("attention", mixer, layers), blocks, **others)
+    return decoder_only(values, everywhere(mixer, layers), blocks, **others)
 
 
-def hunyuan_v1_moe(values: Values) -> dict[str, Any]:
+@reads("hunyuan_v1_moe", defaults=DEFAULTS["hunyuan_v1_moe"], aliases=ALIASES["hunyuan_v1_moe"])
+def hunyuan_v1_moe(values: Values) -> Architecture:
     """Hunyuan: one shared expert as wide as a routed one; sizes may stand once for each layer."""
     layers, bias, width = values.layers(), values.flag("attention_bias"), values.size("intermediate_size")
     _as_the_reference_builds_hunyuan(values, layers, width)
@@ -207,7 +222,7 @@ def hunyuan_v1_moe(values: Values) -> dict[str, Any]:
     top_k = chosen(values, "moe_topk", values.uniform_size("moe_topk", layers), routed)
     mixer = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head")
     moe = MoE(routed, top_k, width, shared_intermediate_size=width)
-    return decoder_only(values, everywhere("attention", mixer, layers), everywhere("moe", moe, layers))
+    return decoder_only(values, everywhere(mixer, layers), everywhere(moe, layers))
 
 
 def _as_the_reference_builds_hunyuan(values: Values, layers: int, width: int) -> None:
@@ -221,17 +236,19 @@ def _as_the_reference_builds_hunyuan(values: Values, layers: int, width: int) ->
     values.only("moe_layer_num_skipped", 0)
 
 
-def gpt_oss(values: Values) -> dict[str, Any]:
+@reads("gpt_oss", defaults=DEFAULTS["gpt_oss"], aliases=ALIASES["gpt_oss"])
+def gpt_oss(values: Values) -> Architecture:
     """gpt-oss: sinks, biases on router and experts, and a window in every second layer from the first."""
     layers, bias = values.layers(), values.flag("attention_bias")
     kinds = values.layer_types(layers, ("full_attention", "sliding_attention"))
     if kinds is None:
         kinds = ["full_attention" if layer % 2 else "sliding_attention" for layer in range(layers)]
     mixers = windowed(values, attention(values, qkv_bias=bias, output_bias=bias, sinks=True), kinds)
-    return decoder_only(values, mixers, everywhere("moe", mixture(values, expert_bias=True, router_bias=True), layers))
+    return decoder_only(values, mixers, everywhere(mixture(values, expert_bias=True, router_bias=True), layers))
 
 
-def llama4_text(values: Values) -> dict[str, Any]:
+@reads("llama4_text", defaults=DEFAULTS["llama4_text"])
+def llama4_text(values: Values) -> Architecture:
     """The text model of Llama 4: chunked attention where positions are rotary, a shared expert beside the routed ones."""
     layers, bias, width = values.layers(), values.flag("attention_bias"), values.size("intermediate_size")
     mixers = windowed(values, attention(values, qkv_bias=bias, output_bias=bias), _llama4_kinds(values, layers))
@@ -255,7 +272,8 @@ def _llama4_kinds(values: Values, layers: int) -> list[str]:
     return ["chunked_attention" if chunked and is_rotary else "full_attention" for is_rotary in rotary]
 
 
-def llama4(values: Values) -> dict[str, Any]:
+@reads("llama4", defaults=DEFAULTS["llama4"])
+def llama4(values: Values) -> Architecture:
     """The text model within a Llama 4 config; the vision tower is left out.
 
     Raises:

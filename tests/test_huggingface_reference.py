@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prophet_memory.architecture import Architecture, architecture_from_mapping
+from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.hf_config import SUPPORTED_TYPES, catalogue_entry
-from prophet_memory.hf_config.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface import SUPPORTED_TYPES, read
+from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.mixers import Attention
 from prophet_memory.parameters import count_parameters
 
@@ -89,7 +89,7 @@ def copies_of_embeddings(config: Any) -> int:
 def check(config: Mapping[str, Any]) -> None:
     """Compare everything that both sides know of a model."""
     reference, shapes = _built(json.dumps(config))
-    architecture = architecture_from_mapping(catalogue_entry(config))
+    architecture = read(config).architecture
     counts = count_parameters(architecture)
     assert counts.total == total(shapes) - copies_of_embeddings(reference)
     assert counts.routed_expert == total(shapes, ".experts.", without="shared")
@@ -415,7 +415,7 @@ def test_random_small_configs(kind, data):
     tied = {"tie_word_embeddings": data.draw(FLAG)} | drawn
     config = {"model_type": kind} | SMALL[kind] | tied
     try:
-        catalogue_entry(config)
+        read(config)
     except ArchitectureError as error:
         assert error.key == "model_type"
         assert not total(_built(json.dumps(config))[1], ".experts.")  # a dense model there too

@@ -6,12 +6,12 @@ one, beside the output head, and so does an entry.
 
 from __future__ import annotations
 
-from typing import Any
-
-from prophet_memory.architecture import Dense, FeedForward, MoE
-from prophet_memory.hf_config.building import Placed, Stack, entry, evenly_split, everywhere, routed_experts, where_sparse
-from prophet_memory.hf_config.values import Values
-from prophet_memory.mixers import Attention, Mixer
+from prophet_memory.architecture import Architecture, Dense, MoE, Stack
+from prophet_memory.huggingface.building import architecture, evenly_split, everywhere, routed_experts, stacked, where_sparse
+from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.registry import reads
+from prophet_memory.huggingface.values import Values
+from prophet_memory.mixers import Attention
 
 
 def switch_sparse(layers: int, sparse_layers: int) -> list[bool]:
@@ -36,7 +36,8 @@ def switch_gated(values: Values) -> bool:
     return gated
 
 
-def switch_transformers(values: Values) -> dict[str, Any]:
+@reads("switch_transformers", defaults=DEFAULTS["switch_transformers"], aliases=ALIASES["switch_transformers"])
+def switch_transformers(values: Values) -> Architecture:
     """Switch Transformers: one expert a token, relative positions without an end."""
     values.only("num_selected_experts", 1)
     gated, width, heads = switch_gated(values), values.size("d_ff"), values.size("num_heads")
@@ -45,22 +46,20 @@ def switch_transformers(values: Values) -> dict[str, Any]:
     encoder_layers = values.layers("num_layers")
     decoder_layers = encoder_layers if values.raw("num_decoder_layers") is None else values.layers("num_decoder_layers")
 
-    def stack(layers: int, sparse_layers: int, cross_attention: str | None) -> Stack:
-        return Stack(
-            everywhere("attention", mixer, layers),
-            where_sparse(moe, Dense(width, gated=gated), switch_sparse(layers, sparse_layers)),
-            cross_attention,
-            values.size("relative_attention_num_buckets"),
-        )
+    def stack(layers: int, sparse_layers: int, cross_attention: Attention | None) -> Stack:
+        blocks = where_sparse(moe, Dense(width, gated=gated), switch_sparse(layers, sparse_layers))
+        buckets = values.size("relative_attention_num_buckets")
+        return stacked(everywhere(mixer, layers), blocks, cross_attention=cross_attention, relative_attention_buckets=buckets)
 
     stacks = {
         "encoder": stack(encoder_layers, values.count("num_sparse_encoder_layers"), None),
-        "decoder": stack(decoder_layers, values.count("num_sparse_decoder_layers"), "attention"),
+        "decoder": stack(decoder_layers, values.count("num_sparse_decoder_layers"), mixer),
     }
-    return entry(values, stacks, max_context_tokens=None)
+    return architecture(values, **stacks, max_context_tokens=None)
 
 
-def nllb_moe(values: Values) -> dict[str, Any]:
+@reads("nllb-moe", defaults=DEFAULTS["nllb-moe"], aliases=ALIASES["nllb-moe"])
+def nllb_moe(values: Values) -> Architecture:
     """NLLB-MoE: two experts a token, biases everywhere, and stacks that may differ in heads and in dense width.
 
     Raises:
@@ -71,27 +70,18 @@ def nllb_moe(values: Values) -> dict[str, Any]:
     sparse = {side: _nllb_sparse(values, side) for side in mixers}
     if all(any(layers) for layers in sparse.values()) and widths["encoder"] != widths["decoder"]:
         raise values.error("decoder_ffn_dim", f"encoder_ffn_dim ({widths['encoder']}), for the experts of both stacks are alike")
-    names = {
-        "mixer": _names("attention", same=mixers["encoder"] == mixers["decoder"]),
-        "dense": _names("dense", same=widths["encoder"] == widths["decoder"]),
-    }
     routed, router_bias = routed_experts(values, "num_experts"), values.flag("router_bias")
 
-    def stack(side: str) -> Stack:
-        mixer, dense = names["mixer"][side], names["dense"][side]
+    def stack(side: str, cross_attention: Attention | None) -> Stack:
         moe = MoE(routed, 2, widths[side], gated=False, expert_bias=True, router_bias=router_bias)
-        blocks: dict[str, FeedForward] = {"moe": moe, dense: Dense(widths[side], gated=False, bias=True)}
-        placed = Placed(blocks, ["moe" if is_sparse else dense for is_sparse in sparse[side]])
-        return Stack(everywhere(mixer, mixers[side], len(sparse[side])), placed, mixer if side == "decoder" else None)
+        blocks = where_sparse(moe, Dense(widths[side], gated=False, bias=True), sparse[side])
+        return stacked(everywhere(mixers[side], len(sparse[side])), blocks, cross_attention=cross_attention)
 
-    return entry(values, {side: stack(side) for side in mixers}, norm_bias=True)
-
-
-def _names(name: str, *, same: bool) -> dict[str, str]:
-    return {side: name if same else f"{side}_{name}" for side in ("encoder", "decoder")}
+    stacks = {"encoder": stack("encoder", None), "decoder": stack("decoder", mixers["decoder"])}
+    return architecture(values, **stacks, norm_bias=True)
 
 
-def _nllb_attention(values: Values, side: str) -> Mixer:
+def _nllb_attention(values: Values, side: str) -> Attention:
     heads = values.size(f"{side}_attention_heads")
     return Attention(heads, heads, evenly_split(values, f"{side}_attention_heads"), qkv_bias=True, output_bias=True)
 

@@ -1,0 +1,56 @@
+"""The JSON Schemas of config's files for editors, made of the classes that check them (config/schemas)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prophet_pipeline.configuration import Cluster, EngineEntries, GpuEntries, ModelEntry
+from prophet_pipeline.documents import adapter
+from prophet_pipeline.files import REPOSITORY, write_text
+from prophet_pipeline.ledger import Ledger
+from prophet_pipeline.prose import Numbers
+from prophet_pipeline.settings import DesignSettings, Settings
+
+FOLDER = REPOSITORY / "config" / "schemas"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DOCUMENTS: dict[str, Any] = {
+    "config": Settings,
+    "design_space": DesignSettings,
+    "gpus": GpuEntries,
+    "engines": EngineEntries,
+    "model": ModelEntry,
+    "claims": Ledger,
+    "numbers": Numbers,
+    "cluster": Cluster,
+}
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The schema of a kind of file."""
+    made = {"$schema": DIALECT} | adapter(DOCUMENTS[name]).json_schema()
+    for part in _objects(made):
+        if "const" in part.get("properties", {}).get("kind", {}):  # by which a file says which of several it means
+            part["required"] = ["kind", *part.get("required", [])]
+        if "patternProperties" in part:
+            part["additionalProperties"] = False
+    return made
+
+
+def _objects(node: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any part of a schema
+    if isinstance(node, dict):
+        yield node
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _objects(part)
+
+
+def texts() -> dict[Path, str]:
+    """The text of each file."""
+    return {FOLDER / f"{name}.schema.json": json.dumps(schema(name), indent=1) + "\n" for name in DOCUMENTS}
+
+
+if __name__ == "__main__":
+    for file, text in texts().items():
+        write_text(file, text, receipt=False)

@@ -1,0 +1,108 @@
+"""What the fields of described objects may hold: limits that validation and the JSON Schemas for editors share.
+
+Nothing is checked when an object is made in Python. `prophet_pipeline.documents` checks what a file describes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
+
+from annotated_types import Ge, Gt, Le, Len
+
+from prophet_memory.errors import ModelError
+
+MAX_SIZE = 100_000_000
+MAX_LAYERS = 10_000
+MAX_CONTEXT = 1_000_000_000
+MAX_BYTES = 10**15
+
+
+class Described:
+    """What a file can describe: no further keys, and no value that has to be converted."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
+
+
+class Pattern:
+    """Text that matches a regular expression."""
+
+    def __init__(self, expression: str) -> None:
+        self.expression = expression
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's hook
+        """The schema of text, with the expression."""
+        return handler(source) | {"pattern": self.expression}
+
+
+class OneOf:
+    """One of some words or numbers."""
+
+    def __init__(self, values: Iterable[str | int]) -> None:
+        self.values = list(values)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's hook
+        """The schema of these values."""
+        del source, handler
+        return {"type": "literal", "expected": self.values}
+
+
+class EachOnce:
+    """A list in which nothing stands twice."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's hook
+        """The schema of the list, and the check."""
+        return {"type": "function-after", "function": {"type": "no-info", "function": _check_once}, "schema": handler(source)}
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's hook
+        """As editors know it."""
+        return handler(core) | {"uniqueItems": True}
+
+
+def _check_once(values: Sequence[object]) -> Sequence[object]:
+    if any(value in values[:i] for i, value in enumerate(values)):
+        raise ModelError("", values, "each entry once")
+    return values
+
+
+class Parsed:
+    """What a function makes of plain values; `written` is what a file may hold, as editors know it."""
+
+    def __init__(self, parse: Callable[[Any], object], written: Any) -> None:  # noqa: ANN401 - a type
+        self.parse, self.written = parse, written
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's hook
+        """The schema of the function."""
+        del source
+        known = handler.generate_schema(self.written)
+        return {
+            "type": "function-plain",
+            "function": {"type": "no-info", "function": self.parse},
+            "json_schema_input_schema": known,
+        }
+
+
+class ByKind:
+    """A union of described classes, of which a file names one by its field `kind`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's hook
+        """The schema of the union."""
+        kinds = {field.default: kind for kind in get_args(source) for field in fields(kind) if field.name == "kind"}
+        choices = {name: handler.generate_schema(kind) for name, kind in kinds.items()}
+        return {"type": "tagged-union", "discriminator": "kind", "choices": choices}
+
+
+Text = Annotated[str, Pattern(r"^\S(.*\S)?$")]  # one line
+Slug = Annotated[str, Pattern("^[a-z0-9][a-z0-9._-]*$")]
+Size = Annotated[int, Ge(1), Le(MAX_SIZE)]
+Count = Annotated[int, Ge(0), Le(MAX_SIZE)]
+Layers = Annotated[int, Ge(1), Le(MAX_LAYERS)]
+Context = Annotated[int, Ge(1), Le(MAX_CONTEXT)]
+Bytes = Annotated[int, Ge(0), Le(MAX_BYTES)]
+PositiveBytes = Annotated[int, Ge(1), Le(MAX_BYTES)]
+PlainSize = Annotated[int, Ge(1), Le(10**6)]  # of what is made up
+Item = TypeVar("Item")
+Several = Annotated[tuple[Item, ...], Len(1), EachOnce()]
+Fraction = Annotated[float, Gt(0), Le(1)]

@@ -1,0 +1,62 @@
+"""A model's Hugging Face `config.json` as an architecture.
+
+Each type has a function under `@reads`, in a module that this folder finds. It reads the config as the reference implementation
+does: the same defaults, derived values and second spellings, so that the parameters counted from the architecture are those that
+it builds. Keys that it does not read are left alone, windows of types that attend to everything among them; where such a key asks
+for another model than the reference builds and is known to, it is refused.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prophet_memory.architecture import Architecture
+from prophet_memory.discovery import modules_in
+from prophet_memory.errors import ArchitectureError
+from prophet_memory.huggingface.quantization import QuantizationError, published_precision
+from prophet_memory.huggingface.registry import READERS
+from prophet_memory.huggingface.values import Values
+
+__all__ = ["SUPPORTED_TYPES", "QuantizationError", "Reading", "published_precision", "read", "read_config"]
+
+modules_in(sys.modules[__name__])
+SUPPORTED_TYPES: tuple[str, ...] = tuple(sorted(READERS))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A config as read: the model, in bf16 whatever is published, and the defaults that stand for keys that it leaves out."""
+
+    architecture: Architecture
+    defaulted: dict[str, Any]
+
+
+def read_config(config: Mapping[str, Any]) -> Architecture:
+    """A model from its parsed `config.json`, its published precision included.
+
+    Raises:
+        ArchitectureError: as `read`.
+        QuantizationError: for a stored format that is not understood.
+    """
+    return replace(read(config).architecture, published_precision=published_precision(config))
+
+
+def read(config: Mapping[str, Any]) -> Reading:
+    """A model from its parsed `config.json`, and which keys were defaulted.
+
+    Raises:
+        ArchitectureError: for a type that is not supported, a dense model, a wrong or missing value, and a model that cannot be
+            described; with the key as the config spells it.
+    """
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or kind not in READERS:
+        raise ArchitectureError("model_type", kind, f"a mixture of experts, one of {', '.join(SUPPORTED_TYPES)}")
+    reader = READERS[kind]
+    values = Values(config, reader.defaults, reader.aliases)
+    if values.raw("per_layer_config") is not None:  # the reference then builds layers that differ
+        raise values.error("per_layer_config", "left out: layers of their own sizes cannot be described")
+    architecture = reader.read(values)
+    return Reading(architecture, dict(sorted(values.defaulted.items())))
