@@ -5,12 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from prophet_memory.architecture import Architecture
+from prophet_memory.facts import facts
 from prophet_memory.formats import DEFAULT_FORMAT, FORMATS
-from prophet_memory.kv_cache import CacheFormats, cross_attention_bytes_per_source_token, kv_growth, state_bytes_per_sequence
-from prophet_memory.parameters import count_parameters
+from prophet_memory.kv_cache import CacheFormats
 from prophet_pipeline.command import script
 from prophet_pipeline.configuration import read_model
 from prophet_pipeline.documents import described_by
@@ -24,37 +22,6 @@ def groups_of(expert_counts: Sequence[int], upper_ends: Sequence[int]) -> dict[i
         members.setdefault(bisect_left(sorted(upper_ends), count), []).append(count)
     labels = {i: f"{own[0]}-{own[-1]}" if own[0] != own[-1] else str(own[0]) for i, own in members.items()}
     return {count: labels[i] for i, own in members.items() for count in own}
-
-
-def description(architecture: Architecture, cache: CacheFormats) -> dict[str, Any]:
-    """Counts and sizes of one model."""
-    counts = count_parameters(architecture)
-    growth = kv_growth(architecture, cache, source_tokens=0)
-    return {
-        "layers": architecture.layer_count,
-        "moe_layers": architecture.moe_layer_count,
-        "experts": architecture.moe.routed_experts,
-        "top_k": architecture.moe.top_k,
-        "total_params": counts.total,
-        "routed_expert_params": counts.routed_expert,
-        "non_expert_params": counts.non_expert,
-        "shared_expert_params": counts.shared_expert,
-        "router_params": counts.router,
-        "attention_params": counts.attention,
-        "recurrent_params": counts.recurrent,
-        "dense_feed_forward_params": counts.dense_feed_forward,
-        "norm_params": counts.norm,
-        "embedding_params": counts.embedding,
-        "lm_head_params": counts.lm_head,
-        "params_per_expert_per_layer": counts.per_expert,
-        "active_params_per_token": counts.active_per_token,
-        "kv_bytes_per_token": growth.bytes_per_token,
-        "kv_bytes_per_token_beyond_windows": growth.unbounded_bytes_per_token,
-        "window_tokens": max((window for window, _ in growth.windows), default=None),
-        "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, cache.kv),
-        "state_bytes_per_sequence": state_bytes_per_sequence(architecture, cache),
-        "max_context_tokens": architecture.max_context_tokens,
-    }
 
 
 def main(*, models: list[Path], expert_count_groups: list[int], kv_format: str, state_format: str, output: Path) -> None:
@@ -71,7 +38,7 @@ def main(*, models: list[Path], expert_count_groups: list[int], kv_format: str, 
         entry = read_model(file)
         architecture = entry.architecture
         with described_by(file):
-            own, published = description(architecture, cache), architecture.published_precision
+            own, published = facts(architecture, cache), architecture.published_precision
         rows.append({"model": file.stem, "name": entry.name, "family": entry.family, "published_precision": published} | own)
     groups = groups_of([row["experts"] for row in rows], expert_count_groups)
     write_rows([row | {"expert_count_group": groups[row["experts"]]} for row in rows], output)

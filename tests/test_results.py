@@ -1,5 +1,7 @@
 """The committed results against the results contract, read and averaged again by pandas."""
 
+import json
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pandas as pd
 import pytest
 from conftest import MODELS, REPOSITORY, RESULTS
 
+import prophet_memory
 from prophet_memory.parameters import count_parameters
 from prophet_pipeline.results import key_values
 from prophet_pipeline.settings import read_settings
@@ -136,3 +139,18 @@ def test_the_fewest_gpus_and_what_they_hold(data: pd.DataFrame):
     expected = [at[(*key, n_gpus)] for key, n_gpus in both["all_resident_n_gpus"].items()]
     np.testing.assert_array_equal(both["prophet_kv_capacity_tokens_at_all_resident_n_gpus"], expected)
     assert written["all_resident_n_gpus"].isna().any()
+
+
+def test_the_readme_in_python_says_what_the_results_say():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    code = textwrap.dedent(text.partition("  ```python\n")[2].partition("  ```\n")[0])
+    config = json.loads((REPOSITORY / "tests/data/hf_configs/qwen3-30b-a3b.json").read_text(encoding="utf-8"))
+    names: dict = {"config": config}
+    exec(code, names)  # noqa: S102 - our own
+    frame = names["frame"]
+    assert list(frame["batch_size"]) == [1, 16, 64]
+    plan = prophet_memory.plan(names["model"], names["gpu"], names["assumptions"], batch_size=16)
+    row = frame[frame["batch_size"] == 16].iloc[0]
+    assert plan.row["kv_capacity_tokens"] == row["kv_capacity_tokens"] > 0
+    assert plan.holds
+    assert not prophet_memory.plan(names["model"], names["gpu"], names["assumptions"], batch_size=16, context_tokens=10**7).holds

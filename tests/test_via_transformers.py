@@ -20,7 +20,6 @@ transformers = pytest.importorskip("transformers", reason=REASON)
 from test_huggingface_reference import CHUNKED, CLASS_OF, FULL, LATENT, LINEAR, SLIDING, SMALL  # noqa: E402
 
 from prophet_memory.huggingface import read  # noqa: E402
-from prophet_memory.parameters import count_parameters  # noqa: E402
 from prophet_pipeline.cli import reference_cache, reference_experts, via_transformers  # noqa: E402
 from prophet_pipeline.cli.description import counted  # noqa: E402
 from prophet_pipeline.cli.import_config import command  # noqa: E402
@@ -34,8 +33,7 @@ def theirs(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def own(config: Mapping[str, Any]) -> dict[str, Any]:
-    architecture = read(config).architecture
-    return counted(architecture, count_parameters(architecture))
+    return counted(read(config).architecture)
 
 
 # What the classes of these types need to run, and not to be built alone.

@@ -2,15 +2,16 @@
 
 Pure functions and objects: plain values and numpy arrays in, arrays out; no file paths, no plotting. One module per part:
 
-- `architecture`: what a model is made of, and the checks that make it meaningful
+- `architecture`, `mixers`, `fields`: what a model is made of, the checks that make it meaningful, and the limits of its fields
 - `huggingface`: a Hugging Face `config.json` as an architecture
 - `weights`, `parameters`: every weight, and exact integer counts
 - `kv_cache`: bytes of cache and state per sequence, and the closed-form KV capacity
 - `routing`: the laws for the number of distinct experts U(B)
 - `residency`: which experts a policy keeps in GPU memory
-- `precision`, `activations`, `parallelism`: bytes per weight, the peak of an engine step, several GPUs
+- `formats`, `precision`, `activations`, `parallelism`: bytes per weight, the peak of an engine step, several GPUs
 - `gpu`, `engine`: what it runs on
-- `memory`, `grid`, `sweeps`: the memory equation over named axes
+- `memory`, `grid`, `sweeps`, `planning`: the memory equation over named axes, and at one point
+- `facts`: what a model is, in numbers
 
 The names of `__all__` are loaded when they are asked for, so that whoever needs one module loads no other.
 """
@@ -24,6 +25,7 @@ _HOMES = {
     "grid": ("Grid", "Model"),
     "huggingface": ("read_config",),
     "memory": ("Assumptions",),
+    "planning": ("Plan", "plan"),
     "residency": ("ResidencyPolicy", "residency_policy"),
     "routing": ("RoutingLaw", "routing_law"),
     "sweeps": ("Sweep", "sweep"),

@@ -5,6 +5,8 @@ from prophet_memory.grid import Grid as Grid
 from prophet_memory.grid import Model as Model
 from prophet_memory.huggingface import read_config as read_config
 from prophet_memory.memory import Assumptions as Assumptions
+from prophet_memory.planning import Plan as Plan
+from prophet_memory.planning import plan as plan
 from prophet_memory.residency import ResidencyPolicy as ResidencyPolicy
 from prophet_memory.residency import residency_policy as residency_policy
 from prophet_memory.routing import RoutingLaw as RoutingLaw
@@ -19,9 +21,11 @@ __all__ = [
     "Gpu",
     "Grid",
     "Model",
+    "Plan",
     "ResidencyPolicy",
     "RoutingLaw",
     "Sweep",
+    "plan",
     "read_config",
     "residency_policy",
     "routing_law",

@@ -28,7 +28,7 @@ class Engine(Profile):
     """A profile by the name that config gives it, and as people read it."""
 
     name: str
-    label: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

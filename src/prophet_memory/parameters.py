@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.tensors import COMPONENTS
 from prophet_memory.weights import expert_weights, model_weights
 
 
@@ -32,16 +33,7 @@ class ParameterCounts:
     @property
     def non_expert(self) -> int:
         """Everything that is not a routed expert."""
-        return (
-            self.shared_expert
-            + self.router
-            + self.attention
-            + self.recurrent
-            + self.dense_feed_forward
-            + self.norm
-            + self.embedding
-            + self.lm_head
-        )
+        return sum(getattr(self, name) for name in COMPONENTS if name != "routed_expert")
 
     @property
     def active_per_token(self) -> int:
@@ -62,15 +54,7 @@ def count_parameters(architecture: Architecture) -> ParameterCounts:
     moe = architecture.moe
     per_expert = sum(weight.parameters for weight in expert_weights(moe, architecture.hidden_size))
     return ParameterCounts(
-        routed_expert=counts["routed_expert"],
-        shared_expert=counts["shared_expert"],
-        router=counts["router"],
-        attention=counts["attention"],
-        recurrent=counts["recurrent"],
-        dense_feed_forward=counts["dense_feed_forward"],
-        norm=counts["norm"],
-        embedding=counts["embedding"],
-        lm_head=counts["lm_head"],
+        **{name: counts[name] for name in COMPONENTS},
         per_expert=per_expert,
         top_k_expert=architecture.moe_layer_count * moe.top_k * per_expert,
     )

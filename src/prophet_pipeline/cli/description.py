@@ -6,34 +6,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.formats import DEFAULT_FORMAT, FORMATS
-from prophet_memory.kv_cache import (
-    CacheFormats,
-    cross_attention_bytes_per_source_token,
-    kv_growth,
-    mixer_kv_bytes_per_token,
-    state_bytes_per_sequence,
-)
+from prophet_memory.facts import BF16, facts
+from prophet_memory.kv_cache import cross_attention_bytes_per_source_token, mixer_kv_bytes_per_token
 from prophet_memory.mixers import Mixer
-from prophet_memory.parameters import ParameterCounts
 
-BF16 = FORMATS[DEFAULT_FORMAT]
-BF16_CACHE = CacheFormats(kv=BF16, state=BF16, conv=BF16)
+# What programs ask for; cache and state in bf16.
+COUNTED = (
+    "total_params", "routed_expert_params", "non_expert_params", "active_params_per_token", "moe_layers", "experts", "top_k",
+    "kv_bytes_per_token", "state_bytes_per_sequence",
+)  # fmt: skip
 
 
-def counted(architecture: Architecture, counts: ParameterCounts) -> dict[str, Any]:
-    """The counts that programs ask for; cache and state in bf16."""
-    return {
-        "total_params": counts.total,
-        "routed_expert_params": counts.routed_expert,
-        "non_expert_params": counts.non_expert,
-        "active_params_per_token": counts.active_per_token,
-        "moe_layers": architecture.moe_layer_count,
-        "experts": architecture.moe.routed_experts,
-        "top_k": architecture.moe.top_k,
-        "kv_bytes_per_token": kv_growth(architecture, BF16_CACHE, source_tokens=0).bytes_per_token,
-        "state_bytes_per_sequence": state_bytes_per_sequence(architecture, BF16_CACHE),
-    }
+def counted(architecture: Architecture) -> dict[str, Any]:
+    """Those of the model's facts."""
+    known = facts(architecture)
+    return {name: known[name] for name in COUNTED}
 
 
 def cache_terms(architecture: Architecture) -> Iterator[tuple[str, str, int]]:

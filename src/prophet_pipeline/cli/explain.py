@@ -31,7 +31,7 @@ def command(*, model: str, as_json: bool) -> None:
     architecture = opened.architecture
     counts = count_parameters(architecture)
     with described_by(opened.file):
-        known = counted(architecture, counts)
+        known = counted(architecture)
     components = {name: asdict(counts)[name] for name in COMPONENTS}
     terms = list(cache_terms(architecture))
     if as_json:

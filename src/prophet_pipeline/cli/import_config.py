@@ -12,7 +12,6 @@ import click
 import yaml
 
 from prophet_memory.huggingface import SUPPORTED_TYPES
-from prophet_memory.parameters import count_parameters
 from prophet_pipeline.cli.description import counted
 from prophet_pipeline.cli.options import EXPERT_FORMATS, as_json, say_notes
 from prophet_pipeline.cli.render import console, print_json, table
@@ -129,7 +128,7 @@ def command(
     opened = open_config(config, name=name, stored=weights)
     slug = file_name(opened.name)
     with described_by(config):
-        found = counted(opened.architecture, count_parameters(opened.architecture))
+        found = counted(opened.architecture)
     written = [] if dry_run else write_model(slug, opened.document or {}, replace=replace)
     show({"model": slug} | found if as_json else found, as_json=as_json)
     say_notes(opened.notes)

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from prophet_memory.parameters import count_parameters
 from prophet_pipeline.cli.description import counted
 from prophet_pipeline.cli.options import as_json
 from prophet_pipeline.cli.render import console, print_json, table
@@ -29,7 +28,7 @@ def command(*, as_json: bool) -> None:
         own = {"model": slug, "name": entry.name, "family": entry.family, "layers": architecture.layer_count}
         limits = {"max_context_tokens": architecture.max_context_tokens, "published_precision": architecture.published_precision}
         with described_by(MODELS_FOLDER / f"{slug}.yaml"):
-            found.append(own | counted(architecture, count_parameters(architecture)) | limits)
+            found.append(own | counted(architecture) | limits)
     if as_json:
         print_json(found)
         return

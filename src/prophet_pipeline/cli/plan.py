@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import click
-import numpy as np
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.engine import Engine
 from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, NATIVE
-from prophet_memory.grid import Grid, Model
-from prophet_memory.kv_cache import bytes_per_sequence
-from prophet_memory.memory import Assumptions, growth_of
+from prophet_memory.grid import Model
+from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism
+from prophet_memory.planning import Plan
+from prophet_memory.planning import plan as planned
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
-from prophet_memory.sweeps import COLUMNS, DOES_NOT_FIT, FIT_VERDICTS, Sweep, sweep
 from prophet_pipeline.cli.options import (
     BATCH,
     CACHE,
@@ -57,33 +56,6 @@ PARTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One row of the sweep with what it assumes, and what to warn of."""
-
-    row: dict[str, Any]
-    law: RoutingLaw
-    assumptions: Assumptions
-    profile: Engine  # before options changed it
-    layout: Parallelism
-    context_tokens: int | None
-    context_bytes: int | None  # of all sequences on the fullest GPU
-    fullest_is_exact: bool  # or an upper bound
-    warnings: list[str]
-
-    @property
-    def holds(self) -> bool:
-        """Whether the model fits, with the context that was asked for."""
-        return self.row["fit_verdict"] != FIT_VERDICTS[DOES_NOT_FIT] if self.context_fits is None else self.context_fits
-
-    @property
-    def context_fits(self) -> bool | None:
-        """Whether the context that was asked for fits, in each sequence of the batch."""
-        if self.context_tokens is None:
-            return None
-        return (self.row["max_context_tokens"] or 0) >= self.context_tokens
-
-
 def precision_name(weights: str, experts: str | None) -> str:
     """The name by which the sweep knows the formats of the weights."""
     if experts is None or experts == weights:
@@ -91,16 +63,6 @@ def precision_name(weights: str, experts: str | None) -> str:
     if weights == NATIVE:
         raise ConfigurationError(f"--experts: {json.dumps(experts)}; allowed: none beside --weights {NATIVE}")
     return f"{experts}{EXPERTS_SUFFIX}" if weights == DEFAULT_FORMAT else f"{experts}/{weights}"
-
-
-def only_row(swept: Sweep) -> dict[str, Any]:
-    """The one point of a grid as plain values, rounded as the results are."""
-    row: dict[str, Any] = {}
-    for name, array in {**swept.grid.keys(), **{name: swept.column(name) for name in COLUMNS}}.items():
-        value = array.ravel()[0]
-        plain = None if value is np.ma.masked else value.item()
-        row[name] = round(plain, FLOAT_DECIMALS) if isinstance(plain, float) else plain
-    return row | {"fit_verdict": FIT_VERDICTS[row["fit_verdict"]]}
 
 
 def warnings_of(row: Mapping[str, Any], architecture: Architecture, context: int | None) -> Iterator[str]:
@@ -122,18 +84,6 @@ def spread_over(architecture: Architecture, n_gpus: int, tp: int | None, ep: int
     except ParallelismError as problem:
         option = f"--{problem.key.replace('_', '-')}"
         raise ConfigurationError(f"{option}: {problem.value}; allowed: {problem.allowed}") from None
-
-
-def make_plan(grid: Grid, assumptions: Assumptions, profile: Engine, context: int | None) -> Plan:
-    """Evaluate the one point of a grid."""
-    (model,), (law,), (batch,), (spread,) = grid.models, grid.routings, grid.batch_sizes, grid.layouts.values()
-    row = only_row(sweep(grid, assumptions))
-    size = None
-    if context is not None:
-        size = int(bytes_per_sequence(growth_of(model, spread, assumptions), context)) * int(spread.sequences(batch))
-    exact = law.bind(model.name, model.architecture.moe).is_exact(batch, spread.expert)
-    warnings = list(warnings_of(row, model.architecture, context))
-    return Plan(row, law, assumptions, profile, spread, context, size, exact, warnings)
 
 
 def changed_assumptions(
@@ -190,7 +140,7 @@ def verdict(plan: Plan) -> Iterator[str]:
         yield "KV extension       undefined: all experts resident do not fit"
 
 
-def basis(plan: Plan, experts: int) -> Iterator[str]:
+def basis(plan: Plan, experts: int, profile: Engine) -> Iterator[str]:
     """Law, layout and assumptions."""
     row, own = plan.row, plan.assumptions
     own_parameters = plan.law.parameters.items() if plan.law.name == plan.law.kind else ()  # others stand in the label
@@ -201,7 +151,7 @@ def basis(plan: Plan, experts: int) -> Iterator[str]:
         bounded = "" if plan.fullest_is_exact else "at most "
         fullest = f"{bounded}{row['resident_experts_per_layer']:,.2f} experts a layer resident on the fullest rank"
         yield f"layout             {spread} parallel; {fullest}"
-    changed = ", changed" if own.engine != plan.profile else ""
+    changed = ", changed" if own.engine != profile else ""
     yield f"cache              KV {own.kv_format}, state {own.state_format}"
     yield (
         f"assumptions        usable {own.engine.usable_fraction:.0%}, steps of {own.engine.max_step_tokens:,} tokens, reserve"
@@ -256,26 +206,28 @@ def command(  # noqa: PLR0913 - one argument an option
     # A format that is given stands in for a published one that is not understood; the default does not.
     opened = open_model(model, stored=None if weights == NATIVE else weights)
     architecture, weights = opened.architecture, weights or DEFAULT_FORMAT
-    grid = Grid(
-        [Model(opened.slug, architecture)],
-        gpus=[open_gpu(gpu)],
-        n_gpus=[n_gpus],
-        batch_sizes=[batch or settings.paper.reference.batch_size],
-        routings=[routing],
-        precisions=[precision_name(weights, experts)],
-        policies=[policy],
-        layouts={n_gpus: spread_over(architecture, n_gpus, tp, ep)},
-    )
+    spread = spread_over(architecture, n_gpus, tp, ep)
     with described_by(opened.file):
         assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
-        plan = make_plan(grid, assumptions, profile, context)
+        plan = planned(
+            Model(opened.slug, architecture),
+            open_gpu(gpu),
+            assumptions,
+            batch_size=batch or settings.paper.reference.batch_size,
+            n_gpus=n_gpus,
+            layout=spread,
+            precision=precision_name(weights, experts),
+            routing=routing,
+            policy=policy,
+            context_tokens=context,
+        )
+    warnings = list(warnings_of(plan.row, architecture, context))
     if as_json:
-        asked = {"context_tokens": plan.context_tokens, "context_fits": plan.context_fits}
         print_json(
-            plan.row
-            | asked
+            {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
+            | {"context_tokens": plan.context_tokens, "context_fits": plan.context_fits}
             | {"assumptions": asdict(plan.assumptions)}
-            | {"fullest_rank_is_exact": plan.fullest_is_exact, "warnings": plan.warnings, "notes": opened.notes}
+            | {"fullest_rank_is_exact": plan.fullest_is_exact, "warnings": warnings, "notes": opened.notes}
         )
         return int(check and not plan.holds)
     row = plan.row
@@ -283,9 +235,9 @@ def command(  # noqa: PLR0913 - one argument an option
     out = console()
     out.print(f"{opened.name} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {policy.name}", style="bold")
     out.print(table(HEADS, breakdown(plan)))
-    for line in (*verdict(plan), "", *basis(plan, architecture.moe.routed_experts)):
+    for line in (*verdict(plan), "", *basis(plan, architecture.moe.routed_experts, profile)):
         out.print(line)
-    for warning in plan.warnings:
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     say_notes(opened.notes)
     return int(check and not plan.holds)

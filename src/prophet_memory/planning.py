@@ -1,0 +1,98 @@
+"""One model on some GPUs: a point of the sweep with what it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from prophet_memory.formats import DEFAULT_FORMAT
+from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Grid, Model
+from prophet_memory.kv_cache import bytes_per_sequence
+from prophet_memory.memory import Assumptions, growth_of
+from prophet_memory.parallelism import Parallelism, parallelism
+from prophet_memory.residency import ResidencyPolicy, residency_policy
+from prophet_memory.routing import RoutingLaw, routing_law
+from prophet_memory.sweeps import COLUMNS, DOES_NOT_FIT, FIT_VERDICTS, sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A row of the sweep as plain values, None where undefined; `context_bytes` are of all sequences on the fullest GPU."""
+
+    row: dict[str, Any]
+    law: RoutingLaw
+    assumptions: Assumptions
+    layout: Parallelism
+    context_tokens: int | None
+    context_bytes: int | None
+    fullest_is_exact: bool  # the experts on the fullest rank, or an upper bound
+
+    @property
+    def holds(self) -> bool:
+        """Whether the model fits, with the context that was asked for."""
+        return self.row["fit_verdict"] != FIT_VERDICTS[DOES_NOT_FIT] if self.context_fits is None else self.context_fits
+
+    @property
+    def context_fits(self) -> bool | None:
+        """Whether the context that was asked for fits, in each sequence of the batch."""
+        if self.context_tokens is None:
+            return None
+        return (self.row["max_context_tokens"] or 0) >= self.context_tokens
+
+
+def plan(  # noqa: PLR0913 - one argument a choice
+    model: Model,
+    gpu: Gpu,
+    assumptions: Assumptions,
+    *,
+    batch_size: int,
+    n_gpus: int = 1,
+    layout: Parallelism | None = None,
+    precision: str = DEFAULT_FORMAT,
+    routing: RoutingLaw | None = None,
+    policy: ResidencyPolicy | None = None,
+    context_tokens: int | None = None,
+) -> Plan:
+    """What a model needs on some GPUs and what it holds there.
+
+    Args:
+        model: a name and an architecture.
+        gpu: one of the GPUs.
+        assumptions: what the memory model takes as given.
+        batch_size: sequences decoded together.
+        n_gpus: how many GPUs serve the model together.
+        layout: how it is spread over them; default: as wide as it can be.
+        precision: of the weights, as `prophet_memory.precision.precision` names it.
+        routing: the law of the distinct experts; default: uniform.
+        policy: which experts stay in GPU memory; default: prophet.
+        context_tokens: of each sequence, that must fit.
+
+    Raises:
+        ParallelismError: for more GPUs than the model can use.
+        ArchitectureError: for more bytes than any machine holds.
+    """
+    law, spread = routing or routing_law("uniform"), layout or parallelism(model.architecture, n_gpus)
+    grid = Grid(
+        [model],
+        gpus=[gpu],
+        n_gpus=[n_gpus],
+        batch_sizes=[batch_size],
+        routings=[law],
+        precisions=[precision],
+        policies=[policy or residency_policy("prophet")],
+        layouts={n_gpus: spread},
+    )
+    swept, size = sweep(grid, assumptions), None
+    row: dict[str, Any] = {}
+    for name, array in {**grid.keys(), **{name: swept.column(name) for name in COLUMNS}}.items():
+        value = array.ravel()[0]
+        row[name] = None if value is np.ma.masked else value.item()
+    row["fit_verdict"] = FIT_VERDICTS[row["fit_verdict"]]
+    if context_tokens is not None:
+        each = int(bytes_per_sequence(growth_of(model, spread, assumptions), context_tokens))
+        size = each * int(spread.sequences(batch_size))
+    exact = law.bind(model.name, model.architecture.moe).is_exact(batch_size, spread.expert)
+    return Plan(row, law, assumptions, spread, context_tokens, size, exact)
