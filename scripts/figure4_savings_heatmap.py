@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import seaborn
 from matplotlib.ticker import PercentFormatter
 
 from prophet_pipeline.command import script
 from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, laws_in_order, new_figure, save
-from prophet_pipeline.looks import BLACK
 from prophet_pipeline.tables import by_key, in_paper_order, read_rows
 from prophet_pipeline.text import percent
-
-DARK = 0.55  # savings from which a cell is dark enough for white text
 
 
 def main(*, curves: Path, catalogue: Path, laws: Path, batch_sizes: list[int], output: list[Path]) -> None:
@@ -33,25 +31,20 @@ def main(*, curves: Path, catalogue: Path, laws: Path, batch_sizes: list[int], o
     panels = figure.subplots(1, len(order), sharey=True, squeeze=False)[0]
     for panel, law in zip(panels, order, strict=True):
         grid = np.array([[savings[m["model"], law.name, batch]["expert_savings_fraction"] for batch in batches] for m in models])
-        # Cells, not an image: an image would be pixels in the PDF.
-        cells = panel.pcolormesh(
-            np.arange(len(batches) + 1) - 0.5, np.arange(len(models) + 1) - 0.5, grid, cmap="Blues", vmin=0, vmax=1
-        )
-        for (y, x), value in np.ndenumerate(grid):
-            panel.text(x, y, percent(value), ha="center", va="center", fontsize=7,
-                       color="white" if value > DARK else BLACK)  # fmt: skip
+        seaborn.heatmap(
+            grid, ax=panel, cmap="Blues", vmin=0, vmax=1, cbar=False, annot=np.vectorize(percent)(grid), fmt="",
+            annot_kws={"fontsize": 7}, xticklabels=False, yticklabels=False,
+        )  # fmt: skip
         panel.set_title(law.label)
-        panel.set_xticks(range(len(batches)), [str(batch) for batch in batches])
+        panel.set_xticks(np.arange(len(batches)) + 0.5, [str(batch) for batch in batches])
         panel.set_xlabel("Batch size")
         panel.grid(visible=False)
         panel.tick_params(length=0)
-        panel.spines[:].set_visible(False)
         for y in range(1, len(models)):
             if models[y]["expert_count_group"] != models[y - 1]["expert_count_group"]:
-                panel.axhline(y - 0.5, color="white", linewidth=2)
-    panels[0].set_ylim(len(models) - 0.5, -0.5)  # the first model on top; the panels share the axis
-    panels[0].set_yticks(range(len(models)), [f"{m['name']}  ({m['experts']}, top-{m['top_k']})" for m in models])
-    bar = figure.colorbar(cells, ax=panels, fraction=0.025, pad=0.01, aspect=40)
+                panel.axhline(y, color="white", linewidth=2)
+    panels[0].set_yticks(np.arange(len(models)) + 0.5, [f"{m['name']}  ({m['experts']}, top-{m['top_k']})" for m in models])
+    bar = figure.colorbar(panels[0].collections[0], ax=panels, fraction=0.025, pad=0.01, aspect=40)
     bar.set_label("Expert savings 1 − U/E (%)")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     bar.outline.set_visible(False)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import seaborn
 from matplotlib.axes import Axes
 
 from prophet_pipeline.command import script
@@ -24,14 +25,16 @@ def draw(axes: Axes, models: Sequence[Row], means: Sequence[Row], laws: Sequence
     counts = sorted({row["experts"] for row in means})
     place = {count: x for x, count in enumerate(counts)}
 
-    def points(rows: Sequence[Row], law: Law) -> tuple[list[int], list[float]]:
+    def placed(rows: Sequence[Row], law: Law) -> tuple[list[int], list[float]]:
         own = [row for row in rows if row["routing"] == law.name]
         return [place[r["experts"]] for r in own], [math.nan if r[column] is None else scale * r[column] for r in own]
 
     for law in laws:
-        axes.plot(*points(models, law), linestyle="none", marker=law.marker, markersize=3.6, markerfacecolor="none",
-                  markeredgecolor=law.colour, markeredgewidth=0.6, alpha=0.8)  # fmt: skip
-        axes.plot(*points(means, law), color=law.colour, linestyle=law.dash, marker=law.marker, label=law.label)
+        x, y = placed(models, law)
+        seaborn.scatterplot(x=x, y=y, ax=axes, marker=law.marker, s=13, facecolor="none", edgecolor=law.colour, linewidth=0.6,
+                            alpha=0.8, legend=False)  # fmt: skip
+        # Not seaborn's line, which leaps over a count of experts that has no mean.
+        axes.plot(*placed(means, law), color=law.colour, linestyle=law.dash, marker=law.marker, label=law.label)
     axes.set_xticks(range(len(counts)), [str(count) for count in counts])
     axes.set_xlim(-0.5, len(counts) - 0.5)
     axes.set_xlabel("Routed experts per layer E")
