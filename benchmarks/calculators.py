@@ -18,10 +18,10 @@ import numpy as np
 from measure import best_s, parser, report
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.edge.configuration import MODELS_FOLDER, read_model
 from prophet_memory.formats import FORMATS
 from prophet_memory.kv_cache import CacheFormats, kv_growth, max_context_tokens
 from prophet_memory.parameters import count_parameters
-from prophet_pipeline.configuration import MODELS_FOLDER, read_model
 
 GIB, BF16_BYTES = 2**30, 2
 MEMORIES_GIB, BATCHES, WEIGHT_BYTES = range(16, 311, 6), [2**i for i in range(10)], (2, 1)

@@ -13,10 +13,10 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from measure import FOLDER
 from schedule import fitted
 
-from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, new_figure, save
-from prophet_pipeline.looks import BLUE, GREY, VERMILLION
-from prophet_pipeline.tables import Row, read_rows
-from prophet_pipeline.text import thousands
+from prophet_memory.edge.tables import Row, read_rows
+from prophet_memory.edge.text import thousands
+from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
+from prophet_paper.looks import BLUE, GREY, VERMILLION
 
 BAR = 0.62
 THOUSAND, MILLION = 1000, 1e6

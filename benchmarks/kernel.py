@@ -15,15 +15,15 @@ from measure import best_s, parser, report
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.design_space import POINT_AXES, Family
+from prophet_memory.edge.configuration import MODELS_FOLDER, read_engines, read_model
+from prophet_memory.edge.results import assumptions_of
+from prophet_memory.edge.settings import read_settings
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.residency import residency_policies
 from prophet_memory.routing import routing_laws
 from prophet_memory.sweeps import sweep
-from prophet_pipeline.configuration import MODELS_FOLDER, read_engines, read_model
-from prophet_pipeline.results import assumptions_of
-from prophet_pipeline.settings import read_settings
 
 GIB = 2**30
 COLUMNS = (

@@ -52,7 +52,7 @@ def parser(description: str | None, output: str) -> argparse.ArgumentParser:
 
 def report(rows: Sequence[Mapping[str, Any]], output: Path) -> None:
     """Write a table and print it."""
-    from prophet_pipeline.tables import write_rows  # noqa: PLC0415 - after the thread counts
+    from prophet_memory.edge.tables import write_rows  # noqa: PLC0415 - after the thread counts
 
     write_rows(rows, output)
     columns = list(rows[0])

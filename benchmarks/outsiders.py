@@ -17,14 +17,14 @@ import jinja2
 from measure import FOLDER, REPOSITORY, report
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import read_rows
+from prophet_memory.edge.text import thousands
 from prophet_memory.formats import FORMATS
 from prophet_memory.huggingface import read
 from prophet_memory.kv_cache import CacheFormats, bytes_per_sequence, kv_growth
 from prophet_memory.mixers import GatedDeltaNet, LatentAttention
 from prophet_memory.parameters import count_parameters
-from prophet_pipeline.files import write_text
-from prophet_pipeline.tables import read_rows
-from prophet_pipeline.text import thousands
 
 TOKENS, BF16_BYTES = (1, 100_000), 2
 Config = Mapping[str, Any]

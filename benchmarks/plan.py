@@ -8,8 +8,8 @@ from pathlib import Path
 import jinja2
 from measure import FOLDER, REPOSITORY
 
-from prophet_pipeline.files import write_text
-from prophet_pipeline.tables import read_rows
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import read_rows
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from measure import FOLDER, parser, report
 
-from prophet_pipeline.tables import read_rows
+from prophet_memory.edge.tables import read_rows
 
 SHARDS = (300, 1_000, 3_000, 10_000, 30_000, 100_000)
 SECONDS_PER_HOUR = 3600

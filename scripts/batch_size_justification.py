@@ -8,14 +8,14 @@ from pathlib import Path
 import jinja2
 from markdown_it import MarkdownIt
 
-from prophet_pipeline.command import script
-from prophet_pipeline.documents import error
-from prophet_pipeline.files import write_text
-from prophet_pipeline.prose import prose_numbers, read_numbers
-from prophet_pipeline.queries import Results
-from prophet_pipeline.tables import Row, by_key, catalogued
-from prophet_pipeline.text import multiplied, percent
-from prophet_pipeline.verdicts import NOT_REPRODUCED, by_claim, reason_of
+from prophet_memory.edge.command import script
+from prophet_memory.edge.documents import error
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import Row, by_key, catalogued
+from prophet_memory.edge.text import multiplied, percent
+from prophet_paper.prose import prose_numbers, read_numbers
+from prophet_paper.queries import Results
+from prophet_paper.verdicts import NOT_REPRODUCED, by_claim, reason_of
 
 SPACED_UNITS = {"GiB", "MB", "MiB", "tokens"}
 WORDS = {"reproduced": "holds", "not_reproduced": "fails", "not_testable": "not testable here"}

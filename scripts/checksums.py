@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from prophet_pipeline.checksums import lines_of, not_written_here, read_sums
-from prophet_pipeline.command import script
-from prophet_pipeline.files import REMEDY, write_text
+from prophet_memory.edge.command import script
+from prophet_memory.edge.files import REMEDY, write_text
+from prophet_paper.checksums import lines_of, not_written_here, read_sums
 
 
 def main(*, outputs: list[Path], receipts: Path | None = None, output: Path) -> None:

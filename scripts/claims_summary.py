@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.tables import write_rows
-from prophet_pipeline.verdicts import REPRODUCED, VERDICTS, by_claim
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import write_rows
+from prophet_paper.verdicts import REPRODUCED, VERDICTS, by_claim
 
 KINDS = ("value", "range", "bound", "ordering", "external")
 

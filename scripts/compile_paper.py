@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from prophet_pipeline.command import ConfigurationError, script
-from prophet_pipeline.files import replacing
+from prophet_memory.edge.command import ConfigurationError, script
+from prophet_memory.edge.files import replacing
 
 NEEDED_FILES = ("article.cls", "siunitx.sty", "booktabs.sty", "xspace.sty", "hyperref.sty", "microtype.sty")
 INSTALL = (

@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.edge.command import script
+from prophet_memory.edge.configuration import GPUS_FILE
+from prophet_memory.edge.tables import Row, write_table
 from prophet_memory.parameters import count_parameters
-from prophet_pipeline.command import script
-from prophet_pipeline.configuration import GPUS_FILE
-from prophet_pipeline.design_space import open_design_space
-from prophet_pipeline.tables import Row, write_table
+from prophet_paper.design_space import open_design_space
 
 
 def description(number: int, name: str, architecture: Architecture) -> Row:

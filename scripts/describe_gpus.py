@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.configuration import GPUS_FILE, read_gpus
-from prophet_pipeline.tables import write_rows
+from prophet_memory.edge.command import script
+from prophet_memory.edge.configuration import GPUS_FILE, read_gpus
+from prophet_memory.edge.tables import write_rows
 
 
 def main(*, gpus: Path = GPUS_FILE, names: list[str], output: Path) -> None:

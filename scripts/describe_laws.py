@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import write_rows
 from prophet_memory.routing import routing_laws
-from prophet_pipeline.command import script
-from prophet_pipeline.laws import in_figure_order, looks_of
-from prophet_pipeline.tables import write_rows
+from prophet_paper.laws import in_figure_order, looks_of
 
 
 def main(*, routings: list[Any], output: Path) -> None:

@@ -6,13 +6,13 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 
+from prophet_memory.edge.command import script
+from prophet_memory.edge.configuration import read_model
+from prophet_memory.edge.documents import described_by
+from prophet_memory.edge.tables import write_rows
 from prophet_memory.facts import facts
 from prophet_memory.formats import DEFAULT_FORMAT, FORMATS
 from prophet_memory.kv_cache import CacheFormats
-from prophet_pipeline.command import script
-from prophet_pipeline.configuration import read_model
-from prophet_pipeline.documents import described_by
-from prophet_pipeline.tables import write_rows
 
 
 def groups_of(expert_counts: Sequence[int], upper_ends: Sequence[int]) -> dict[int, str]:

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import write_rows
 from prophet_memory.residency import BASELINE, residency_policies
-from prophet_pipeline.command import script
-from prophet_pipeline.tables import write_rows
 
 
 def main(*, policies: list[Any], output: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
-from prophet_pipeline.command import ConfigurationError, script
-from prophet_pipeline.configuration import GPUS_FILE
-from prophet_pipeline.design_space import DesignSpace, added_up, open_design_space
-from prophet_pipeline.shards import REMEDY, check_beside
-from prophet_pipeline.tables import readable, write_table
+from prophet_memory.edge.command import ConfigurationError, script
+from prophet_memory.edge.configuration import GPUS_FILE
+from prophet_memory.edge.tables import readable, write_table
+from prophet_paper.design_space import DesignSpace, added_up, open_design_space
+from prophet_paper.shards import REMEDY, check_beside
 
 
 def checked_counts(shards: Sequence[Path], counts: Sequence[Path], design: DesignSpace) -> list[pl.DataFrame]:

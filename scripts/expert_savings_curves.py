@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from prophet_memory.architecture import MoE
-from prophet_pipeline.command import script
-from prophet_pipeline.laws import laws_of
-from prophet_pipeline.tables import read_rows, write_table
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import read_rows, write_table
+from prophet_paper.laws import laws_of
 
 
 def main(*, catalogue: Path, laws: Path, max_batch: int, output: Path) -> None:

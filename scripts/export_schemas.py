@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prophet_pipeline.configuration import Cluster, EngineEntries, GpuEntries, ModelEntry
-from prophet_pipeline.documents import adapter
-from prophet_pipeline.files import REPOSITORY, write_text
-from prophet_pipeline.ledger import Ledger
-from prophet_pipeline.prose import Numbers
-from prophet_pipeline.settings import DesignSettings, Settings
+from prophet_memory.edge.configuration import Cluster, EngineEntries, GpuEntries, ModelEntry
+from prophet_memory.edge.documents import adapter
+from prophet_memory.edge.files import REPOSITORY, write_text
+from prophet_memory.edge.settings import DesignSettings, Settings
+from prophet_paper.ledger import Ledger
+from prophet_paper.prose import Numbers
 
 FOLDER = REPOSITORY / "config" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from prophet_pipeline.command import script
-from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, new_figure, save
-from prophet_pipeline.looks import BLACK, GREY, LIGHT_GREY, ORANGE, PALE_BLUE, PURPLE, VERMILLION, YELLOW
-from prophet_pipeline.tables import Row, by_key, catalogued, policies_of
-from prophet_pipeline.text import PRECISION_LABELS, multiplied, significant
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import Row, by_key, catalogued, policies_of
+from prophet_memory.edge.text import PRECISION_LABELS, multiplied, significant
+from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
+from prophet_paper.looks import BLACK, GREY, LIGHT_GREY, ORANGE, PALE_BLUE, PURPLE, VERMILLION, YELLOW
 
 GIB, MIB = 2**30, 2**20
 Groups = Sequence[Sequence[Row]]  # for each model its bars: the baseline, then the policy under each law

@@ -9,11 +9,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from prophet_pipeline.command import script
-from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
-from prophet_pipeline.looks import BLACK, GREY, LIGHT_GREY
-from prophet_pipeline.tables import Row, by_key, catalogued, in_paper_order, read_rows
-from prophet_pipeline.text import PRECISION_LABELS, marked_name, multiplied, thousands
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import Row, by_key, catalogued, in_paper_order, read_rows
+from prophet_memory.edge.text import PRECISION_LABELS, marked_name, multiplied, thousands
+from prophet_paper.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
+from prophet_paper.looks import BLACK, GREY, LIGHT_GREY
 
 GIB = 2**30
 LAWS_BESIDE_WORDS = 2  # whose legend finds room beside the words of what does not fit

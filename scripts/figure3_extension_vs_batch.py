@@ -8,11 +8,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from prophet_pipeline.command import script
-from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, SERIES, laws_in_order, log2_batches, new_figure, save
-from prophet_pipeline.looks import BLACK
-from prophet_pipeline.tables import Row, catalogued, points
-from prophet_pipeline.text import PRECISION_LABELS
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import Row, catalogued, points
+from prophet_memory.edge.text import PRECISION_LABELS
+from prophet_paper.figures import DOUBLE_COLUMN_INCHES, SERIES, laws_in_order, log2_batches, new_figure, save
+from prophet_paper.looks import BLACK
 
 
 def draw_law(axes: Axes, curves: dict[str, list[Row]], names: dict[str, str], looks: dict[str, dict[str, Any]]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import seaborn
+import seaborn as sns
 from matplotlib.ticker import PercentFormatter
 
-from prophet_pipeline.command import script
-from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, laws_in_order, new_figure, save
-from prophet_pipeline.tables import by_key, in_paper_order, read_rows
-from prophet_pipeline.text import percent
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import by_key, in_paper_order, read_rows
+from prophet_memory.edge.text import percent
+from prophet_paper.figures import DOUBLE_COLUMN_INCHES, laws_in_order, new_figure, save
 
 
 def main(*, curves: Path, catalogue: Path, laws: Path, batch_sizes: list[int], output: list[Path]) -> None:
@@ -31,7 +31,7 @@ def main(*, curves: Path, catalogue: Path, laws: Path, batch_sizes: list[int], o
     panels = figure.subplots(1, len(order), sharey=True, squeeze=False)[0]
     for panel, law in zip(panels, order, strict=True):
         grid = np.array([[savings[m["model"], law.name, batch]["expert_savings_fraction"] for batch in batches] for m in models])
-        seaborn.heatmap(
+        sns.heatmap(
             grid, ax=panel, cmap="Blues", vmin=0, vmax=1, cbar=False, annot=np.vectorize(percent)(grid), fmt="",
             annot_kws={"fontsize": 7}, xticklabels=False, yticklabels=False,
         )  # fmt: skip

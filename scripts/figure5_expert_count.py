@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import seaborn
+import seaborn as sns
 from matplotlib.axes import Axes
 
-from prophet_pipeline.command import script
-from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
-from prophet_pipeline.looks import BLACK, GREY
-from prophet_pipeline.tables import Row, points
-from prophet_pipeline.text import PRECISION_LABELS
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import Row, points
+from prophet_memory.edge.text import PRECISION_LABELS
+from prophet_paper.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
+from prophet_paper.looks import BLACK, GREY
 
 VERDICTS = ("fits", "newly_fits", "does_not_fit")
 POINTS_BELOW_AXIS, POINTS_PER_LINE = 26, 9
@@ -31,7 +31,7 @@ def draw(axes: Axes, models: Sequence[Row], means: Sequence[Row], laws: Sequence
 
     for law in laws:
         x, y = placed(models, law)
-        seaborn.scatterplot(x=x, y=y, ax=axes, marker=law.marker, s=13, facecolor="none", edgecolor=law.colour, linewidth=0.6,
+        sns.scatterplot(x=x, y=y, ax=axes, marker=law.marker, s=13, facecolor="none", edgecolor=law.colour, linewidth=0.6,
                             alpha=0.8, legend=False)  # fmt: skip
         # Not seaborn's line, which leaps over a count of experts that has no mean.
         axes.plot(*placed(means, law), color=law.colour, linestyle=law.dash, marker=law.marker, label=law.label)

@@ -15,10 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
-from prophet_pipeline.command import script
-from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, SERIES, Law, laws_in_order, log2_batches, new_figure, save
-from prophet_pipeline.looks import BLACK
-from prophet_pipeline.tables import Row, in_paper_order, points, read_rows
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import Row, in_paper_order, points, read_rows
+from prophet_paper.figures import DOUBLE_COLUMN_INCHES, SERIES, Law, laws_in_order, log2_batches, new_figure, save
+from prophet_paper.looks import BLACK
 
 COLUMNS = 3
 POINTS_BELOW_AXIS = 27  # room for tick labels and axis label

@@ -13,11 +13,11 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from prophet_pipeline.command import script
-from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, new_figure, save
-from prophet_pipeline.looks import BLACK, GREY, LIGHT_GREY
-from prophet_pipeline.tables import Row, by_key, catalogued, in_paper_order, policies_of, read_rows
-from prophet_pipeline.text import PRECISION_LABELS, marked_name
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import Row, by_key, catalogued, in_paper_order, policies_of, read_rows
+from prophet_memory.edge.text import PRECISION_LABELS, marked_name
+from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
+from prophet_paper.looks import BLACK, GREY, LIGHT_GREY
 
 GIB = 2**30
 # Steps of lightness, dark for little: told apart in grey.

@@ -13,15 +13,15 @@ from matplotlib.ticker import PercentFormatter
 
 from prophet_memory.architecture import MoE
 from prophet_memory.design_space import SYNTHETIC
+from prophet_memory.edge.command import ConfigurationError, script
+from prophet_memory.edge.files import FLOAT_DECIMALS
+from prophet_memory.edge.tables import points
+from prophet_memory.edge.text import PRECISION_LABELS
 from prophet_memory.residency import residency_policies
 from prophet_memory.routing import RoutingLaw
-from prophet_pipeline.command import ConfigurationError, script
-from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
-from prophet_pipeline.files import FLOAT_DECIMALS
-from prophet_pipeline.laws import laws_of
-from prophet_pipeline.looks import BLACK
-from prophet_pipeline.tables import points
-from prophet_pipeline.text import PRECISION_LABELS
+from prophet_paper.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
+from prophet_paper.laws import laws_of
+from prophet_paper.looks import BLACK
 
 HALF = 0.5
 BAND = (1.13, 1.22)  # where the row of models that take more than the GPU has stands, on the axis of the share

@@ -10,12 +10,12 @@ from typing import Any
 import polars as pl
 
 from prophet_memory.axes import KEYS
-from prophet_pipeline.command import ConfigurationError, script
-from prophet_pipeline.documents import checked
-from prophet_pipeline.results import key_values
-from prophet_pipeline.settings import SETTINGS_FILE, AxesSettings
-from prophet_pipeline.shards import REMEDY, check_shard
-from prophet_pipeline.tables import write_table
+from prophet_memory.edge.command import ConfigurationError, script
+from prophet_memory.edge.documents import checked
+from prophet_memory.edge.results import key_values
+from prophet_memory.edge.settings import SETTINGS_FILE, AxesSettings
+from prophet_memory.edge.tables import write_table
+from prophet_paper.shards import REMEDY, check_shard
 
 
 def promised_keys(model: str, axes: AxesSettings) -> pl.DataFrame:

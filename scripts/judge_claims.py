@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from prophet_pipeline.claims import Finding, claimed_text, interval, judge
-from prophet_pipeline.command import script
-from prophet_pipeline.documents import error
-from prophet_pipeline.ledger import Claim, read_claims
-from prophet_pipeline.queries import QueryError, Results
-from prophet_pipeline.settings import check_law_name
-from prophet_pipeline.tables import Row, catalogued, write_rows
-from prophet_pipeline.verdicts import NOT_REPRODUCED, NOT_TESTABLE
+from prophet_memory.edge.command import script
+from prophet_memory.edge.documents import error
+from prophet_memory.edge.settings import check_law_name
+from prophet_memory.edge.tables import Row, catalogued, write_rows
+from prophet_paper.claims import Finding, claimed_text, interval, judge
+from prophet_paper.ledger import Claim, read_claims
+from prophet_paper.queries import QueryError, Results
+from prophet_paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE
 
 NUMBERS = ("lowest", "highest", "configurations", "satisfied")
 

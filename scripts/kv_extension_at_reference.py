@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.tables import by_key, policies_of, write_rows
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import by_key, policies_of, write_rows
 
 KEYS = ("model", "gpu", "batch_size", "precision", "routing")
 PINNED = {"n_gpus": 1}

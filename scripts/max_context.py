@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from prophet_memory.axes import KEYS
-from prophet_pipeline.command import script
-from prophet_pipeline.tables import points, write_table
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import points, write_table
 
 VALUES = ("max_context_tokens", "exceeds_model_context")
 

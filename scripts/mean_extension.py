@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import Row, catalogued, points, write_rows
 from prophet_memory.sweeps import FIT_VERDICTS
-from prophet_pipeline.command import script
-from prophet_pipeline.tables import Row, catalogued, points, write_rows
 
 AVERAGED_OVER = ("gpu", "batch_size")
 GROUPINGS = {"model": ("model", "name", "experts"), "experts": ("experts", "expert_count_group")}

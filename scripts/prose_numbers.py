@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import macro
-from prophet_pipeline.prose import prose_numbers
-from prophet_pipeline.queries import Results
+from prophet_memory.edge.command import script
+from prophet_memory.edge.files import write_text
+from prophet_paper.latex import macro
+from prophet_paper.prose import prose_numbers
+from prophet_paper.queries import Results
 
 HEAD = "% Generated from the results; edits are overwritten. The document loads xspace.\n"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from prophet_memory.architecture import MoE
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import Row, points, write_rows
 from prophet_memory.routing import RoutingLaw
-from prophet_pipeline.command import script
-from prophet_pipeline.laws import laws_of
-from prophet_pipeline.tables import Row, points, write_rows
+from prophet_paper.laws import laws_of
 
 FACTS = ("model", "name", "experts", "top_k", "expert_count_group")
 NEARLY_ALL = 0.99  # the uniform law approaches E and never reaches it: where it comes within one percent

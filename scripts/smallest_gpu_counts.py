@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prophet_pipeline.command import script
-from prophet_pipeline.tables import Row, points, policies_of, write_rows
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import Row, points, policies_of, write_rows
 
 KEYS = ("model", "gpu", "batch_size", "routing", "precision")
 VALUES = ("n_gpus", "kv_capacity_tokens", "max_context_tokens", "exceeds_model_context")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.tables import points, write_rows
+from prophet_memory.edge.command import script
+from prophet_memory.edge.tables import points, write_rows
 
 COLUMNS = (
     "model", "gpu", "precision", "routing", "policy", "batch_size",

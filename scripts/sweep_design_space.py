@@ -13,15 +13,15 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from prophet_memory.design_space import POINT_AXES
+from prophet_memory.edge.command import ConfigurationError, script
+from prophet_memory.edge.configuration import ENGINES_FILE, GPUS_FILE, read_engines
+from prophet_memory.edge.files import sha256, write_text
+from prophet_memory.edge.results import taken_assumptions
+from prophet_memory.edge.tables import replacing_table, write_table
 from prophet_memory.memory import Assumptions
 from prophet_memory.sweeps import FIT_VERDICTS, Sweep, sweep
-from prophet_pipeline.command import ConfigurationError, script
-from prophet_pipeline.configuration import ENGINES_FILE, GPUS_FILE, read_engines
-from prophet_pipeline.design_space import DesignSpace, added_up, counts_of, open_design_space
-from prophet_pipeline.files import sha256, write_text
-from prophet_pipeline.results import taken_assumptions
-from prophet_pipeline.shards import write_sidecar
-from prophet_pipeline.tables import replacing_table, write_table
+from prophet_paper.design_space import DesignSpace, added_up, counts_of, open_design_space
+from prophet_paper.shards import write_sidecar
 
 KIBIBYTES_PER_MEBIBYTE = 1024
 VALUES = (

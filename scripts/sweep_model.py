@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prophet_memory.grid import Model
-from prophet_memory.parallelism import ParallelismError
-from prophet_memory.sweeps import sweep as swept
-from prophet_pipeline.command import script
-from prophet_pipeline.configuration import (
+from prophet_memory.edge.command import script
+from prophet_memory.edge.configuration import (
     ENGINES_FILE,
     GPUS_FILE,
     read_engines,
     read_gpus,
     read_model,
 )
-from prophet_pipeline.documents import checked, described_by, error
-from prophet_pipeline.results import grid_of, taken_assumptions
-from prophet_pipeline.settings import SETTINGS_FILE, AxesSettings, read_settings
-from prophet_pipeline.shards import write_sidecar
-from prophet_pipeline.tables import write_table
+from prophet_memory.edge.documents import checked, described_by, error
+from prophet_memory.edge.results import grid_of, taken_assumptions
+from prophet_memory.edge.settings import SETTINGS_FILE, AxesSettings, read_settings
+from prophet_memory.edge.tables import write_table
+from prophet_memory.grid import Model
+from prophet_memory.parallelism import ParallelismError
+from prophet_memory.sweeps import sweep as swept
+from prophet_paper.shards import write_sidecar
 
 
 def main(

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import Column, escape, table
-from prophet_pipeline.tables import Row, catalogued
-from prophet_pipeline.verdicts import by_claim
+from prophet_memory.edge.command import script
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import Row, catalogued
+from prophet_paper.latex import Column, escape, table
+from prophet_paper.verdicts import by_claim
 
 WORDS = {"reproduced": "holds", "not_reproduced": "fails", "not_testable": "--"}
 COLUMNS = (Column("Claim", width="1.35in"), Column("Printed", width="2.5in"))

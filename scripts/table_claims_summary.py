@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import Column, escape, table
-from prophet_pipeline.tables import by_key, catalogued
+from prophet_memory.edge.command import script
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import by_key, catalogued
+from prophet_paper.latex import Column, escape, table
 
 NAMES = {
     "value": "values", "range": "ranges", "bound": "bounds", "ordering": "orderings",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import Column, escape, head, table
-from prophet_pipeline.tables import Row, by_key, catalogued, label_of
-from prophet_pipeline.text import PRECISION_LABELS
+from prophet_memory.edge.command import script
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import Row, by_key, catalogued, label_of
+from prophet_memory.edge.text import PRECISION_LABELS
+from prophet_paper.latex import Column, escape, head, table
 
 OF_ONE_LAW = (
     Column("fits", (3, 0)),

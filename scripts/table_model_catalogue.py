@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import Column, escape, table, with_group_rules
-from prophet_pipeline.tables import in_paper_order, read_rows
-from prophet_pipeline.text import PRECISION_LABELS, bf16_is_hypothetical, marked_name
+from prophet_memory.edge.command import script
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import in_paper_order, read_rows
+from prophet_memory.edge.text import PRECISION_LABELS, bf16_is_hypothetical, marked_name
+from prophet_paper.latex import Column, escape, table, with_group_rules
 
 KIB, MIB = 2**10, 2**20
 COLUMNS = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import Column, escape, table, with_group_rules
-from prophet_pipeline.tables import Row, by_key, catalogued, in_paper_order, policies_of, read_rows
-from prophet_pipeline.text import PRECISION_LABELS, marked_name
+from prophet_memory.edge.command import script
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import Row, by_key, catalogued, in_paper_order, policies_of, read_rows
+from prophet_memory.edge.text import PRECISION_LABELS, marked_name
+from prophet_paper.latex import Column, escape, table, with_group_rules
 
 CAPTION = r"""Fewest GPUs (of {counts}) on which each model fits at batch {batch}: {baseline}, {policy} ({law}), and
     the KV capacity (thousand tokens over the whole batch) that {policy} has on its number. Attention is tensor parallel as far

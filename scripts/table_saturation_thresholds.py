@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import Column, escape, head, table, with_group_rules
-from prophet_pipeline.tables import by_key, catalogued, in_paper_order, read_rows
+from prophet_memory.edge.command import script
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import by_key, catalogued, in_paper_order, read_rows
+from prophet_paper.latex import Column, escape, head, table, with_group_rules
 
 FACTS = (Column("$E$", (4, 0)), Column("$k$", (2, 0)))
 CAPTION = r"""Saturation batches. {laws} \emph{{First swept}}: the first swept batch size past saturation; 99\,\%: where the law

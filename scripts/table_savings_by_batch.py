@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prophet_pipeline.command import script
-from prophet_pipeline.files import write_text
-from prophet_pipeline.latex import Column, head, table, with_group_rules
-from prophet_pipeline.tables import by_key, catalogued, in_paper_order, read_rows
-from prophet_pipeline.text import percent
+from prophet_memory.edge.command import script
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import by_key, catalogued, in_paper_order, read_rows
+from prophet_memory.edge.text import percent
+from prophet_paper.latex import Column, head, table, with_group_rules
 
 CAPTION = r"""Expert savings $1-U/E$ in percent by batch size $B$, under each routing law.
     Table~\ref{tab:saturation} names the models of each $(E, k)$. A plain 0 means that every expert is needed."""

@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from prophet_pipeline.command import ConfigurationError, script
-from prophet_pipeline.tables import catalogued
-from prophet_pipeline.verdicts import by_claim, reason_of
+from prophet_memory.edge.command import ConfigurationError, script
+from prophet_memory.edge.tables import catalogued
+from prophet_paper.verdicts import by_claim, reason_of
 
 MARKS = {"reproduced": "yes", "not_reproduced": "no", "not_testable": "-"}
 CLAIM, CLAIMED, COMPUTED, MARK = 33, 17, 18, 3  # columns in characters: a line fits a terminal of 100

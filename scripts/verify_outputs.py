@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from prophet_pipeline.checksums import differences
-from prophet_pipeline.command import script
-from prophet_pipeline.files import RECEIPTS
+from prophet_memory.edge.command import script
+from prophet_memory.edge.files import RECEIPTS
+from prophet_paper.checksums import differences
 
 
 def main(*, sums: list[Path], receipts: Path = Path(RECEIPTS), whole: bool = False, remedy: str = "make paper FORCE=1") -> None:

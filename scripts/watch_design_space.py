@@ -18,10 +18,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from prophet_pipeline.command import ConfigurationError, run
-from prophet_pipeline.configuration import GPUS_FILE
-from prophet_pipeline.design_space import DesignSpace, open_design_space
-from prophet_pipeline.shards import read_sidecar
+from prophet_memory.edge.command import ConfigurationError, run
+from prophet_memory.edge.configuration import GPUS_FILE
+from prophet_paper.design_space import DesignSpace, open_design_space
+from prophet_paper.shards import read_sidecar
 
 LOOK_EVERY_S = 0.5
 LINE_EVERY_S = 10

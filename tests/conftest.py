@@ -16,6 +16,9 @@ import pytest
 from hypothesis import settings
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.edge.configuration import read_engines, read_models
+from prophet_memory.edge.results import assumptions_of
+from prophet_memory.edge.settings import read_settings
 from prophet_memory.formats import FORMATS
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
@@ -23,9 +26,6 @@ from prophet_memory.kv_cache import CacheFormats
 from prophet_memory.memory import Assumptions
 from prophet_memory.residency import residency_policies
 from prophet_memory.routing import routing_laws
-from prophet_pipeline.configuration import read_engines, read_models
-from prophet_pipeline.results import assumptions_of
-from prophet_pipeline.settings import read_settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = Path("evaluation/memory_results/prophet_kv_extension")

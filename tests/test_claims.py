@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.axes import KEYS
-from prophet_pipeline.claims import half_unit, interval, judge
-from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.ledger import Claim, Claimed, read_claims
-from prophet_pipeline.prose import read_numbers
-from prophet_pipeline.queries import Query, QueryError, Results
-from prophet_pipeline.tables import read_table, write_table
-from prophet_pipeline.verdicts import NOT_REPRODUCED, REPRODUCED, by_claim
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.tables import read_table, write_table
+from prophet_paper.claims import half_unit, interval, judge
+from prophet_paper.ledger import Claim, Claimed, read_claims
+from prophet_paper.prose import read_numbers
+from prophet_paper.queries import Query, QueryError, Results
+from prophet_paper.verdicts import NOT_REPRODUCED, REPRODUCED, by_claim
 
 LEDGER = REPOSITORY / "config" / "claims.yaml"
 CLAIMS = read_claims(LEDGER)

@@ -15,10 +15,10 @@ from conftest import ASSUMED, MODELS, REPOSITORY, RESULTS, copy_project
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prophet_pipeline.settings import read_settings
+from prophet_memory.edge.settings import read_settings
 
 IMPORTED = REPOSITORY / "tests/data/imported_configs"
-PROGRAM = [sys.executable, "-c", "from prophet_pipeline.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from prophet_memory.cli import main; main()"]
 KEYS = ["model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy"]
 
 
@@ -259,7 +259,7 @@ def test_an_imported_model_joins_the_catalogue_and_the_sweep(tmp_path: Path):
 
 
 def test_a_list_on_one_line_grows_too():
-    from prophet_pipeline.cli.import_config import with_model
+    from prophet_memory.cli.import_config import with_model
 
     assert (
         with_model("sweep:\n  models: [a, b]  # two\n  gpus: [c]\n", "d") == "sweep:\n  models: [a, b, d]  # two\n  gpus: [c]\n"
@@ -482,12 +482,12 @@ def test_the_cache_of_every_model_is_explained_to_the_byte(model: str):
 
 
 def test_help_imports_nothing_heavy_and_plan_no_table_library():
-    code = "import sys; from prophet_pipeline.cli import program; {}; print(' '.join(sys.modules))"
+    code = "import sys; from prophet_memory.cli import program; {}; print(' '.join(sys.modules))"
     listed = subprocess.run(
         [sys.executable, "-c", code.format("None")], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"numpy", "polars", "yaml", "pydantic"} & set(listed)
-    plan = "from prophet_pipeline.cli.plan import command"
+    plan = "from prophet_memory.cli.plan import command"
     loaded = subprocess.run([sys.executable, "-c", code.format(plan)], capture_output=True, text=True, check=True).stdout.split()
     assert not {"polars", "matplotlib", "snakemake", "torch"} & set(loaded)
 
@@ -505,8 +505,8 @@ words = st.one_of(
 def test_any_words_give_an_answer_or_one_line(arguments: list[str]):
     import click
 
-    from prophet_pipeline.cli import one_line, program
-    from prophet_pipeline.command import ConfigurationError
+    from prophet_memory.cli import one_line, program
+    from prophet_memory.edge.command import ConfigurationError
 
     known = ["plan", "--model", "olmoe-1b-7b", "--gpu", "l40s", "--json"]
     try:
@@ -548,7 +548,7 @@ def test_the_reference_counts_what_the_importer_refuses(tmp_path: Path):
 def test_without_the_extra_the_line_says_what_is_missing(tmp_path: Path):
     file = tmp_path / "config.json"
     file.write_text("{}", encoding="utf-8")
-    blocked = "import sys; sys.modules['torch'] = None; from prophet_pipeline.cli import main; main()"
+    blocked = "import sys; sys.modules['torch'] = None; from prophet_memory.cli import main; main()"
     command = [sys.executable, "-c", blocked, "import-config", str(file), "--via-transformers"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

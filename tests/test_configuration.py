@@ -11,10 +11,10 @@ from conftest import REPOSITORY, snakemake
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import read_engines, read_gpus, read_model, read_models
-from prophet_pipeline.documents import read_yaml
-from prophet_pipeline.settings import check_settings, read_settings
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.configuration import read_engines, read_gpus, read_model, read_models
+from prophet_memory.edge.documents import read_yaml
+from prophet_memory.edge.settings import check_settings, read_settings
 
 MODEL = "config/models/mixtral-8x7b.yaml"
 GPUS = "config/gpus.yaml"

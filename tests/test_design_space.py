@@ -17,7 +17,7 @@ from prophet_memory.design_space import POINT_AXES, Family
 from prophet_memory.kv_cache import KVGrowth, bytes_per_sequence, longest_context, max_context_tokens, pieces, pieces_of
 from prophet_memory.parameters import count_parameters
 from prophet_memory.sweeps import FIT_VERDICTS, sweep
-from prophet_pipeline.design_space import counts_of, open_design_space
+from prophet_paper.design_space import counts_of, open_design_space
 
 RESULTS = "evaluation/memory_results/design_space"
 COUNTS = ("doubling_by_load.csv", "doubling_by_sparsity.csv")

@@ -73,7 +73,7 @@ def test_the_wheel_answers_from_an_empty_folder_and_asks_for_no_paper(tmp_path):
     assert set(required) == {"numpy", "polars", "pyyaml", "pydantic", "annotated-types", "rich", "click"}
     (tmp_path / "empty").mkdir()
     probe = (
-        "import sys; from prophet_pipeline.cli import main; sys.argv = ['prophet-memory', *sys.argv[1:]]\n"
+        "import sys; from prophet_memory.cli import main; sys.argv = ['prophet-memory', *sys.argv[1:]]\n"
         "try: main()\n"
         "finally: print(sorted({'snakemake', 'matplotlib', 'seaborn', 'pandas', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
     )
@@ -86,7 +86,7 @@ def test_the_wheel_answers_from_an_empty_folder_and_asks_for_no_paper(tmp_path):
     assert json.loads(done.stdout)["model"] == "mixtral-8x7b"
     assert not list((tmp_path / "empty").iterdir())
     config = REPOSITORY / "tests/data/imported_configs/ernie-4.5-21b-a3b.json"
-    program = [sys.executable, "-c", "from prophet_pipeline.cli import main; main()"]
+    program = [sys.executable, "-c", "from prophet_memory.cli import main; main()"]
     nowhere = subprocess.run([*program, "import-config", config], env=environment, capture_output=True, text=True, check=False)
     assert (nowhere.returncode, nowhere.stdout) == (2, "")
     assert "no config of yours to write to" in nowhere.stderr

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from conftest import GENERATED, REPOSITORY, RESULTS, committed, known_files, small_project, snakemake
 
-from prophet_pipeline.checksums import read_sums
+from prophet_paper.checksums import read_sums
 
 SUMS = "SHA256SUMS"
 LIMIT_BYTES = 2 * 10**6

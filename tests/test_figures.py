@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from prophet_pipeline.figures import DOUBLE_COLUMN_INCHES, PNG_DOTS_PER_INCH, SINGLE_COLUMN_INCHES, new_figure, save, style
+from prophet_paper.figures import DOUBLE_COLUMN_INCHES, PNG_DOTS_PER_INCH, SINGLE_COLUMN_INCHES, new_figure, save, style
 
 FOLDER = REPOSITORY / "evaluation/figures/prophet_kv_extension"
 NAMES = [

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from conftest import REPOSITORY
 
-from prophet_pipeline.files import replacing, sha256, write_text
-from prophet_pipeline.tables import write_table
+from prophet_memory.edge.files import replacing, sha256, write_text
+from prophet_memory.edge.tables import write_table
 
 
 def test_text_is_written_whole_with_unix_line_ends(tmp_path):

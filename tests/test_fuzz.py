@@ -18,17 +18,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prophet_memory.axes import KEYS
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.configuration import read_cluster, read_gpus, read_model, read_models
+from prophet_memory.edge.documents import read_yaml
+from prophet_memory.edge.settings import check_settings, read_design_space
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.parallelism import ParallelismError
 from prophet_memory.sweeps import sweep
-from prophet_pipeline.claims import UNITS, judge
-from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.configuration import read_cluster, read_gpus, read_model, read_models
-from prophet_pipeline.documents import read_yaml
-from prophet_pipeline.ledger import Claim, Claimed, read_claims
-from prophet_pipeline.prose import Number, evaluated, read_numbers
-from prophet_pipeline.queries import Query, QueryError, Results
-from prophet_pipeline.settings import check_settings, read_design_space
+from prophet_paper.claims import UNITS, judge
+from prophet_paper.ledger import Claim, Claimed, read_claims
+from prophet_paper.prose import Number, evaluated, read_numbers
+from prophet_paper.queries import Query, QueryError, Results
 
 CONFIG = REPOSITORY / "config"
 CASES = 1 if os.environ.get("CI") else 0.1

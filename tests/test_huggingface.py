@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prophet_memory.architecture import Architecture, Dense, MoE, Stack
+from prophet_memory.edge.configuration import ModelEntry, read_models
+from prophet_memory.edge.documents import checked
+from prophet_memory.edge.model_files import document_of
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.huggingface import SUPPORTED_TYPES, QuantizationError, published_precision
 from prophet_memory.huggingface import read as read_config
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.mixers import MIXERS
 from prophet_memory.parameters import count_parameters
-from prophet_pipeline.configuration import ModelEntry, read_models
-from prophet_pipeline.documents import checked
-from prophet_pipeline.model_files import document_of
 
 DATA = REPOSITORY / "tests" / "data"
 

@@ -8,8 +8,8 @@ from conftest import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prophet_pipeline.latex import Column, escape, table, with_group_rules
-from prophet_pipeline.text import percent, significant, thousands
+from prophet_memory.edge.text import percent, significant, thousands
+from prophet_paper.latex import Column, escape, table, with_group_rules
 
 TABLES = sorted((REPOSITORY / "paper_tables").glob("table_*.tex"))
 NO_LATEX = "no pdflatex with booktabs and siunitx: apt-get install texlive-latex-recommended texlive-science"

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.axes import KEYS
-from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.queries import Query, QueryError, Results
-from prophet_pipeline.tables import by_key, points
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.tables import by_key, points
+from prophet_paper.queries import Query, QueryError, Results
 
 DATA = REPOSITORY / RESULTS / "prophet_kv_extension_data.parquet"
 POINT = {"gpu": "a100-80gb", "n_gpus": 1, "batch_size": 16, "precision": "bf16", "policy": "prophet"}

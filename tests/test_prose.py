@@ -10,7 +10,7 @@ import pytest
 from conftest import MODELS, REPOSITORY, RESULTS
 from markdown_it import MarkdownIt
 
-from prophet_pipeline.tables import read_rows
+from prophet_memory.edge.tables import read_rows
 
 PAPER = REPOSITORY / "paper" / "prophet-memory.tex"
 GUIDE = REPOSITORY / "evaluation" / "reports" / "batch_size_justification.md"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY, known_files
 
-from prophet_pipeline.imports import imported_files
+from prophet_paper.imports import imported_files
 
 BIN = Path(sys.executable).parent
 
@@ -63,13 +63,32 @@ def test_rules_and_scripts_share_their_names_and_read_in_one_order():
             assert f'**program("{shared.get(rule, rule)}"),' in body, rule
 
 
+LIBRARY = REPOSITORY / "src" / "prophet_memory"
+
+
+def imports_of(file: Path) -> set[str]:
+    return set(re.findall(r"^ *(?:import|from) ([\w.]+)", file.read_text(encoding="utf-8"), re.MULTILINE))
+
+
 def test_the_library_is_pure():
-    for file in (REPOSITORY / "src" / "prophet_memory").rglob("*.py"):
-        text = file.read_text(encoding="utf-8")
-        assert not re.search(r"^(?:import|from) (?:pathlib|os|matplotlib|polars|yaml|prophet_pipeline)\b", text, re.MULTILINE), (
-            file.name
-        )
-        assert "open(" not in text, file.name
+    for file in LIBRARY.rglob("*.py"):
+        if not {"edge", "cli"} & set(file.relative_to(LIBRARY).parts):
+            roots = {name.split(".")[0] for name in imports_of(file)}
+            assert not roots & {"pathlib", "os", "matplotlib", "yaml", "pydantic", "click", "rich", "prophet_paper"}, file
+            assert "open(" not in file.read_text(encoding="utf-8"), file
+
+
+def test_imports_go_up_only():
+    """Model, edge, command line, paper: each knows those before it."""
+    layers = ["prophet_memory", "prophet_memory.edge", "prophet_memory.cli", "prophet_paper"]
+    for package in ("prophet_memory", "prophet_paper"):
+        for file in (REPOSITORY / "src" / package).rglob("*.py"):
+            own = [
+                layer for layer in layers if str(file.relative_to(REPOSITORY / "src")).startswith(layer.replace(".", "/") + "/")
+            ][-1]
+            later = layers[layers.index(own) + 1 :]
+            wrong = [name for name in imports_of(file) if any(name == layer or name.startswith(f"{layer}.") for layer in later)]
+            assert not wrong, file
 
 
 def test_scripts_stay_short():
@@ -101,7 +120,7 @@ def test_jobs_import_only_what_they_use():
         unused = set() if "import seaborn" in text else {"pandas", "pyarrow", "seaborn", "matplotlib.pyplot", "scipy"}
         unused |= (
             set()
-            if re.search(r"pipeline\.(configuration|documents|prose|claims|settings|design_space)", text)
+            if re.search(r"(?:edge|paper)\.(configuration|documents|prose|claims|settings|design_space|queries|results)", text)
             else {"pydantic", "yaml"}
         )
         unused |= set() if script.stem.startswith("figure") else {"matplotlib"}

@@ -10,9 +10,9 @@ import pytest
 from conftest import MODELS, REPOSITORY, RESULTS
 
 import prophet_memory
+from prophet_memory.edge.results import key_values
+from prophet_memory.edge.settings import read_settings
 from prophet_memory.parameters import count_parameters
-from prophet_pipeline.results import key_values
-from prophet_pipeline.settings import read_settings
 
 FOLDER = REPOSITORY / RESULTS
 KEYS = ["model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy"]

@@ -10,9 +10,9 @@ from conftest import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prophet_pipeline.command import ConfigurationError
-from prophet_pipeline.shards import check_shard, sidecar_of, write_sidecar
-from prophet_pipeline.tables import write_table
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.tables import write_table
+from prophet_paper.shards import check_shard, sidecar_of, write_sidecar
 
 SWEEP = {
     "gpus": ["h100-80gb"], "n_gpus": [1], "batch_sizes": [8, 1], "routings": ["uniform"], "precisions": ["bf16"],

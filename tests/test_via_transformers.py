@@ -19,10 +19,10 @@ transformers = pytest.importorskip("transformers", reason=REASON)
 
 from test_huggingface_reference import CHUNKED, CLASS_OF, FULL, LATENT, LINEAR, SLIDING, SMALL  # noqa: E402
 
+from prophet_memory.cli import reference_cache, reference_experts, via_transformers  # noqa: E402
+from prophet_memory.cli.description import counted  # noqa: E402
+from prophet_memory.cli.import_config import command  # noqa: E402
 from prophet_memory.huggingface import read  # noqa: E402
-from prophet_pipeline.cli import reference_cache, reference_experts, via_transformers  # noqa: E402
-from prophet_pipeline.cli.description import counted  # noqa: E402
-from prophet_pipeline.cli.import_config import command  # noqa: E402
 
 DATA = Path(__file__).parent / "data"
 BF16 = 2

@@ -77,10 +77,10 @@ def test_an_edited_model_reruns_its_shard_and_what_depends_on_it(built):
 
 def test_an_edited_library_reruns_what_imports_it(built):
     assert touched(built, "src/prophet_memory/routing/uniform.py", "# edited\n")["sweep_model"] == len(MODELS)
-    assert set(touched(built, "src/prophet_pipeline/latex.py", "# edited\n")) == {
+    assert set(touched(built, "src/prophet_paper/latex.py", "# edited\n")) == {
         rule for rule in ALL_AFTER_A_SHARD if "table" in rule
     } | {"prose_numbers", "checksums"}
-    assert set(touched(built, "src/prophet_pipeline/figures.py", "# edited\n")) == {f"figure{i}" for i in range(1, 8)} | {
+    assert set(touched(built, "src/prophet_paper/figures.py", "# edited\n")) == {f"figure{i}" for i in range(1, 8)} | {
         "checksums"
     }
     assert touched(built, "src/prophet_memory/hf_config/decoders.py", "# edited\n") == {}, (

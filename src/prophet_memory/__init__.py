@@ -1,6 +1,7 @@
 """Analytic GPU memory model of mixture-of-experts inference with expert residency.
 
-Pure functions and objects: plain values and numpy arrays in, arrays out; no file paths, no plotting. One module per part:
+Pure functions and objects: plain values and numpy arrays in, arrays out; no file paths, no plotting. Files and terminals are the
+business of `edge` and `cli` alone. One module per part:
 
 - `architecture`, `mixers`, `fields`: what a model is made of, the checks that make it meaningful, and the limits of its fields
 - `huggingface`: a Hugging Face `config.json` as an architecture

@@ -1,6 +1,6 @@
 """What the fields of described objects may hold: limits that validation and the JSON Schemas for editors share.
 
-Nothing is checked when an object is made in Python. `prophet_pipeline.documents` checks what a file describes.
+Nothing is checked when an object is made in Python. `prophet_memory.edge.documents` checks what a file describes.
 """
 
 from __future__ import annotations

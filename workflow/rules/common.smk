@@ -15,13 +15,17 @@ os.environ.update(
     PATH=f"{os.path.dirname(sys.executable)}:{os.getenv('PATH', os.defpath)}",
 )
 
-from prophet_pipeline.checksums import age_foreign
-from prophet_pipeline.command import run
-from prophet_pipeline.files import RECEIPTS, RECEIPTS_VARIABLE, check_writable
-from prophet_pipeline.imports import imported_files
-from prophet_pipeline.configuration import read_cluster, read_gpus, read_models
-from prophet_pipeline.documents import read_yaml
-from prophet_pipeline.settings import SETTINGS_FILE, check_settings, read_design_space
+from prophet_paper.checksums import age_foreign
+from prophet_memory.edge.command import run
+from prophet_memory.edge.files import RECEIPTS, RECEIPTS_VARIABLE, check_writable
+from prophet_paper.imports import imported_files
+from prophet_memory.edge.configuration import read_cluster, read_gpus, read_models
+from prophet_memory.edge.documents import read_yaml
+from prophet_memory.edge.settings import (
+    SETTINGS_FILE,
+    check_settings,
+    read_design_space,
+)
 
 # Jobs leave the SHA-256 of what they write here, beside Snakemake's own records. With a bucket for storage a job may run where
 # this folder is not, so no receipts are kept.

@@ -1,0 +1,34 @@
+"""`prophet-memory gpus`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from prophet_memory.cli.options import as_json
+from prophet_memory.cli.render import console, gib, print_json, table
+from prophet_memory.edge.configuration import GPUS_FILE, GpuEntries
+from prophet_memory.edge.documents import read
+
+GIGABYTE = 1e9
+HEADS = (("gpu", False), ("name", False), ("memory bytes", True), ("GiB", True), ("HBM GB/s", True), ("host link GB/s", True))
+
+
+@click.command(name="gpus")
+@as_json
+def command(*, as_json: bool) -> None:
+    """The catalogue of GPUs: memory as the driver reports it, and bandwidths."""
+    gpus = read(GpuEntries, GPUS_FILE)
+    if as_json:
+        print_json([{"gpu": slug} | asdict(entry) for slug, entry in gpus.items()])
+        return
+    rows = [
+        (
+            slug, gpu.name, f"{gpu.memory.bytes:,}", gib(gpu.memory.bytes),
+            f"{gpu.hbm.bandwidth_bytes_per_s / GIGABYTE:,.0f}",
+            f"{gpu.host_link.effective_bandwidth_bytes_per_s / GIGABYTE:,.0f}",
+        )
+        for slug, gpu in gpus.items()
+    ]  # fmt: skip
+    console().print(table(HEADS, rows))

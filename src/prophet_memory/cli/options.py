@@ -1,0 +1,167 @@
+"""What the commands take: values that are checked with one line in the project's form, and GPUs by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.configuration import read_engines, read_gpus
+from prophet_memory.edge.documents import hint
+from prophet_memory.edge.results import assumptions_of
+from prophet_memory.edge.settings import AssumptionSettings
+from prophet_memory.formats import CACHE_FORMATS, FORMATS, NATIVE
+from prophet_memory.gpu import Gpu
+from prophet_memory.memory import Assumptions
+from prophet_memory.named import Named, ParameterError
+from prophet_memory.residency import POLICIES, residency_policy
+from prophet_memory.routing import LAWS, routing_law
+
+Command = Callable[..., Any]
+
+
+class Among(click.ParamType[str]):
+    """One of some words."""
+
+    name = "name"
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = tuple(words)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word, or one line."""
+        if value not in self.words:
+            self.fail(f"{json.dumps(value)}; allowed: {', '.join(self.words)}{hint(str(value), self.words)}", param, ctx)
+        return str(value)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """For --help: the words where they are few."""
+        del param, ctx
+        return f"[{'|'.join(self.words)}]"
+
+
+def plain(text: str) -> int | float | str:
+    """A word as a number where it is one."""
+    for number in (int, float):
+        with suppress(ValueError):
+            return number(text)
+    return text
+
+
+class NamedObject(click.ParamType[Named]):
+    """A law or a policy: its kind, or with parameters as in `power_law:exponent=0.9`."""
+
+    name = "name"
+
+    def __init__(self, parse: Callable[[object], Named], kinds: Iterable[str]) -> None:
+        self.parse, self.kinds = parse, tuple(kinds)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Named:
+        """The object, or one line."""
+        if isinstance(value, Named):
+            return value
+        kind, *words = str(value).split(":")
+        given: dict[str, int | float | str] = {}
+        for name, sign, text in (word.partition("=") for word in words):
+            if not sign or name in given:
+                self.fail(f"{json.dumps(value)}; allowed: parameters as in power_law:exponent=0.9, each once", param, ctx)
+            given[name] = plain(text)
+        try:
+            return self.parse({kind: given} if words else kind)
+        except ParameterError as problem:
+            near = "" if problem.key else hint(str(problem.value), self.kinds)
+            key = f"{problem.key}: " if problem.key else ""
+            self.fail(f"{key}{json.dumps(problem.value)}; allowed: {problem.allowed.removeprefix('one of ')}{near}", param, ctx)
+
+    def all(self) -> list[Named]:
+        """Each kind with its own parameters, those aside that have none of their own."""
+        found = []
+        for kind in self.kinds:
+            with suppress(ParameterError):
+                found.append(self.parse(kind))
+        return found
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """For --help: the kinds."""
+        del param, ctx
+        return f"[{'|'.join(self.kinds)}]"
+
+
+class Number(click.ParamType[int | float]):
+    """An integer of at least `least`, at most `most`; or a fraction above zero."""
+
+    name = "number"
+
+    def __init__(self, least: int = 1, most: int = 2**40, *, fraction: bool = False) -> None:
+        self.least, self.most, self.fraction = least, most, fraction
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
+        """The number, or one line."""
+        try:
+            number = float(value) if self.fraction else int(value)
+        except ValueError:
+            number = None
+        allowed = "a number above 0 and at most 1" if self.fraction else f"an integer from {self.least} to {self.most}"
+        if number is None or not (0 < number <= 1 if self.fraction else self.least <= number <= self.most):
+            self.fail(f"{json.dumps(value)}; allowed: {allowed}", param, ctx)
+        return number
+
+
+class Several(click.ParamType[list[Any]]):
+    """A list with commas, each of another type; `all` for every known word."""
+
+    name = "list"
+
+    def __init__(self, one: click.ParamType[Any]) -> None:
+        self.one = one
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
+        """The values in order, each once."""
+        if isinstance(value, list):
+            return value
+        words = [word.strip() for word in str(value).split(",")]
+        if "" in words:
+            self.fail(f"{json.dumps(value)}; allowed: words with commas between them, none of them empty", param, ctx)
+        if words == ["all"] and isinstance(self.one, Among):
+            return list(self.one.words)
+        if words == ["all"] and isinstance(self.one, NamedObject):
+            return self.one.all()
+        return list(dict.fromkeys(self.one.convert(word, param, ctx) for word in words))
+
+
+BATCH = Number(1, 2**20)
+GPUS = Number(1, 4096)
+WEIGHT_FORMATS = Among([*FORMATS, NATIVE])
+EXPERT_FORMATS = Among(FORMATS)
+CACHE = Among(CACHE_FORMATS)
+ROUTING = NamedObject(routing_law, sorted(LAWS))
+POLICY = NamedObject(residency_policy, sorted(POLICIES))
+ENGINE = click.option("--engine", help="profile of config/engines.yaml; default: config's")
+as_json = click.option("--json", "as_json", is_flag=True, help="print JSON for programs")
+
+
+def say_notes(notes: Iterable[str]) -> None:
+    """What a user should know of how a model was read, beside the answer."""
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def taken_assumptions(settings: AssumptionSettings, engine: str | None) -> Assumptions:
+    """Config's assumptions, with another engine where an option names one."""
+    engines = read_engines()
+    if engine is not None and engine not in engines:
+        raise ConfigurationError(f"--engine: {json.dumps(engine)}; allowed: {', '.join(engines)}{hint(engine, engines)}")
+    return assumptions_of(replace(settings, engine=engine or settings.engine), engines)
+
+
+def open_gpu(name: str) -> Gpu:
+    """A GPU by its name in the catalogue."""
+    gpus = read_gpus()
+    if name not in gpus:
+        raise ConfigurationError(f"gpu: {json.dumps(name)}; allowed: {', '.join(gpus)}{hint(name, gpus)}")
+    return gpus[name]

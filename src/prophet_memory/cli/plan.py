@@ -1,0 +1,243 @@
+"""`prophet-memory plan`: one configuration of the sweep, explained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+import click
+
+from prophet_memory.architecture import Architecture
+from prophet_memory.cli.options import (
+    BATCH,
+    CACHE,
+    ENGINE,
+    EXPERT_FORMATS,
+    GPUS,
+    POLICY,
+    ROUTING,
+    WEIGHT_FORMATS,
+    Number,
+    as_json,
+    open_gpu,
+    say_notes,
+    taken_assumptions,
+)
+from prophet_memory.cli.render import console, gib, print_json, table
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.configuration import ENGINES_FILE
+from prophet_memory.edge.documents import described_by, relative
+from prophet_memory.edge.files import FLOAT_DECIMALS
+from prophet_memory.edge.model_files import open_model
+from prophet_memory.edge.settings import AssumptionSettings, read_settings_alone
+from prophet_memory.edge.text import PRECISION_LABELS, multiplied
+from prophet_memory.engine import Engine
+from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, NATIVE
+from prophet_memory.grid import Model
+from prophet_memory.memory import Assumptions
+from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism
+from prophet_memory.planning import Plan
+from prophet_memory.planning import plan as planned
+from prophet_memory.residency import BASELINE, ResidencyPolicy
+from prophet_memory.routing import RoutingLaw
+
+LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9"
+POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0"
+OF_ENGINE = {field.name for field in fields(Engine)}
+HEADS = (("on the fullest GPU", False), ("GiB", True), ("share", True))
+PARTS = {
+    "non_expert_bytes": "everything but routed experts",
+    "resident_expert_bytes": "resident routed experts",
+    "activation_bytes": "activations of the largest step",
+    "overhead_bytes": "predictor",
+    "runtime_reserve_bytes": "runtime and communication",
+}
+
+
+def precision_name(weights: str, experts: str | None) -> str:
+    """The name by which the sweep knows the formats of the weights."""
+    if experts is None or experts == weights:
+        return weights
+    if weights == NATIVE:
+        raise ConfigurationError(f"--experts: {json.dumps(experts)}; allowed: none beside --weights {NATIVE}")
+    return f"{experts}{EXPERTS_SUFFIX}" if weights == DEFAULT_FORMAT else f"{experts}/{weights}"
+
+
+def warnings_of(row: Mapping[str, Any], architecture: Architecture, context: int | None) -> Iterator[str]:
+    """What is no error and should be known."""
+    limit = architecture.max_context_tokens
+    if limit and context and context > limit:
+        yield f"--context {context:,} is beyond the model's own maximum of {limit:,} tokens"
+    if limit and row["exceeds_model_context"]:
+        yield f"the cache could hold {row['max_context_tokens']:,} tokens a sequence, beyond the model's own maximum of {limit:,}"
+    published = architecture.published_precision
+    if row["precision"] not in {NATIVE, published} and published != DEFAULT_FORMAT:
+        yield f"hypothetical: the model is published in {PRECISION_LABELS[published]} (--weights {NATIVE})"
+
+
+def spread_over(architecture: Architecture, n_gpus: int, tp: int | None, ep: int | None) -> Parallelism:
+    """A layout; raises ConfigurationError, naming the option, for one that the model cannot have."""
+    try:
+        return parallelism(architecture, n_gpus, tp, ep)
+    except ParallelismError as problem:
+        option = f"--{problem.key.replace('_', '-')}"
+        raise ConfigurationError(f"{option}: {problem.value}; allowed: {problem.allowed}") from None
+
+
+def changed_assumptions(
+    settings: AssumptionSettings, engine: str | None, changes: Mapping[str, Any]
+) -> tuple[Assumptions, Engine]:
+    """Config's assumptions with what the options change, be it the engine's or not; and the engine as config has it."""
+    taken = taken_assumptions(settings, engine)
+    given = {key: value for key, value in changes.items() if value is not None}
+    of_engine = {key: value for key, value in given.items() if key in OF_ENGINE}
+    others = {key: value for key, value in given.items() if key not in of_engine}
+    return replace(taken, engine=replace(taken.engine, **of_engine), **others), taken.engine
+
+
+def verdict_in_words(plan: Plan) -> str:
+    """Whether it fits: with the context where one was asked for."""
+    row, context = plan.row, plan.context_tokens
+    said = {"fits": "fits", "newly_fits": "fits, where all experts resident do not", "does_not_fit": "does not fit"}
+    if context is None or not row["max_context_tokens"]:
+        return said[row["fit_verdict"]]
+    each = f"{context:,} tokens in each sequence"
+    if plan.context_fits:
+        return f"{said[row['fit_verdict']]}, with {each}" if row["fit_verdict"] == "fits" else f"fits with {each}"
+    return f"does not fit with {each}; {row['max_context_tokens']:,} would"
+
+
+def breakdown(plan: Plan) -> list[tuple[str, str, str]]:
+    """The components on the fullest GPU and their share of it."""
+    row, usable = plan.row, plan.row["usable_bytes"]
+    parts = [(label, row[name]) for name, label in PARTS.items() if row[name]]
+    if plan.context_bytes is not None:
+        sequences = int(plan.layout.sequences(row["batch_size"]))
+        parts.append((f"KV cache, {sequences} x {plan.context_tokens:,} tokens", plan.context_bytes))
+        left = row["free_for_kv_bytes"] - plan.context_bytes
+        parts.append(("left over" if left >= 0 else "missing", left))
+    else:
+        left = row["free_for_kv_bytes"]
+        parts.append(("free for the KV cache" if left >= 0 else "missing", left))
+    if row["gpu_memory_bytes"] != usable:
+        parts.append(("left to others", row["gpu_memory_bytes"] - usable))
+    lines = [(label, gib(size), f"{size / row['gpu_memory_bytes']:.1%}") for label, size in parts]
+    return [*lines, ("memory", gib(row["gpu_memory_bytes"]), "")]
+
+
+def verdict(plan: Plan) -> Iterator[str]:
+    """What the breakdown comes to, in lines."""
+    row = plan.row
+    yield f"verdict            {verdict_in_words(plan)}"
+    if row["kv_capacity_tokens"] is not None:
+        yield f"KV capacity        {row['kv_capacity_tokens']:,} tokens over the batch"
+        yield f"maximum context    {row['max_context_tokens']:,} tokens a sequence"
+    if row["kv_extension"] is not None and row["policy"] != BASELINE.name:
+        yield f"KV extension       {multiplied(row['kv_extension'])} over all experts resident ({row['kv_extension']:.4f})"
+    elif row["policy"] != BASELINE.name:
+        yield "KV extension       undefined: all experts resident do not fit"
+
+
+def basis(plan: Plan, experts: int, profile: Engine) -> Iterator[str]:
+    """Law, layout and assumptions."""
+    row, own = plan.row, plan.assumptions
+    own_parameters = plan.law.parameters.items() if plan.law.name == plan.law.kind else ()  # others stand in the label
+    law = ", ".join([plan.law.words.label, *(f"{name} {value}" for name, value in own_parameters)])
+    yield f"routing            {law}: {row['distinct_experts']:,.2f} of {experts:,} experts a layer at batch {row['batch_size']}"
+    if row["n_gpus"] > 1:
+        spread = ", ".join(f"{row[f'{kind}_parallel']}-way {kind}" for kind in ("tensor", "data", "expert"))
+        bounded = "" if plan.fullest_is_exact else "at most "
+        fullest = f"{bounded}{row['resident_experts_per_layer']:,.2f} experts a layer resident on the fullest rank"
+        yield f"layout             {spread} parallel; {fullest}"
+    changed = ", changed" if own.engine != profile else ""
+    yield f"cache              KV {own.kv_format}, state {own.state_format}"
+    yield (
+        f"assumptions        usable {own.engine.usable_fraction:.0%}, steps of {own.engine.max_step_tokens:,} tokens, reserve"
+        f" {row['runtime_reserve_bytes'] / 2**20:,.0f} MiB ({own.engine.name} in {relative(ENGINES_FILE)}{changed})"
+    )
+
+
+@click.command(name="plan")
+@click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
+@click.option("--gpu", required=True, help="name of the catalogue (prophet-memory gpus)")
+@click.option("--n-gpus", type=GPUS, default=1, show_default=True, help="how many serve the model together")
+@click.option("--tp", type=GPUS, help="GPUs that share attention; default: as many as the heads allow")
+@click.option("--ep", type=GPUS, help="ranks of whole experts; default: one a GPU as far as there are experts")
+@click.option("--batch", type=BATCH, help="sequences decoded together; default: the paper's")
+@click.option("--context", type=Number(1, 2**40), help="tokens of each sequence that must fit")
+@click.option(
+    "--weights", type=WEIGHT_FORMATS, help=f"format of all weights, {NATIVE} for the published; default: {DEFAULT_FORMAT}"
+)
+@click.option("--experts", type=EXPERT_FORMATS, help="format of the routed experts, where it is another")
+@click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents; default: config's")
+@click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
+@click.option(
+    "--routing",
+    type=ROUTING,
+    default="uniform",
+    show_default=True,
+    help=LAW_HELP,
+)
+@click.option(
+    "--policy",
+    type=POLICY,
+    default="prophet",
+    show_default=True,
+    help=POLICY_HELP,
+)
+@ENGINE
+@click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory; serving engines take 0.9")
+@click.option("--max-step-tokens", type=Number(1, 10**8), help="tokens of the largest prefill chunk")
+@click.option("--source-tokens", "encoder_source_tokens", type=Number(0, 10**8), help="encoder input of encoder-decoders")
+@click.option("--check", is_flag=True, help="exit with status 1 if it does not fit")
+@as_json
+def command(  # noqa: PLR0913 - one argument an option
+    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, batch: int | None, context: int | None,
+    weights: str | None, experts: str | None, routing: RoutingLaw, policy: ResidencyPolicy, engine: str | None, check: bool,
+    as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
+) -> int:  # fmt: skip
+    """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
+
+    Exit status: 0 with an answer, whatever the verdict; with --check 1 if it does not fit; 2 for wrong input.
+    """
+    settings = read_settings_alone()
+    # A format that is given stands in for a published one that is not understood; the default does not.
+    opened = open_model(model, stored=None if weights == NATIVE else weights)
+    architecture, weights = opened.architecture, weights or DEFAULT_FORMAT
+    spread = spread_over(architecture, n_gpus, tp, ep)
+    with described_by(opened.file):
+        assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
+        plan = planned(
+            Model(opened.slug, architecture),
+            open_gpu(gpu),
+            assumptions,
+            batch_size=batch or settings.paper.reference.batch_size,
+            n_gpus=n_gpus,
+            layout=spread,
+            precision=precision_name(weights, experts),
+            routing=routing,
+            policy=policy,
+            context_tokens=context,
+        )
+    warnings = list(warnings_of(plan.row, architecture, context))
+    if as_json:
+        print_json(
+            {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
+            | {"context_tokens": plan.context_tokens, "context_fits": plan.context_fits}
+            | {"assumptions": asdict(plan.assumptions)}
+            | {"fullest_rank_is_exact": plan.fullest_is_exact, "warnings": warnings, "notes": opened.notes}
+        )
+        return int(check and not plan.holds)
+    row = plan.row
+    stored = PRECISION_LABELS.get(row["precision"], row["precision"])
+    out = console()
+    out.print(f"{opened.name} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {policy.name}", style="bold")
+    out.print(table(HEADS, breakdown(plan)))
+    for line in (*verdict(plan), "", *basis(plan, architecture.moe.routed_experts, profile)):
+        out.print(line)
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    say_notes(opened.notes)
+    return int(check and not plan.holds)

@@ -1,0 +1,108 @@
+"""`prophet-memory sweep`: a grid of one's own into a table like the paper's."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import polars as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from prophet_memory.cli.options import BATCH, CACHE, ENGINE, GPUS, POLICY, ROUTING, Among, Several, say_notes, taken_assumptions
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.configuration import read_gpus
+from prophet_memory.edge.documents import described_by
+from prophet_memory.edge.model_files import OpenedModel, known_models, open_model
+from prophet_memory.edge.results import grid_of
+from prophet_memory.edge.settings import AxesSettings, read_settings_alone
+from prophet_memory.edge.tables import write_table
+from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
+from prophet_memory.grid import Model
+from prophet_memory.memory import Assumptions
+from prophet_memory.parallelism import ParallelismError
+from prophet_memory.sweeps import sweep as swept_grid
+
+SUFFIXES = (".parquet", ".csv")
+
+
+def opened_models(names: list[str], *, with_native: bool) -> list[OpenedModel]:
+    """The models in the order of their rows, each once; without native rows a published precision need not be understood."""
+    stored = None if with_native else DEFAULT_FORMAT
+    opened = [open_model(name, stored=stored, remedy=f"--precisions without {NATIVE}") for name in names]
+    by_slug: dict[str, OpenedModel] = {}
+    for model in opened:
+        if other := by_slug.get(model.slug):
+            raise ConfigurationError(
+                f"--models: {model.file}; allowed: each model once, and {other.file} is called {model.slug}, too"
+            )
+        by_slug[model.slug] = model
+    return sorted(opened, key=lambda model: model.slug)
+
+
+def swept(models: list[OpenedModel], axes: AxesSettings, assumptions: Assumptions, progress: Progress) -> pl.DataFrame:
+    """The rows of all models, sorted as the paper's are."""
+    gpus, parts = read_gpus(), []
+    for model in progress.track(models, description="Sweeping"):
+        try:
+            with described_by(model.file):
+                grid = grid_of([Model(model.slug, model.architecture)], axes, gpus)
+                parts.append(swept_grid(grid, assumptions).to_polars())
+        except ParallelismError as problem:
+            raise ConfigurationError(f"--n-gpus: {problem.value}; allowed for {model.slug}: {problem.allowed}") from None
+    return pl.concat(parts)
+
+
+@click.command(name="sweep")
+@click.option(
+    "--models", type=Several(click.STRING), required=True, help="names, catalogue files or config.json, with commas; or all"
+)
+@click.option("--gpus", required=True, help="names with commas, or all")
+@click.option("--n-gpus", type=Several(GPUS), help="with commas; this and the lists below: default as in config/config.yaml")
+@click.option("--batches", "batch_sizes", type=Several(BATCH), help="batch sizes with commas")
+@click.option("--routings", type=Several(ROUTING), help="laws with commas, each as in power_law:exponent=0.9; or all")
+@click.option("--precisions", type=Several(Among(PRECISIONS)), help="of the weights, with commas; or all")
+@click.option("--policies", type=Several(POLICY), help="with commas, each as in prophet:overhead_bytes=0; or all")
+@click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents")
+@click.option("--state", "state_format", type=CACHE, help="format of recurrent state")
+@ENGINE
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help=".parquet or .csv file")
+def command(
+    *,
+    models: list[str],
+    gpus: str,
+    out: Path,
+    kv_format: str | None,
+    state_format: str | None,
+    engine: str | None,
+    **axes: list[Any] | None,
+) -> None:
+    """Every combination of the lists as a row, in the columns of the paper's results (docs/results.md)."""
+    if out.suffix not in SUFFIXES:
+        raise ConfigurationError(f"--out: {out}; allowed: a file that ends in {' or '.join(SUFFIXES)}")
+    if not out.parent.is_dir():
+        raise ConfigurationError(f"--out: {out}; allowed: a file in a folder that is there")
+    settings = read_settings_alone()
+    own = {axis: tuple(values) for axis, values in axes.items() if values is not None}
+    own["gpus"] = tuple(Several(Among(read_gpus())).convert(gpus, gpus_option(), None))
+    sweep = replace(settings.sweep, **own)
+    taken = settings.assumptions
+    changed = replace(taken, kv_format=kv_format or taken.kv_format, state_format=state_format or taken.state_format)
+    assumptions = taken_assumptions(changed, engine)
+    opened = opened_models(known_models() if models == ["all"] else models, with_native=NATIVE in sweep.precisions)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("models"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not os.isatty(2)) as progress:
+        table = swept(opened, sweep, assumptions, progress)
+    write_table(table, out)
+    click.echo(f"{out}: {table.height:,} rows", err=True)
+    for model in opened:
+        say_notes(f"{model.slug}: {note}" for note in model.notes)
+
+
+def gpus_option() -> click.Parameter:
+    """The option that a wrong GPU is reported under."""
+    return next(option for option in command.params if option.name == "gpus")

@@ -1,0 +1,264 @@
+"""Reading what people write: strict YAML and JSON, checked against the class that describes it.
+
+Every failure is a `ConfigurationError`, one line that names the file, the key, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+import yaml
+
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # none is used, and to look for them takes time
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.files import REPOSITORY
+from prophet_memory.edge.places import IS_CHECKOUT, SHIPPED
+from prophet_memory.errors import ArchitectureError, ModelError
+
+SHOWN_VALUE_CHARACTERS = 80
+SHOWN_HINTS = 3
+Kind = TypeVar("Kind")
+
+
+def error(file: Path, key: str, value: object, allowed: str) -> ConfigurationError:
+    """The error in its one form."""
+    shown = json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
+    if len(shown) > SHOWN_VALUE_CHARACTERS:
+        shown = shown[:SHOWN_VALUE_CHARACTERS] + "..."
+    return ConfigurationError(f"{relative(file)}: {key}: {shown}; allowed: {allowed}")
+
+
+@contextmanager
+def described_by(file: Path) -> Iterator[None]:
+    """What the library finds wrong with a model is said of the file that describes it.
+
+    Raises:
+        ConfigurationError: one line.
+    """
+    try:
+        yield
+    except ArchitectureError as problem:
+        raise error(file, problem.key, problem.value, problem.allowed) from None
+
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times faster where libyaml is built in
+
+
+class _StrictLoader(_Loader):  # type: ignore[misc]
+    """Safe YAML in which a key is text and stands once in a mapping, and nothing stands for something written elsewhere."""
+
+
+def _mapping_of_unique_keys(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    mapping: dict[Hashable, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str) or key in mapping:
+            problem = f"the key {key!r} stands twice" if isinstance(key, str) else f"the key {key!r} is not text"
+            raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+        mapping[key] = loader.construct_object(value_node, deep=True)
+    return mapping
+
+
+def _finite_float(loader: _StrictLoader, node: yaml.ScalarNode) -> float:
+    value = float(loader.construct_yaml_float(node))
+    if not math.isfinite(value):
+        raise yaml.constructor.ConstructorError(None, None, f"{node.value} is not a finite number", node.start_mark)
+    return value
+
+
+def _refuse_aliases_and_tags(text: str) -> None:
+    """An alias can make a document without end, or a few lines unfold to gigabytes; a tag forces a kind on a value."""
+    for token in yaml.scan(text, Loader=_Loader):
+        if isinstance(token, yaml.AliasToken):
+            raise yaml.constructor.ConstructorError(None, None, f"an alias, *{token.value}", token.start_mark)
+        if isinstance(token, yaml.TagToken):
+            raise yaml.constructor.ConstructorError(None, None, f"a tag, {''.join(filter(None, token.value))}", token.start_mark)
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _finite_float)
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_of_unique_keys)
+
+
+def read_yaml(file: Path) -> Any:
+    """The document in a YAML file."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        if "*" in text or "!" in text:
+            _refuse_aliases_and_tags(text)
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except FileNotFoundError:
+        raise error(file, "file", "missing", "an existing YAML file") from None
+    except UnicodeDecodeError:
+        raise error(file, "file", "not UTF-8", "YAML in UTF-8") from None
+    except OSError as problem:
+        raise error(file, "file", problem.strerror, "a readable YAML file") from None
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
+        raise error(file, where, problem.problem, "valid YAML with text as keys, each once, without aliases and tags") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:
+        raise error(file, "file", str(problem).splitlines()[0], "valid YAML") from None
+
+
+def _special_float(mapping: dict[str, Any]) -> object:
+    """What transformers writes for a float that JSON does not have, as that float."""
+    word = mapping.get("__float__")
+    special = len(mapping) == 1 and isinstance(word, str) and word in {"Infinity", "-Infinity", "NaN"}
+    return float(str(word)) if special else mapping
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file; infinities and NaN are read, for published configs have them where they do no harm."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"), object_hook=_special_float)
+    except FileNotFoundError:
+        raise error(file, "file", "missing", "an existing JSON file") from None
+    except UnicodeDecodeError:
+        raise error(file, "file", "not UTF-8", "JSON in UTF-8") from None
+    except OSError as problem:
+        raise error(file, "file", problem.strerror, "a readable JSON file") from None
+    except json.JSONDecodeError as problem:
+        raise error(file, f"line {problem.lineno}, column {problem.colno}", problem.msg, "valid JSON, whole") from None
+    except (ValueError, RecursionError) as problem:
+        raise error(file, "file", str(problem).splitlines()[0], "valid JSON") from None
+    if not isinstance(document, dict):
+        raise error(file, "file", document, "a JSON object")
+    return document
+
+
+@cache
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """What checks documents of a kind."""
+    return TypeAdapter(kind)
+
+
+def checked(kind: type[Kind], document: object, file: Path) -> Kind:
+    """What a document describes.
+
+    Args:
+        kind: a dataclass under `prophet_memory.fields.Described`, or a mapping of names to one.
+        document: plain values.
+        file: where it was read, for the message.
+
+    Raises:
+        ConfigurationError: for the first thing that is wrong, keys that nobody knows before all else.
+    """
+    try:
+        # As JSON, in which a list can be a tuple and a mapping an object; Python's own would have to be them already.
+        found: Kind = adapter(cast("Any", kind)).validate_json(json.dumps(document, default=str), strict=True)
+    except ValidationError as problem:
+        wrong = problem.errors(include_url=False)
+        raise _line(min(wrong, key=lambda one: one["type"] != UNKNOWN_KEY), kind, document, file) from None
+    except (ValueError, RecursionError) as problem:
+        raise error(file, "file", str(problem).splitlines()[0], "what JSON can hold") from None
+    return found
+
+
+def read(kind: type[Kind], file: Path) -> Kind:
+    """What a YAML file describes; as `checked`."""
+    return checked(kind, read_yaml(file), file)
+
+
+UNKNOWN_KEY = "unexpected_keyword_argument"
+WORDS = {int: "integer", float: "number", str: "string", bool: "boolean"}
+
+
+def _line(found: ErrorDetails, kind: Any, document: Any, file: Path) -> ConfigurationError:
+    """A finding of pydantic in the form of ours."""
+    what, limits, loc = found["type"], found.get("ctx", {}), found["loc"]
+    key, kind, value = _at(kind, document, loc[:-1] if what in {"missing", UNKNOWN_KEY} else loc)
+    if what in {"missing", UNKNOWN_KEY}:
+        known = sorted(field.name for field in fields(kind))
+        key, value = f"{key}.{loc[-1]}".lstrip("."), None if what == "missing" else found["input"]
+        wanted = "this key is required" if what == "missing" else f"the keys {', '.join(known)}{hint(str(loc[-1]), known)}"
+        return error(file, key, value, wanted)
+    if isinstance(problem := limits.get("error"), ModelError):
+        key += problem.key if not key or not problem.key or problem.key.startswith("[") else f".{problem.key}"
+        words = problem.allowed.removeprefix("one of ").split(", ") if problem.allowed.startswith("one of ") else []
+        near = hint(problem.value, words) if isinstance(problem.value, str) else ""
+        return error(file, key or "file", problem.value, f"{problem.allowed}{near}")
+    if loc[-1:] == ("[key]",):
+        value = found["input"]
+    if what == "union_tag_invalid":
+        key, value = f"{key}.kind", value["kind"]
+    word = (
+        "list"
+        if what.startswith(("tuple", "list"))
+        else "object"
+        if what.startswith(("data", "dict"))
+        else WORDS.get(kind, "text")
+    )
+    allowed = {
+        "literal_error": _listed(limits.get("expected", "")),
+        "union_tag_invalid": _listed(limits.get("expected_tags", "")),
+        "union_tag_not_found": "a mapping with the key kind",
+        "string_pattern_mismatch": f"text that matches {limits.get('pattern')}",
+        "greater_than_equal": f"{word} of at least {limits.get('ge')}",
+        "greater_than": f"{word} above {limits.get('gt')}",
+        "less_than_equal": f"{word} of at most {limits.get('le')}",
+        "too_short": "at least 1 entry" if limits.get("min_length") == 1 else f"at least {limits.get('min_length')} entries",
+        "too_long": f"at most {limits.get('max_length')} entries",
+    }
+    return error(file, key or "file", value, allowed.get(what, word))
+
+
+def _listed(words: str) -> str:
+    return words.replace("'", "").replace(" or ", ", ")
+
+
+def _at(kind: Any, document: Any, loc: Sequence[int | str]) -> tuple[str, Any, Any]:
+    """Key, type and value of a place; what pydantic says in it of the types that it tried is left out."""
+    key = ""
+    kind = _chosen(kind, document)
+    for part in loc:
+        if isinstance(document, dict) and part in document:
+            key += f".{part}"
+        elif isinstance(document, list) and isinstance(part, int):
+            key += f"[{part}]"
+        else:
+            continue
+        document = document[part]
+        inside = [one for one in get_args(kind) if one is not Ellipsis][-1:] or [None]
+        kind = _chosen(get_type_hints(kind).get(str(part)) if is_dataclass(kind) else inside[0], document)
+    return key.lstrip("."), kind, document
+
+
+def _chosen(kind: Any, document: Any) -> Any:
+    """The type that a value is meant to be, of several."""
+    while hasattr(kind, "__metadata__"):
+        kind = kind.__origin__
+    if get_origin(kind) not in {Union, UnionType}:
+        return kind
+    parts = [part for part in get_args(kind) if part is not NoneType]
+    meant = document.get("kind") if isinstance(document, dict) else None
+    named = [(field.default, part) for part in filter(is_dataclass, parts) for field in fields(part) if field.name == "kind"]
+    return next((part for name, part in named if name == meant), parts[0])
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """The known names that were probably meant, in parentheses, or nothing: those that begin so, else the one most like it."""
+    small = {word.lower(): word for word in known}
+    near = [word for key, word in small.items() if name and key.startswith(name.lower())]
+    near = near or [small[key] for key in difflib.get_close_matches(name.lower(), small, n=1)]
+    return f" (did you mean {' or '.join(near[:SHOWN_HINTS])}?)" if near else ""
+
+
+def relative(file: Path) -> str:
+    """A file as messages name it: from the checkout where it stands there."""
+    real = Path(os.path.realpath(file))  # unlike Path.resolve, at peace with links that lead in a circle
+    home = REPOSITORY if IS_CHECKOUT else SHIPPED
+    return str(real.relative_to(home) if real.is_relative_to(home) else file)

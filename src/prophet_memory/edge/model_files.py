@@ -1,0 +1,159 @@
+"""The one way in for models: a name of the catalogue, a catalogue file, or a Hugging Face `config.json`.
+
+A `config.json` is read as `import-config` reads it, its published precision and the keys that it leaves out included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prophet_memory.architecture import Architecture, FeedForward
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.configuration import MODELS_FOLDER, ModelEntry, read_model
+from prophet_memory.edge.documents import checked, described_by, error, hint, read_json
+from prophet_memory.edge.files import sha256
+from prophet_memory.formats import DEFAULT_FORMAT
+from prophet_memory.mixers import Mixer
+
+Block = TypeVar("Block", bound=Mixer | FeedForward)
+TAKEN_AS = f"--weights with the format to take it as, such as --weights {DEFAULT_FORMAT}"
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model: the name that results give it, its file, and how it was read.
+
+    `document` is what a catalogue file would say of it, as plain values; None for a model that has one.
+    """
+
+    slug: str
+    file: Path
+    name: str  # as people read it
+    architecture: Architecture
+    notes: tuple[str, ...] = ()
+    document: Mapping[str, Any] | None = None
+
+
+def known_models() -> list[str]:
+    """The names of the catalogue."""
+    return sorted(path.stem for path in MODELS_FOLDER.glob("*.yaml"))
+
+
+def open_model(name: str, *, stored: str | None = None, remedy: str = TAKEN_AS) -> OpenedModel:
+    """A model by its name in the catalogue, by a catalogue file or by a Hugging Face config.json.
+
+    Args:
+        name: the name or the path.
+        stored: the published precision where a config.json says it in a way that is not understood; None refuses such a file.
+        remedy: how a user of the command gives `stored`, for the message.
+
+    Raises:
+        ConfigurationError: where there is no such model, or a file describes none.
+    """
+    file = Path(name)
+    if file.suffix == ".json":
+        return open_config(file, stored=stored, remedy=remedy)
+    if file.suffix != ".yaml":
+        file = MODELS_FOLDER / f"{name}.yaml"
+        known = known_models()
+        if name not in known:
+            allowed = f"{', '.join(known)}{hint(name, known)}, or a path to a config.json or a catalogue file"
+            raise ConfigurationError(f"model: {json.dumps(name)}; allowed: {allowed}")
+    entry = read_model(file)
+    return OpenedModel(file.stem, file, entry.name, entry.architecture)
+
+
+def open_config(file: Path, *, name: str | None = None, stored: str | None = None, remedy: str = TAKEN_AS) -> OpenedModel:
+    """A model by its config.json, as `open_model`; `name` is what the catalogue shall call it.
+
+    Raises:
+        ConfigurationError: for a file that describes no model, and a stored format that is not understood.
+    """
+    from prophet_memory.huggingface import read  # noqa: PLC0415 - two dozen readers that a catalogue's model does not need
+    from prophet_memory.huggingface.quantization import states_precision  # noqa: PLC0415 - as above
+
+    config = read_json(file)
+    with described_by(file):
+        reading = read(config)
+    precision = _stored_precision(file, config, stored, remedy)
+    origin = config.get("_name_or_path")
+    hub = origin if isinstance(origin, str) and HUB_NAME.fullmatch(origin) else None
+    name = name or (hub.split("/")[1] if hub else _named(file))
+    document: dict[str, Any] = {"name": name, "family": str(config["model_type"])}
+    document |= {"hf_id": hub} if hub else {}
+    document["sources"] = [f"{file.name}, SHA-256 {sha256(file)}"]
+    notes = []
+    defaulted = reading.defaulted | ({} if states_precision(config) else {"dtype": "bfloat16"})
+    if defaulted:
+        said = ", ".join(f"{key} {json.dumps(value)}" for key, value in defaulted.items())
+        notes = [f"{file.name} leaves out, and the defaults of its type stand for: {said}"]
+        document["notes"] = notes
+    architecture = replace(reading.architecture, published_precision=precision)
+    document |= document_of(architecture)
+    checked(ModelEntry, document, file)
+    return OpenedModel(slug_of(name), file, name, architecture, tuple(notes), document)
+
+
+def document_of(architecture: Architecture) -> dict[str, Any]:
+    """The keys of a catalogue file that describe an architecture, without those that say their default."""
+    stacks = {side: stack for side in ("encoder", "decoder") if (stack := getattr(architecture, side)) is not None}
+    layers = [layer for stack in stacks.values() for layer in stack.layers]
+    crossing = [stack.cross_attention for stack in stacks.values() if stack.cross_attention is not None]
+    mixers = _block_names([*(layer.mixer for layer in layers), *crossing])
+    blocks = _block_names([layer.feed_forward for layer in layers])
+    own = {key: value for key, value in _told(architecture).items() if key not in {"encoder", "decoder"}}
+    own["mixers"] = {name: {"kind": block.kind} | _told(block) for block, name in mixers.items()}
+    own["feed_forwards"] = {name: {"kind": block.kind} | _told(block) for block, name in blocks.items()}
+    for side, stack in stacks.items():
+        told = {key: value for key, value in _told(stack).items() if key != "layers"}
+        told |= {"cross_attention": mixers[stack.cross_attention]} if stack.cross_attention is not None else {}
+        groups = [(layer.count, mixers[layer.mixer], blocks[layer.feed_forward]) for layer in stack.layers]
+        told["layers"] = [dict(zip(("count", "mixer", "feed_forward"), group, strict=True)) for group in groups]
+        own[side] = told
+    return own
+
+
+def _told(described: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    """Values by field, without those that are the default."""
+    values = {field.name: (getattr(described, field.name), field.default) for field in fields(described)}
+    return {name: value for name, (value, default) in values.items() if value != default}
+
+
+def _block_names(blocks: Iterable[Block]) -> dict[Block, str]:
+    """A name for each block: its kind, said to be windowed where it is, and numbered from the second."""
+    names: dict[Block, str] = {}
+    for block in dict.fromkeys(blocks):
+        base = f"windowed_{block.kind}" if getattr(block, "window_tokens", None) else block.kind
+        number = 1 + sum(name.startswith(base) for name in names.values())
+        names[block] = base if number == 1 else f"{base}_{number}"
+    return names
+
+
+def _named(file: Path) -> str:
+    """A config.json is called after its folder, another file by its own name."""
+    own = Path(os.path.realpath(file))
+    return (own.parent.name if file.stem == "config" else file.stem) or "model"
+
+
+def slug_of(name: str) -> str:
+    """A file name from a model's name: what cannot stand in one becomes a dash."""
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "model"
+
+
+def _stored_precision(file: Path, config: Mapping[str, Any], stored: str | None, remedy: str) -> str:
+    from prophet_memory.huggingface.quantization import BESIDE, QuantizationError, published_precision  # noqa: PLC0415 - as above
+
+    beside = file.parent / BESIDE
+    try:
+        return published_precision(config, read_json(beside) if beside.is_file() else None)
+    except QuantizationError as problem:
+        if stored is not None:
+            return stored
+        raise error(file, problem.key, problem.value, f"{problem.allowed}; or {remedy}") from None

@@ -1,0 +1,46 @@
+"""Config's words as the objects of a sweep: what the workflow's shards and the command line's sweeps share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from prophet_memory.axes import AXES
+from prophet_memory.edge.documents import checked
+from prophet_memory.edge.settings import SETTINGS_FILE, AssumptionSettings, AxesSettings, read_settings_alone
+from prophet_memory.engine import Engine
+from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Grid, Model
+from prophet_memory.memory import Assumptions
+from prophet_memory.named import Named, by_name
+
+
+def grid_of(models: Sequence[Model], axes: AxesSettings, gpus: Mapping[str, Gpu]) -> Grid:
+    """The grid of a config's lists, every axis in the order of its values, so that the order of the lists changes no byte."""
+    return Grid(
+        models,
+        gpus=[gpus[name] for name in sorted(axes.gpus)],
+        n_gpus=sorted(axes.n_gpus),
+        batch_sizes=sorted(axes.batch_sizes),
+        routings=by_name(axes.routings),
+        precisions=sorted(axes.precisions),
+        policies=by_name(axes.policies),
+    )
+
+
+def key_values(axes: AxesSettings) -> dict[str, list[Any]]:
+    """The values of each key column, as results name and sort them."""
+    lists = {axis: getattr(axes, key) for axis, key in AXES.items()}
+    return {axis: sorted(v.name if isinstance(v, Named) else v for v in values) for axis, values in lists.items()}
+
+
+def assumptions_of(settings: AssumptionSettings, engines: Mapping[str, Engine]) -> Assumptions:
+    """The assumptions of a config, whose engine is named."""
+    return Assumptions(**asdict(settings) | {"engine": engines[settings.engine]})
+
+
+def taken_assumptions(given: object | None, engines: Mapping[str, Engine]) -> Assumptions:
+    """The assumptions that a script is given as plain values, else those of config/config.yaml."""
+    own = read_settings_alone().assumptions if given is None else checked(AssumptionSettings, given, SETTINGS_FILE)
+    return assumptions_of(own, engines)

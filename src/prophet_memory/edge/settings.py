@@ -1,0 +1,206 @@
+"""What is swept and shown: config/config.yaml and config/design_space.yaml, checked against what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
+from prophet_memory.design_space import Family
+from prophet_memory.edge.configuration import (
+    CONFIG,
+    ENGINES_FILE,
+    GPUS_FILE,
+    MODELS_FOLDER,
+    check_known,
+    read_engines,
+    read_gpus,
+    read_models,
+)
+from prophet_memory.edge.documents import checked, error, hint, read, relative
+from prophet_memory.fields import Count, Described, EachOnce, OneOf, Parsed, PlainSize, Several, Size, Slug
+from prophet_memory.formats import CACHE_FORMATS, PRECISIONS
+from prophet_memory.residency import BASELINE, ResidencyPolicy, residency_policy
+from prophet_memory.routing import LAWS, RoutingLaw, routing_law
+
+SETTINGS_FILE = CONFIG / "config.yaml"
+DESIGN_SPACE_FILE = CONFIG / "design_space.yaml"
+
+Specification = str | dict[str, dict[str, float]]  # a kind, or one with parameters
+Law = Annotated[RoutingLaw, Parsed(routing_law, Specification)]
+Policy = Annotated[ResidencyPolicy, Parsed(residency_policy, Specification)]
+BatchSize = Annotated[int, Ge(1), Le(2**20)]
+CacheFormat = Annotated[str, OneOf(CACHE_FORMATS)]
+POINT_PRECISIONS = ("bf16", "int8_experts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxesSettings(Described):
+    """The grid of one model: every combination of these lists is one row of the results."""
+
+    gpus: Several[Slug]  # entries of config/gpus.yaml
+    n_gpus: Several[Annotated[int, Ge(1), Le(4096)]]  # that serve the model together
+    batch_sizes: Several[BatchSize]
+    routings: Several[Law]
+    precisions: Several[Annotated[str, OneOf(PRECISIONS)]]  # of the weights
+    policies: Several[Policy]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepSettings(AxesSettings):
+    """The grid of the paper."""
+
+    models: Several[Slug]  # files of config/models without .yaml
+
+
+@dataclass(frozen=True, slots=True)
+class AssumptionSettings(Described):
+    """What the memory model takes as given."""
+
+    engine: Slug  # an entry of config/engines.yaml
+    encoder_source_tokens: Count
+    kv_format: CacheFormat
+    state_format: CacheFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Reference(Described):
+    """The point that figures and tables show where they show one."""
+
+    gpu: Slug
+    batch_size: BatchSize
+    precision: Slug
+    routing: Slug
+    policy: Slug
+
+
+@dataclass(frozen=True, slots=True)
+class SummarySettings(Described):
+    """What the summary table shows."""
+
+    models: Several[Slug]
+    batch_sizes: Several[BatchSize]
+
+
+@dataclass(frozen=True, slots=True)
+class MultiGpuSettings(Described):
+    """What the figure of several GPUs shows."""
+
+    gpus: Several[Slug]
+
+
+@dataclass(frozen=True, slots=True)
+class PaperSettings(Described):
+    """Which of the swept points figures and tables show."""
+
+    reference: Reference
+    breakdown_models: Several[Slug]
+    summary: SummarySettings
+    multi_gpu: MultiGpuSettings
+    expert_count_groups: Several[Annotated[int, Ge(1)]]  # upper ends, ascending
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(Described):
+    """config/config.yaml: what to compute and what the paper shows of it."""
+
+    sweep: SweepSettings
+    assumptions: AssumptionSettings
+    paper: PaperSettings
+
+
+@dataclass(frozen=True, slots=True)
+class DesignSettings(Described):
+    """config/design_space.yaml: what the design space is made of."""
+
+    shards: PlainSize  # jobs into which the sweep is scattered
+    chunk_rows: Size  # that a job holds in memory at once
+    figure_precision: Annotated[str, OneOf(POINT_PRECISIONS)]
+    load_steps: Annotated[int, Ge(1), Le(1000)]  # of the share of the GPU's memory between 0 and 1
+    family: Family
+    models: Annotated[tuple[Slug, ...], EachOnce()]  # may be none
+    gpus: Several[Slug]
+    batch_sizes: Several[Annotated[int, Ge(1), Le(2**16 - 1)]]
+    routings: Several[Law]
+    policy: Policy  # compared with all experts resident
+    precisions: Several[Annotated[str, OneOf(POINT_PRECISIONS)]]
+    context_tokens: Several[Annotated[int, Ge(1), Le(10**9)]]
+
+
+def read_settings(file: Path = SETTINGS_FILE) -> Settings:
+    """config/config.yaml, checked against the catalogue."""
+    settings = read_settings_alone(file)
+    check_against(settings, read_models(), read_gpus(), file)
+    return settings
+
+
+def read_settings_alone(file: Path = SETTINGS_FILE) -> Settings:
+    """config/config.yaml, checked without the catalogue: for who needs its assumptions, whatever it sweeps."""
+    settings = read(Settings, file)
+    engine = settings.assumptions.engine
+    check_known([engine], "assumptions.engine", read_engines(), f"the entries of {relative(ENGINES_FILE)}", file)
+    return settings
+
+
+def check_settings(document: object, models: Iterable[str], gpus: Iterable[str], file: Path = SETTINGS_FILE) -> Settings:
+    """Settings from plain values: each by itself, then that every model and GPU exists and the paper's points are swept."""
+    settings = checked(Settings, document, file)
+    engine = settings.assumptions.engine
+    check_known([engine], "assumptions.engine", read_engines(), f"the entries of {relative(ENGINES_FILE)}", file)
+    check_against(settings, models, gpus, file)
+    return settings
+
+
+def check_against(settings: Settings, models: Iterable[str], gpus: Iterable[str], file: Path) -> None:
+    """Check that every model and GPU exists, and that the paper's points are swept."""
+    sweep, paper, reference = settings.sweep, settings.paper, settings.paper.reference
+    check_known(sweep.models, "sweep.models", models, f"the files in {relative(MODELS_FOLDER)}", file)
+    check_known(sweep.gpus, "sweep.gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
+    laws, policies = [law.name for law in sweep.routings], [policy.name for policy in sweep.policies]
+    swept: dict[str, tuple[Iterable[object], str, Iterable[object]]] = {
+        "reference.gpu": ([reference.gpu], "gpus", sweep.gpus),
+        "reference.batch_size": ([reference.batch_size], "batch_sizes", sweep.batch_sizes),
+        "reference.precision": ([reference.precision], "precisions", sweep.precisions),
+        "reference.routing": ([reference.routing], "routings", laws),
+        "reference.policy": ([reference.policy], "policies", policies),
+        "breakdown_models": (paper.breakdown_models, "models", sweep.models),
+        "summary.models": (paper.summary.models, "models", sweep.models),
+        "summary.batch_sizes": (paper.summary.batch_sizes, "batch_sizes", sweep.batch_sizes),
+        "multi_gpu.gpus": (paper.multi_gpu.gpus, "gpus", sweep.gpus),
+    }
+    for key, (values, axis, names) in swept.items():
+        check_known(values, f"paper.{key}", names, f"the values of sweep.{axis}", file)
+    if BASELINE.name not in policies:
+        raise error(file, "sweep.policies", policies, f"a list with {BASELINE.name}, which the others are compared with")
+    if reference.policy == BASELINE.name:
+        raise error(file, "paper.reference.policy", BASELINE.name, "a policy that is compared with it")
+    if 1 not in sweep.n_gpus:
+        raise error(file, "sweep.n_gpus", sweep.n_gpus, "a list with 1, which figures and tables of a single GPU show")
+
+
+def read_design_space(models: Iterable[str], gpus: Iterable[str], file: Path = DESIGN_SPACE_FILE) -> DesignSettings:
+    """config/design_space.yaml, checked against the models and GPUs that there are."""
+    design = read(DesignSettings, file)
+    check_known(design.models, "models", models, f"the files in {relative(MODELS_FOLDER)}", file)
+    check_known(design.gpus, "gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
+    if design.policy == BASELINE:
+        raise error(file, "policy", design.policy.name, "a policy that is compared with all experts resident")
+    check_known([design.figure_precision], "figure_precision", design.precisions, "the values of precisions", file)
+    family = design.family
+    for hidden, heads in product(family.hidden_size, family.kv_heads):
+        if hidden % family.head_dim or hidden // family.head_dim % heads:
+            allowed = f"divisors of every hidden_size over head_dim, such as {hidden} / {family.head_dim}"
+            raise error(file, "family.kv_heads", heads, allowed)
+    if min(family.top_k) >= max(family.experts):
+        raise error(file, "family.top_k", family.top_k, "at least one below the largest number of experts")
+    return design
+
+
+def check_law_name(name: str, key: str, file: Path) -> None:
+    """Raise a ConfigurationError unless a name begins with the kind of a law: `power_law`, or `power_law_0.9`."""
+    if not any(name == kind or name.startswith(f"{kind}_") for kind in LAWS):
+        raise error(file, key, name, f"{', '.join(sorted(LAWS))}, with _ and a parameter behind it{hint(name, LAWS)}")

@@ -1,0 +1,98 @@
+"""Numbers as the prose prints them: a value with its rounding and unit, asked of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Len, MinLen
+
+from prophet_memory.edge.documents import error, read
+from prophet_memory.edge.settings import check_law_name
+from prophet_memory.edge.text import percent, significant
+from prophet_memory.errors import ModelError
+from prophet_memory.fields import Described, OneOf, Pattern
+from prophet_paper.queries import Conditions, NotSweptError, Query, QueryError, Results
+
+GIB, MIB, MB = 2**30, 2**20, 10**6
+FORMS = ("plain", "integer", "percent", "share", "times", "gib", "megabytes", "mebibytes", "tokens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number(Described):
+    """A number of the prose: how it is printed, the law that it is asked under unless the defaults', and the query."""
+
+    format: Annotated[str, OneOf(FORMS)]
+    law: Annotated[str, MinLen(1)] | None = None
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers(Described):
+    """config/numbers.yaml; `defaults` are as in the claims ledger, and the law of numbers without one."""
+
+    defaults: Conditions
+    numbers: Annotated[dict[Annotated[str, Pattern("^[A-Z][A-Za-z]*$")], Number], Len(1)]
+
+    @property
+    def law(self) -> str:
+        """The law of numbers without one."""
+        return str(self.defaults["routing"])
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.defaults.get("routing"), str):
+            raise ModelError("defaults.routing", self.defaults.get("routing"), "the name of a law")
+
+
+def read_numbers(file: Path) -> Numbers:
+    """The numbers of the prose. Raises ConfigurationError."""
+    numbers = read(Numbers, file)
+    laws = {f"numbers.{name}.law": number.law for name, number in numbers.numbers.items() if number.law}
+    for key, law in (laws | {"defaults.routing": numbers.law}).items():
+        check_law_name(law, key, file)
+    return numbers
+
+
+def printed(value: float, form: str) -> tuple[str, str]:
+    """A value and its unit."""
+    forms: dict[str, tuple[str, str]] = {
+        "plain": (f"{value:g}", ""),
+        "integer": (f"{value:.0f}", ""),
+        "percent": (percent(value), "%"),
+        "share": (f"{100 * value:.4f}", "%"),
+        "times": (significant(value), "×"),
+        "gib": (f"{value / GIB:.1f}", "GiB"),
+        "megabytes": (f"{value / MB:.1f}", "MB"),
+        "mebibytes": (f"{value / MIB:.0f}", "MiB"),
+        "tokens": (f"{value:,.0f}", "tokens"),
+    }
+    return forms[form]
+
+
+def evaluated(name: str, number: Number, results: Results, defaults: Mapping[str, Any]) -> tuple[str, str]:
+    """One number of config/numbers.yaml, printed. Raises QueryError unless the query finds exactly one value."""
+    own = {name: wanted for name, wanted in defaults.items() if name != "routing"}
+    try:
+        found = results.ask(number.query, number.law or defaults["routing"], own)
+    except NotSweptError:
+        return "not swept", ""
+    values = found["value"].to_list()
+    if values == [None]:
+        return "undefined", ""
+    if len(values) != 1:
+        raise QueryError("query", asdict(number.query), f"a query that finds one value for {name}; it finds {values[:3]}")
+    return printed(values[0], number.format)
+
+
+def prose_numbers(file: Path, results: Results) -> dict[str, tuple[str, str]]:
+    """Every number of config/numbers.yaml by its name: text and unit. Raises ConfigurationError."""
+    asked = read_numbers(file)
+    values = {}
+    for name, number in asked.numbers.items():
+        try:
+            values[name] = evaluated(name, number, results, asked.defaults)
+        except QueryError as problem:
+            raise error(file, f"numbers.{name}.{problem.key}", problem.value, problem.allowed) from None
+    return values

@@ -1,0 +1,187 @@
+"""Questions to the results: which rows of which table, and what is computed of each; for claims and for the prose alike."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import polars as pl
+from annotated_types import MinLen
+
+from prophet_memory.axes import KEYS
+from prophet_memory.edge.tables import read_table
+from prophet_memory.errors import ModelError
+from prophet_memory.fields import Described, Parsed
+
+EVERYTHING = "all"
+CATALOGUES = {"model": "model_catalogue", "gpu": "gpu_catalogue"}
+# What polars raises for a question that makes no sense; a panic is what its core says of some of them.
+UNANSWERABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError, TypeError)
+
+
+class QueryError(ValueError):
+    """A query that the results cannot answer: key, value and what is allowed."""
+
+    def __init__(self, key: str, value: object, allowed: str) -> None:
+        super().__init__(f"{key}: {value}; allowed: {allowed}")
+        self.key, self.value, self.allowed = key, value, allowed
+
+
+class NotSweptError(QueryError):
+    """A query about what the sweep leaves out: another config, not a mistake."""
+
+
+def _is_condition(wanted: object) -> bool:
+    """A value, a list of them, or bounds."""
+    if isinstance(wanted, list):
+        return bool(wanted) and all(_is_plain(value) for value in wanted)
+    if isinstance(wanted, dict):
+        return bool(wanted) and wanted.keys() <= BOUNDS and all(_is_plain(v) and not isinstance(v, str) for v in wanted.values())
+    return _is_plain(wanted)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _conditions(given: object) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise ModelError("", given, "object")
+    for name, wanted in given.items():
+        if not _is_condition(wanted):
+            raise ModelError(name, wanted, "text, a number, a list of them, or numbers as at_least and at_most")
+    return given
+
+
+BOUNDS = {"at_least", "at_most"}
+Plain = str | int | float
+Conditions = Annotated[
+    dict[str, Any],
+    Parsed(_conditions, dict[str, Plain | list[Plain] | dict[Literal["at_least", "at_most"], float]]),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Described):
+    """Rows of one table and a value of each.
+
+    `where` holds a value, a list, {at_least, at_most}, or "all" by column; columns of the catalogues are there too. `value` is
+    an SQL expression. `statistic` reduces what is found to one value.
+    """
+
+    table: str  # a file of the results without its suffix
+    value: Annotated[str, MinLen(1)]
+    where: Conditions = field(default_factory=dict)
+    statistic: Literal["mean", "median", "min", "max", "sum", "count"] | None = None
+
+
+class Results:
+    """The tables of a results folder by name, read once, each with its models' and GPUs' catalogue columns."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._files = {file.stem: file for file in files}
+        self._tables: dict[str, pl.DataFrame] = {}
+
+    def table(self, name: str) -> pl.DataFrame:
+        """One table; raises QueryError for a name that no file has."""
+        if name not in self._files:
+            raise QueryError("table", name, ", ".join(sorted(self._files)))
+        if name not in self._tables:
+            found = read_table(self._files[name])
+            nothing = [column for column in found.columns if found[column].null_count() == len(found)]
+            found = found.with_columns(pl.col(nothing).cast(pl.Float64))  # a CSV does not say what an empty column would hold
+            for key, catalogue in CATALOGUES.items():
+                if key in found.columns and name != catalogue and catalogue in self._files:
+                    facts = read_table(self._files[catalogue])
+                    new = [key, *(column for column in facts.columns if column not in found.columns)]
+                    found = found.join(facts.select(new), on=key, how="left")
+            self._tables[name] = found
+        return self._tables[name]
+
+    def ask(self, query: Query, routing: str, defaults: Mapping[str, Any]) -> pl.DataFrame:
+        """The rows that a query selects under a routing law, with their numeric `value`, in the order of its lists.
+
+        `defaults` apply to columns that the table has and the query does not name. Values that are not finite are null.
+        Raises QueryError; NotSweptError where the results have no such model, GPU, batch size, precision or law.
+        """
+        found = self.table(query.table)
+        implied = {"routing": routing, **defaults}
+        where = {name: wanted for name, wanted in implied.items() if name in found.columns} | dict(query.where)
+        if loose := [key for key in KEYS if key in found.columns and key not in where]:
+            raise QueryError(f"where.{loose[0]}", None, f"a value, a list or {EVERYTHING}: queries or defaults name each axis")
+        for name, wanted in where.items():
+            try:
+                found = _filtered(found, name, wanted)
+            except UNANSWERABLE as problem:
+                raise QueryError(f"where.{name}", wanted, f"values of the column ({first_line(problem)})") from None
+        columns = ", ".join(sorted(found.columns))
+        try:
+            with _without_panics():
+                found = found.with_columns(pl.sql_expr(query.value).alias("value"))
+        except UNANSWERABLE as problem:
+            raise QueryError("value", query.value, f"an expression of {columns} ({first_line(problem)})") from None
+        if "value" not in found.columns:
+            raise QueryError("value", query.value, f"one expression of {columns}; this one makes none or several columns")
+        kind = found.schema["value"]
+        if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
+            raise QueryError("value", query.value, f"an expression whose value is a number; this one's is {kind}")
+        value = pl.col("value").cast(pl.Float64)
+        found = found.with_columns(pl.when(value.is_finite()).then(value).alias("value"))
+        return found if query.statistic is None else _reduced(found, query.statistic)
+
+
+@contextmanager
+def _without_panics() -> Iterator[None]:
+    """The core of polars says more of a panic on standard error than its exception does; here the exception is enough."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _filtered(found: pl.DataFrame, name: str, wanted: object) -> pl.DataFrame:
+    if name not in found.columns:
+        raise QueryError(f"where.{name}", wanted, f"a column: {', '.join(sorted(found.columns))}")
+    if wanted == EVERYTHING:
+        return found
+    column, is_text = pl.col(name), found.schema[name] == pl.String
+    if isinstance(wanted, Mapping):
+        if is_text:
+            raise QueryError(f"where.{name}", dict(wanted), "a value or a list of values: the column holds text")
+        return found.filter(column >= wanted.get("at_least", -float("inf")), column <= wanted.get("at_most", float("inf")))
+    values = wanted if isinstance(wanted, list) else [wanted]
+    for value in values:
+        if isinstance(value, str) != is_text:
+            raise QueryError(f"where.{name}", value, "text" if is_text else "a number")
+    if len(set(values)) < len(values):
+        raise QueryError(f"where.{name}", values, "each value once")
+    unknown = [value for value in values if value not in found[name].unique().to_list()]
+    if unknown and name != "fit_verdict":  # a verdict that no row has is an answer
+        there = ", ".join(map(str, sorted(found[name].drop_nulls().unique().to_list())))
+        raise NotSweptError(f"where.{name}", unknown[0], f"one of {there}")
+    kept = found.filter(column.is_in(values))
+    if isinstance(wanted, list):
+        kept = kept.sort(column.replace_strict(values, range(len(values))), maintain_order=True)
+    return kept
+
+
+def _reduced(found: pl.DataFrame, statistic: str) -> pl.DataFrame:
+    """One row; undefined values take no part, and if nothing else is there the result is undefined."""
+    reduced = getattr(pl.col("value").drop_nulls(), statistic)()
+    return found.select(pl.lit(len(found)).alias("rows"), reduced.cast(pl.Float64).alias("value"))
+
+
+def first_line(problem: BaseException) -> str:
+    """What an error says, without its help."""
+    return (str(problem).splitlines() or [type(problem).__name__])[0]
