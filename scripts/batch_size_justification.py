@@ -11,10 +11,8 @@ from markdown_it import MarkdownIt
 from prophet_memory.edge.command import script
 from prophet_memory.edge.documents import error
 from prophet_memory.edge.files import write_text
-from prophet_memory.edge.tables import Row, by_key, catalogued
+from prophet_memory.edge.tables import Row, by_key, catalogued, read_rows
 from prophet_memory.edge.text import multiplied, percent
-from prophet_paper.prose import prose_numbers, read_numbers
-from prophet_paper.queries import Results
 from prophet_paper.verdicts import NOT_REPRODUCED, by_claim, reason_of
 
 SPACED_UNITS = {"GiB", "MB", "MiB", "tokens"}
@@ -78,15 +76,15 @@ def main(*, results: list[Path], numbers: Path, laws: Path, template: Path, styl
 
     Args:
         results: the result tables, claims.csv among them
-        numbers: config/numbers.yaml
+        numbers: prose_numbers.csv
         laws: law_catalogue.csv
         style: style sheet of the page
         output: .md and .html file
     """
     files = {file.stem: file for file in results}
-    source = read_numbers(numbers).law
-    printed = prose_numbers(numbers, Results(results))
-    values = {name: f"{value} {unit}" if unit in SPACED_UNITS else f"{value}{unit}" for name, (value, unit) in printed.items()}
+    printed = read_rows(numbers)
+    source = printed[0]["default_routing"]
+    values = {row["number"]: f"{row['text']}{' ' if row['unit'] in SPACED_UNITS else ''}{row['unit'] or ''}" for row in printed}
     claims, known = by_claim(files["claims"]), catalogued(laws, "routing")
     names = {slug: model["name"] for slug, model in catalogued(files["model_catalogue"], "model").items()}
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True)  # noqa: S701 - Markdown

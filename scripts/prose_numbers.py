@@ -1,4 +1,4 @@
-"""LaTeX macros: every number that the prose uses, from the results."""
+"""Every number that the prose uses, from the results: a table, and LaTeX macros."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prophet_memory.edge.command import script
 from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import write_rows
 from prophet_paper.latex import macro
 from prophet_paper.prose import prose_numbers
 from prophet_paper.queries import Results
@@ -13,16 +14,18 @@ from prophet_paper.queries import Results
 HEAD = "% Generated from the results; edits are overwritten. The document loads xspace.\n"
 
 
-def main(*, results: list[Path], numbers: Path, output: Path) -> None:
+def main(*, results: list[Path], numbers: Path, macros: Path, output: Path) -> None:
     """Ask the results, write.
 
     Args:
         results: the result tables that queries may name
         numbers: config/numbers.yaml
-        output: .tex file
+        macros: .tex file
+        output: .csv file
     """
-    macros = [macro(name, *number) for name, number in prose_numbers(numbers, Results(results)).items()]
-    write_text(output, HEAD + "".join(macros))
+    rows = prose_numbers(numbers, Results(results))
+    write_rows(rows, output)
+    write_text(macros, HEAD + "".join(macro(row["number"], row["text"], row["unit"] or "") for row in rows))
 
 
 if __name__ == "__main__":

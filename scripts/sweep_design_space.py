@@ -64,7 +64,7 @@ def blocks(
         counted.append(counts_of(swept, design.settings.load_steps))
         yield points_of(swept, block)
         if progress is not None:
-            progress.write_text(str((block.stop - members.start) * design.rows_per_model), encoding="utf-8")
+            progress.write_text(str((block.stop - members.start) * design.settings.rows_per_model), encoding="utf-8")
 
 
 def write_shard(
@@ -73,7 +73,7 @@ def write_shard(
     """Stream the blocks into the file and count them on the way; nothing holds more than a few of them."""
     schema = points_of(sweep(design.grid(members[:1]), assumptions), members[:1]).schema
     counted: list[pl.DataFrame] = []
-    rows = len(members) * design.rows_per_model
+    rows = len(members) * design.settings.rows_per_model
     start = time.perf_counter()
     with replacing_table(points, receipt=False) as temporary:  # the sidecar is its record
         source = register_io_source(lambda *_: blocks(design, members, assumptions, counted, progress), schema=schema)
@@ -107,7 +107,7 @@ def main(
     taken = taken_assumptions(assumptions, read_engines(engines))
     if progress is not None:
         write_text(progress, "0", receipt=False)
-    write_shard(space, space.members_of_shard(shard), taken, output, counts, progress)
+    write_shard(space, space.settings.members_of_shard(shard), taken, output, counts, progress)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from prophet_memory.edge.command import ConfigurationError, run
-from prophet_memory.edge.configuration import GPUS_FILE
-from prophet_paper.design_space import DesignSpace, open_design_space
+from prophet_memory.edge.configuration import GPUS_FILE, read_gpus
+from prophet_memory.edge.settings import DesignSettings, read_design_space
 from prophet_paper.shards import read_sidecar
 
 LOOK_EVERY_S = 0.5
@@ -28,11 +28,10 @@ LINE_EVERY_S = 10
 MILLION = 1e6
 
 
-def rows_done(design: DesignSpace, points: Path, reports: Path) -> int:
+def rows_done(design: DesignSettings, points: Path, reports: Path) -> int:
     """Rows of finished shards, and what the running ones report."""
     done = 0
-    for number in range(design.settings.shards):
-        promised = len(design.members_of_shard(number)) * design.rows_per_model
+    for number, promised in enumerate(design.rows_of_shards):
         shard, report = points / f"shard={number:04}" / "points.parquet", reports / f"{number:04}.rows"
         try:
             done += min(promised, read_sidecar(shard)["rows"] if shard.exists() else int(report.read_text(encoding="utf-8")))
@@ -56,9 +55,9 @@ def pace(done: int, total: int, since: int, seconds: float) -> str:
     return f"{rate / MILLION:.1f} M rows/s, {left}"
 
 
-def watch(design: DesignSpace, count: Callable[[], int], command: list[str]) -> int:
+def watch(design: DesignSettings, count: Callable[[], int], command: list[str]) -> int:
     """Run the command to its end; its exit status."""
-    console, total = Console(stderr=True), len(design.models) * design.rows_per_model
+    console, total = Console(stderr=True), sum(design.rows_of_shards)
     bar = Progress(
         TextColumn("{task.completed:,.0f} of {task.total:,.0f} rows"), BarColumn(None), TextColumn("{task.percentage:.0f} %"),
         TextColumn("{task.description}"), console=console, disable=not console.is_terminal,
@@ -92,7 +91,7 @@ def main() -> None:
     parser.add_argument("--reports", type=Path, required=True, help="folder in which running shards report their rows")
     parser.add_argument("--command", nargs=argparse.REMAINDER, required=True, help="what to run; last, all that follows")
     args = parser.parse_args()
-    design = open_design_space(args.design, args.gpus, args.models)
+    design = read_design_space([path.stem for path in args.models], read_gpus(args.gpus), args.design)
     for report in args.reports.glob("*.rows"):  # of an earlier run
         report.unlink()
     sys.exit(watch(design, lambda: rows_done(design, args.points, args.reports), args.command))

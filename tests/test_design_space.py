@@ -67,7 +67,7 @@ def test_every_point_is_what_the_paper_sweep_says(small):
     done = snakemake(small, "design_space")
     assert done.returncode == 0, done.stderr
     design, points = design_of(small), points_of(small)
-    assert points.height == len(design.models) * design.rows_per_model == (3 + 3 * 4) * 2 * 2 * 2 * 2
+    assert points.height == len(design.models) * design.settings.rows_per_model == (3 + 3 * 4) * 2 * 2 * 2 * 2
     assert points.n_unique(["architecture", "gpu", "batch_size", "routing", "precision", "context_tokens"]) == points.height
     memory = {gpu.name: gpu.memory_bytes for gpu in design.gpus}
     for number, (name, architecture) in enumerate(design.models):
@@ -172,10 +172,9 @@ def counts_beside(shard):
 
 def counting(small, *shards, counts=()) -> subprocess.CompletedProcess[str]:
     """The count alone, over some shards."""
-    models = sorted((small / "config/models").glob("*.yaml"))
     command = [
-        sys.executable, REPOSITORY / "scripts/design_space_doubling.py", "--models", *models,
-        "--design", small / "config/design_space.yaml", "--shards", *shards, "--counts", *(counts or map(counts_beside, shards)),
+        sys.executable, REPOSITORY / "scripts/design_space_doubling.py", "--promised", *design_of(small).settings.rows_of_shards,
+        "--shards", *shards, "--counts", *(counts or map(counts_beside, shards)),
         "--by-load", small / "load.csv", "--by-sparsity", small / "sparsity.csv",
     ]  # fmt: skip
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
@@ -228,9 +227,10 @@ def test_bad_config_is_one_line(small, right, wrong, said):
 
 def test_the_shipped_space_has_fifty_million_configurations():
     design = design_of(REPOSITORY)
-    rows = [len(design.members_of_shard(shard)) * design.rows_per_model for shard in range(design.settings.shards)]
-    assert sum(rows) == len(design.models) * design.rows_per_model >= 50_000_000
-    assert max(rows) - min(rows) <= design.rows_per_model
+    rows = design.settings.rows_of_shards
+    assert len(design.models) == design.settings.model_count
+    assert sum(rows) == len(design.models) * design.settings.rows_per_model >= 50_000_000
+    assert max(rows) - min(rows) <= design.settings.rows_per_model
     counted = pl.read_csv(REPOSITORY / RESULTS / COUNTS[0])
     assert counted["configurations"].sum() == sum(rows)
 

@@ -79,11 +79,11 @@ def test_an_edited_library_reruns_what_imports_it(built):
     assert touched(built, "src/prophet_memory/routing/uniform.py", "# edited\n")["sweep_model"] == len(MODELS)
     assert set(touched(built, "src/prophet_paper/latex.py", "# edited\n")) == {
         rule for rule in ALL_AFTER_A_SHARD if "table" in rule
-    } | {"prose_numbers", "checksums"}
+    } | {"prose_numbers", "batch_size_justification", "checksums"}
     assert set(touched(built, "src/prophet_paper/figures.py", "# edited\n")) == {f"figure{i}" for i in range(1, 8)} | {
         "checksums"
     }
-    assert touched(built, "src/prophet_memory/hf_config/decoders.py", "# edited\n") == {}, (
+    assert touched(built, "src/prophet_memory/huggingface/decoders.py", "# edited\n") == {}, (
         "no job imports the reader of config.json"
     )
     assert set(touched(built, "requirements.lock", "# edited\n")) == ALL_AFTER_A_SHARD | DESCRIBED

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Annotated
 
 from annotated_types import Ge, Le
@@ -32,6 +33,12 @@ class Family(Described):
     kv_heads: Several[PlainSize]
     head_dim: PlainSize
     vocabulary_size: PlainSize
+
+    @property
+    def count(self) -> int:
+        """How many models it has."""
+        pairs = sum(top_k < experts for experts, top_k in product(self.experts, self.top_k))
+        return pairs * prod(map(len, (self.layers, self.hidden_size, self.expert_width, self.kv_heads)))
 
     def members(self) -> Iterator[Architecture]:
         """Every model of the family but those that would send a token to every expert, or to more than there are."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +52,10 @@ class DesignSpace:
         named = [Model(*item) for item in sorted(self.catalogue.items())]
         return named + [Model(SYNTHETIC, member) for member in replace(self.settings.family, **lists).members()]
 
-    @cached_property
-    def rows_per_model(self) -> int:
-        """Points of one model."""
-        return prod(self.grid(range(1)).shape)
-
     @property
     def models_per_block(self) -> int:
         """Models that are evaluated at once."""
-        return max(1, self.settings.chunk_rows // self.rows_per_model)
-
-    def members_of_shard(self, shard: int) -> range:
-        """Numbers of the models in a shard: consecutive, and as many in each, give or take one."""
-        count, shards = len(self.models), self.settings.shards
-        return range(shard * count // shards, (shard + 1) * count // shards)
+        return max(1, self.settings.chunk_rows // self.settings.rows_per_model)
 
 
 def open_design_space(file: Path, gpus_file: Path, model_files: Sequence[Path]) -> DesignSpace:

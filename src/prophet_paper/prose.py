@@ -11,6 +11,7 @@ from annotated_types import Len, MinLen
 
 from prophet_memory.edge.documents import error, read
 from prophet_memory.edge.settings import check_law_name
+from prophet_memory.edge.tables import Row
 from prophet_memory.edge.text import percent, significant
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Described, OneOf, Pattern
@@ -86,13 +87,18 @@ def evaluated(name: str, number: Number, results: Results, defaults: Mapping[str
     return printed(values[0], number.format)
 
 
-def prose_numbers(file: Path, results: Results) -> dict[str, tuple[str, str]]:
-    """Every number of config/numbers.yaml by its name: text and unit. Raises ConfigurationError."""
-    asked = read_numbers(file)
-    values = {}
+def prose_numbers(file: Path, results: Results) -> list[Row]:
+    """Every number of config/numbers.yaml: its text and unit, the law that it is asked under, and the law of those without one.
+
+    Raises:
+        ConfigurationError: one line.
+    """
+    asked, rows = read_numbers(file), []
     for name, number in asked.numbers.items():
         try:
-            values[name] = evaluated(name, number, results, asked.defaults)
+            text, unit = evaluated(name, number, results, asked.defaults)
         except QueryError as problem:
             raise error(file, f"numbers.{name}.{problem.key}", problem.value, problem.allowed) from None
-    return values
+        law = number.law or asked.law
+        rows.append({"number": name, "text": text, "unit": unit or None, "routing": law, "default_routing": asked.law})
+    return rows

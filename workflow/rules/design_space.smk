@@ -80,9 +80,6 @@ rule describe_design_space_laws:
 rule design_space_doubling:
     input:
         **program("design_space_doubling"),
-        design=DESIGN_SPACE,
-        gpus="config/gpus.yaml",
-        models=DESIGN_MODELS,
         counts=expand(f"{COUNTS}.parquet", shard=SHARD_NUMBERS),
         shards=expand(f"{POINTS}.parquet", shard=SHARD_NUMBERS),
         beside=expand(f"{POINTS}.json", shard=SHARD_NUMBERS),
@@ -98,7 +95,7 @@ rule design_space_doubling:
         mem_mb=memory(1000),
         runtime=10,
     params:
-        **options(),
+        **options(promised=DESIGN.rows_of_shards),
     message:
         "Counting where Prophet at least doubles the KV capacity"
     shell:

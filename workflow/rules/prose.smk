@@ -4,6 +4,7 @@ ASKED = QUERIED + [
     f"{RESULTS}/kv_extension_at_reference.csv",
     f"{RESULTS}/claims_summary.csv",
 ]
+PROSE_NUMBERS = f"{RESULTS}/prose_numbers.csv"
 GUIDE = "evaluation/reports/batch_size_justification"
 PAPER_PDF = "paper/prophet-memory.pdf"
 
@@ -14,7 +15,8 @@ rule prose_numbers:
         numbers="config/numbers.yaml",
         results=ASKED,
     output:
-        f"{TABLES}/numbers.tex",
+        table=PROSE_NUMBERS,
+        macros=f"{TABLES}/numbers.tex",
     log:
         "logs/prose_numbers.log",
     localrule: True
@@ -23,13 +25,13 @@ rule prose_numbers:
     message:
         "Writing the numbers of the prose"
     shell:
-        RUN
+        "python3 {input.script} {params.command_line} --macros {output.macros} --output {output.table} 2> {log}"
 
 
 rule batch_size_justification:
     input:
         **program("batch_size_justification"),
-        numbers="config/numbers.yaml",
+        numbers=PROSE_NUMBERS,
         template="workflow/templates/batch_size_justification.md.j2",
         style="workflow/templates/guide.css",
         results=[*ASKED, f"{RESULTS}/claims.csv"],
@@ -54,7 +56,7 @@ rule compile_paper:
         source="paper/prophet-memory.tex",
         beside=["paper/references.bib"]
         + rules.tables.input
-        + rules.prose_numbers.output
+        + [rules.prose_numbers.output.macros]
         + rules.figures.input,
     output:
         PAPER_PDF,

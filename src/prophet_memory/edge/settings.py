@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Annotated
 
@@ -129,6 +130,26 @@ class DesignSettings(Described):
     policy: Policy  # compared with all experts resident
     precisions: Several[Annotated[str, OneOf(POINT_PRECISIONS)]]
     context_tokens: Several[Annotated[int, Ge(1), Le(10**9)]]
+
+    @property
+    def model_count(self) -> int:
+        """Models of the catalogue, then those of the family."""
+        return len(self.models) + self.family.count
+
+    @property
+    def rows_per_model(self) -> int:
+        """Points of one model."""
+        axes = (self.gpus, self.batch_sizes, self.routings, self.precisions, self.context_tokens)
+        return prod(map(len, axes))
+
+    def members_of_shard(self, shard: int) -> range:
+        """Numbers of the models in a shard: consecutive, and as many in each, give or take one."""
+        return range(shard * self.model_count // self.shards, (shard + 1) * self.model_count // self.shards)
+
+    @property
+    def rows_of_shards(self) -> list[int]:
+        """Points of each shard."""
+        return [len(self.members_of_shard(shard)) * self.rows_per_model for shard in range(self.shards)]
 
 
 def read_settings(file: Path = SETTINGS_FILE) -> Settings:

@@ -16,7 +16,7 @@ from prophet_memory.axes import KEYS
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.files import FLOAT_DECIMALS, check_written, replacing
 
-TEXT_THAT_LOOKS_LIKE_NUMBERS = {"expert_count_group": pl.String}
+TEXT_THAT_LOOKS_LIKE_NUMBERS = {"expert_count_group": pl.String, "text": pl.String}
 
 Row = dict[str, Any]
 
