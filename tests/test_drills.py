@@ -1,4 +1,10 @@
-"""What a newcomer adds, added: a law and a policy, each one file and a word in the config, and every job runs and shows them."""
+"""What a newcomer adds, added: a law, a policy, a type of config.json, a mixer: one file each, and shown where they should be."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import polars as pl
 from conftest import RESULTS, small_project, snakemake
@@ -115,3 +121,127 @@ def test_a_law_and_a_policy_are_a_file_and_a_word_each(tmp_path):
     caption = (folder / "paper_tables/table_multi_gpu.tex").read_text(encoding="utf-8")
     assert "Prophet (uniform law)" in caption
     assert "cache_0.25_n_gpus" in pl.read_csv(folder / RESULTS / "smallest_gpu_counts.csv").columns
+
+
+TYPE = '''"""A toy: Mixtral's words, with every second layer dense."""
+
+from prophet_memory.architecture import Architecture, Dense
+from prophet_memory.huggingface.building import attention, decoder_only, everywhere, mixture, where_sparse
+from prophet_memory.huggingface.registry import reads
+from prophet_memory.huggingface.values import Values
+
+
+@reads("toy_moe", defaults={"num_local_experts": 4, "num_experts_per_tok": 2, "tie_word_embeddings": False})
+def toy_moe(values: Values) -> Architecture:
+    layers, dense = values.layers(), Dense(values.size("intermediate_size"))
+    blocks = where_sparse(mixture(values), dense, (layer % 2 == 1 for layer in range(layers)))
+    return decoder_only(values, everywhere(attention(values), layers), blocks)
+'''
+TOY_CONFIG = {
+    "model_type": "toy_moe", "hidden_size": 1024, "vocab_size": 1000, "max_position_embeddings": 4096, "num_hidden_layers": 4,
+    "intermediate_size": 512, "num_attention_heads": 8,
+}  # fmt: skip
+MIXER = '''"""A toy: a cache of one vector a token."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from prophet_memory.fields import Size
+from prophet_memory.mixers.mixer import NONE, Mixer
+from prophet_memory.tensors import Weight
+
+
+@dataclass(frozen=True, slots=True)
+class Toy(Mixer):
+    """One map."""
+
+    width: Size
+    kind: Literal["toy"] = field(default="toy", kw_only=True)
+
+    def weights(self, hidden_size):
+        yield Weight("attention", self.width, hidden_size, linear=True)
+
+    def cached_vectors(self, *, tensor=1):
+        return ((1, self.width),)
+
+    def state_vectors(self, *, tensor=1):
+        return NONE, NONE
+
+    def divides_among(self, gpus):
+        return True
+'''
+THE_REST = """
+    def values_per_token(self, *, tensor=1):
+        return self.width
+"""
+TOY_MODEL = """
+name: Toy
+family: Toy
+sources: [a drill]
+hidden_size: 1024
+vocabulary_size: 1000
+tied_embeddings: false
+max_context_tokens: 4096
+mixers:
+  toy: {kind: toy, width: 64}
+feed_forwards:
+  moe: {kind: moe, routed_experts: 8, top_k: 2, expert_intermediate_size: 512}
+decoder:
+  layers:
+    - {count: 4, mixer: toy, feed_forward: moe}
+"""
+
+
+def prophet_memory_of(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command line of a copy of the project."""
+    program = "import sys; from prophet_memory.cli import main; main()"
+    environment = os.environ | {"PYTHONPATH": str(folder / "src")}
+    return subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_type_of_config_is_one_file(project):
+    (project / "src/prophet_memory/huggingface/toy.py").write_text(TYPE, encoding="utf-8")
+    (project / "config.json").write_text(json.dumps(TOY_CONFIG), encoding="utf-8")
+    done = prophet_memory_of(project, "import-config", "config.json", "--name", "toy", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["routed_expert_params"] == 2 * 4 * 3 * 1024 * 512
+    assert "toy" in (project / "config/config.yaml").read_text(encoding="utf-8")
+    assert prophet_memory_of(project, "plan", "--model", "toy", "--gpu", "b200").returncode == 0
+
+
+def test_a_mixer_is_one_file_and_none_that_is_half_made(project):
+    file = project / "src/prophet_memory/mixers/toy.py"
+    (project / "config/models/toy.yaml").write_text(TOY_MODEL, encoding="utf-8")
+    asked = ("plan", "--model", "toy", "--gpu", "b200", "--json")
+    unknown = prophet_memory_of(project, *asked)
+    assert unknown.returncode == 2
+    assert 'mixers.toy.kind: "toy"; allowed: attention, ' in unknown.stderr
+    file.write_text(MIXER, encoding="utf-8")
+    half = prophet_memory_of(project, *asked)
+    assert half.returncode == 1
+    assert "abstract" in half.stderr
+    file.write_text(MIXER + THE_REST, encoding="utf-8")
+    done = prophet_memory_of(project, *asked)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["kv_bytes_per_token"] == 4 * 64 * 2
+
+
+def test_an_attribute_of_gpus_is_two_lines_of_gpu_py_and_a_value(project):
+    code, catalogue = project / "src/prophet_memory/gpu.py", project / "config/gpus.yaml"
+    text = code.read_text(encoding="utf-8")
+    text = text.replace('    label: str = ""\n', '    label: str = ""\n    hbm_stacks: int | None = None\n', 1)
+    code.write_text(
+        text.replace("    bandwidth_bytes_per_s: ", "    stacks: int\n    bandwidth_bytes_per_s: ", 1), encoding="utf-8"
+    )
+    written = catalogue.read_text(encoding="utf-8")
+    catalogue.write_text(written.replace("  hbm:\n", "  hbm:\n    stacks: 6\n"), encoding="utf-8")
+    command = [sys.executable, "scripts/describe_gpus.py", "--names", "b200", "--output", "gpus.csv"]
+    subprocess.run(command, cwd=project, env=os.environ | {"PYTHONPATH": str(project / "src")}, check=True)
+    assert pl.read_csv(project / "gpus.csv")["hbm_stacks"].to_list() == [6]
+    catalogue.write_text(written, encoding="utf-8")
+    missing = prophet_memory_of(project, "gpus")
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+    assert "hbm.stacks: null; allowed: this key is required" in missing.stderr
