@@ -7,7 +7,6 @@ from pathlib import Path
 
 from prophet_memory.edge.command import script
 from prophet_memory.edge.documents import error
-from prophet_memory.edge.settings import check_law_name
 from prophet_memory.edge.tables import Row, catalogued, write_rows
 from prophet_paper.claims import Finding, claimed_text, interval, judge
 from prophet_paper.ledger import Claim, read_claims
@@ -53,8 +52,6 @@ def main(*, results: list[Path], claims: Path, laws: Path, output: Path) -> None
     ledger, tables, rows = read_claims(claims), Results(results), []
     swept = list(catalogued(laws, "routing"))
     pinned = {law for entry in ledger.claims for law in entry.expected or {}}
-    for law in sorted(pinned):
-        check_law_name(law, "claims.expected", claims)
     for position, entry in enumerate(ledger.claims):
         try:
             rows += [judged(entry, law, judge(entry, tables, law, ledger.defaults)) for law in swept]

@@ -226,6 +226,7 @@ def test_a_table_cut_short_is_one_line_or_a_shorter_csv(tmp_path, suffix: str, s
         ({"claim": {"value": 9.0, "unit": "percent"}}, "allowed: string"),
         ({"claim": {"range": ["9", "8"], "unit": "percent"}}, "the lower end first"),
         ({"verdict": "reproduced"}, "allowed: the keys"),
+        ({"expected": {"unifrom": "reproduced"}}, r"claims\[0\].expected: .unifrom.; allowed: .*did you mean uniform"),
         ({"expected": {"power_law": "yes", "uniform": "reproduced"}}, "reproduced, not_reproduced"),
     ],
 )
@@ -261,6 +262,35 @@ def test_an_undefined_value_satisfies_nothing_and_averages_leave_it_out():
         Query("summary_statistics", "kv_extension", {"batch_size": 1, "model": "mixtral-8x7b"}, "mean"), "uniform", EVERYWHERE
     )
     assert mean["value"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"law": "pwer_law"}, "numbers.Some.law: .pwer_law.; allowed: .*did you mean power_law"),
+        ({"format": "gb"}, "numbers.Some.format: .gb.; allowed: plain, integer"),
+        ({"query": {"table": "model_catalogue"}}, "numbers.Some.query.value: null; allowed: this key is required"),
+        ({"query": {"table": "a", "value": "1", "where": {"x": [True]}}}, "numbers.Some.query.where.x: .true.; allowed: text, a"),
+    ],
+)
+def test_a_wrong_number_of_the_prose_gets_one_line(tmp_path, change, message):
+    number = {"format": "plain", "query": {"table": "model_catalogue", "value": "1"}} | change
+    file = tmp_path / "numbers.yaml"
+    file.write_text(yaml.safe_dump({"defaults": {"routing": "uniform"}, "numbers": {"Some": number}}), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=message):
+        read_numbers(file)
+
+
+def test_verify_sees_that_a_pinned_law_is_not_swept(tmp_path):
+    """Its verdicts are not testable, and what held is lost."""
+    laws = tmp_path / "law_catalogue.csv"
+    pl.read_csv(LAWS).filter(routing="power_law").write_csv(laws)
+    command = [sys.executable, "scripts/judge_claims.py", "--results", *FILES, "--laws", laws, "--claims", LEDGER, "--output",
+               tmp_path / "claims.csv"]  # fmt: skip
+    subprocess.run(command, check=True, cwd=REPOSITORY)
+    done = subprocess.run([*VERIFY, tmp_path / "claims.csv"], cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "mixtral-b1-savings" in done.stderr
 
 
 def test_numbers_are_all_used_and_all_known():

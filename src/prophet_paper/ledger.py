@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Len, MinLen
 
 from prophet_memory.edge.documents import error, read
+from prophet_memory.edge.settings import check_law_name
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Described, Pattern
 from prophet_paper.queries import Conditions, Query
@@ -104,4 +105,6 @@ def read_claims(file: Path) -> Ledger:
         if claim.id in seen:
             raise error(file, f"claims[{position}].id", claim.id, "an id that no other claim has")
         seen.add(claim.id)
+        for law in claim.expected or {}:
+            check_law_name(law, f"claims[{position}].expected", file)
     return ledger
