@@ -32,6 +32,7 @@ WRONG = [
     (SETTINGS, "policies: [all_resident, prophet]", "policies: [prophet]", ["sweep.policies", "all_resident"]),
     (SETTINGS, "[power_law, uniform]", "[unif]", ["sweep.routings[0]", '"unif"', "did you mean uniform"]),
     (SETTINGS, "[power_law, uniform]", "[{power_law: {exponent: 2}}]", ["sweep.routings[0].power_law.exponent: 2", "at most 1"]),
+    (SETTINGS, "[power_law, uniform]", "[uniform, {uniform: {}}]", ["sweep.routings", "each entry once"]),
     (SETTINGS, "[power_law, uniform]", "[power_law]", ["paper.reference.routing", '"uniform"', "the values of sweep.routings"]),
     (SETTINGS, "prophet]", "{prophet: {overhead_bytes: -1}}]", ["sweep.policies[1].prophet.overhead_bytes: -1", "at least 0"]),
     (SETTINGS, "policy: prophet}", "policy: all_resident}", ["paper.reference.policy", '"all_resident"', "compared with it"]),

@@ -113,22 +113,3 @@ def _number(key: str, field: Field[Any], given: Mapping[str, object]) -> int | f
 def by_name(objects: Iterable[Kind]) -> list[Kind]:
     """Objects sorted by name, so that the order of a list in config changes no byte."""
     return sorted(objects, key=lambda one: one.name)
-
-
-def all_parsed(specifications: Iterable[object], kinds: Mapping[str, type[Kind]]) -> list[Kind]:
-    """Objects sorted by name, so that the order of a list in config changes no byte.
-
-    Raises:
-        ParameterError: as `parsed`, with the place in the list; and for a name that stands twice.
-    """
-    objects: dict[str, Kind] = {}
-    for position, specification in enumerate(specifications):
-        try:
-            made = parsed(specification, kinds)
-        except ParameterError as problem:
-            key = f"[{position}]" + (f".{problem.key}" if problem.key else "")
-            raise ParameterError(key, problem.value, problem.allowed) from None
-        if made.name in objects:
-            raise ParameterError(f"[{position}]", specification, "each entry once")
-        objects[made.name] = made
-    return [objects[name] for name in sorted(objects)]

@@ -190,11 +190,11 @@ def _line(found: ErrorDetails, kind: Any, document: Any, file: Path) -> Configur
         key += problem.key if not key or not problem.key or problem.key.startswith("[") else f".{problem.key}"
         words = problem.allowed.removeprefix("one of ").split(", ") if problem.allowed.startswith("one of ") else []
         near = hint(problem.value, words) if isinstance(problem.value, str) else ""
-        return error(file, key or "file", problem.value, f"{problem.allowed}{near}")
+        return error(file, key or "file", problem.value if problem.key else value, f"{problem.allowed}{near}")
     if loc[-1:] == ("[key]",):
         value = found["input"]
-    if what == "union_tag_invalid":
-        key, value = f"{key}.kind", value["kind"]
+    if what.startswith("union_tag"):
+        key, value = f"{key}.kind", value.get("kind")
     word = (
         "list"
         if what.startswith(("tuple", "list"))
@@ -205,7 +205,7 @@ def _line(found: ErrorDetails, kind: Any, document: Any, file: Path) -> Configur
     allowed = {
         "literal_error": _listed(limits.get("expected", "")),
         "union_tag_invalid": _listed(limits.get("expected_tags", "")),
-        "union_tag_not_found": "a mapping with the key kind",
+        "union_tag_not_found": "this key is required",
         "string_pattern_mismatch": f"text that matches {limits.get('pattern')}",
         "greater_than_equal": f"{word} of at least {limits.get('ge')}",
         "greater_than": f"{word} above {limits.get('gt')}",

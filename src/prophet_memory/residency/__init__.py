@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from prophet_memory.named import all_parsed, kinds_of, parsed
+from prophet_memory.named import by_name, kinds_of, parsed
 from prophet_memory.residency.policy import ResidencyPolicy, Transfers
 
 __all__ = ["BASELINE", "POLICIES", "ResidencyPolicy", "Transfers", "residency_policies", "residency_policy"]
@@ -22,8 +22,8 @@ def residency_policy(specification: object) -> ResidencyPolicy:
 
 
 def residency_policies(specifications: Iterable[object]) -> list[ResidencyPolicy]:
-    """The policies of a list of config, sorted by name. Raises ParameterError, also for one that stands twice."""
-    return all_parsed(specifications, POLICIES)
+    """The policies of a list of config, sorted by name. Raises ParameterError."""
+    return by_name(map(residency_policy, specifications))
 
 
 # What every KV extension is a ratio to.

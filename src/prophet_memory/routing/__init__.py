@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from prophet_memory.named import all_parsed, kinds_of, parsed
+from prophet_memory.named import by_name, kinds_of, parsed
 from prophet_memory.routing.law import DistinctExperts, RoutingLaw
 
 __all__ = ["LAWS", "DistinctExperts", "RoutingLaw", "routing_law", "routing_laws"]
@@ -22,5 +22,5 @@ def routing_law(specification: object) -> RoutingLaw:
 
 
 def routing_laws(specifications: Iterable[object]) -> list[RoutingLaw]:
-    """The laws of a list of config, sorted by name. Raises ParameterError, also for one that stands twice."""
-    return all_parsed(specifications, LAWS)
+    """The laws of a list of config, sorted by name. Raises ParameterError."""
+    return by_name(map(routing_law, specifications))
