@@ -9,7 +9,7 @@ import polars as pl
 
 from prophet_memory.edge.command import ConfigurationError, script
 from prophet_memory.edge.tables import readable, write_table
-from prophet_paper.design_space import added_up
+from prophet_paper.counts import added_up
 from prophet_paper.shards import REMEDY, check_beside
 
 

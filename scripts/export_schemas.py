@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from prophet_memory.edge.command import script
 from prophet_memory.edge.configuration import Cluster, EngineEntries, GpuEntries, ModelEntry
 from prophet_memory.edge.documents import adapter
 from prophet_memory.edge.files import REPOSITORY, write_text
@@ -46,11 +47,15 @@ def _objects(node: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any part 
         yield from _objects(part)
 
 
-def texts() -> dict[Path, str]:
-    """The text of each file."""
-    return {FOLDER / f"{name}.schema.json": json.dumps(schema(name), indent=1) + "\n" for name in DOCUMENTS}
+def main(*, folder: Path = FOLDER) -> None:
+    """Describe each kind of file, write.
+
+    Args:
+        folder: where the schemas stand
+    """
+    for name in DOCUMENTS:
+        write_text(folder / f"{name}.schema.json", json.dumps(schema(name), indent=1) + "\n", receipt=False)
 
 
 if __name__ == "__main__":
-    for file, text in texts().items():
-        write_text(file, text, receipt=False)
+    script(main)

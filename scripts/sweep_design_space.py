@@ -20,7 +20,8 @@ from prophet_memory.edge.results import taken_assumptions
 from prophet_memory.edge.tables import replacing_table, write_table
 from prophet_memory.memory import Assumptions
 from prophet_memory.sweeps import FIT_VERDICTS, Sweep, sweep
-from prophet_paper.design_space import DesignSpace, added_up, counts_of, open_design_space
+from prophet_paper.counts import added_up
+from prophet_paper.design_space import DesignSpace, counts_of, open_design_space
 from prophet_paper.shards import write_sidecar
 
 KIBIBYTES_PER_MEBIBYTE = 1024

@@ -268,9 +268,19 @@ def test_an_undefined_value_satisfies_nothing_and_averages_leave_it_out():
     ("change", "message"),
     [
         ({"law": "pwer_law"}, "numbers.Some.law: .pwer_law.; allowed: .*did you mean power_law"),
-        ({"format": "gb"}, "numbers.Some.format: .gb.; allowed: plain, integer"),
+        ({"format": "gb"}, "numbers.Some.format: .gb.; allowed: one of plain, integer"),
         ({"query": {"table": "model_catalogue"}}, "numbers.Some.query.value: null; allowed: this key is required"),
-        ({"query": {"table": "a", "value": "1", "where": {"x": [True]}}}, "numbers.Some.query.where.x: .true.; allowed: text, a"),
+        (
+            {"query": {"table": "a", "value": "1", "where": {"x": {"at_leest": 1}}}},
+            "where.x.at_leest: 1; allowed: the keys at_le",
+        ),
+        ({"query": {"table": "a", "value": "1", "where": {"x": [2, 2]}}}, "where.x: .2, 2.; allowed: .* each entry once"),
+        ({"query": {"table": "a", "value": ""}}, "numbers.Some.query.value: ..; allowed: text that is not empty"),
+        ({"law": "uniform_banana"}, "numbers.Some.law: .uniform_banana"),
+        (
+            {"query": {"table": "a", "value": "1", "where": {"x": [True]}}},
+            "numbers.Some.query.where.x.0.: true; allowed: text or a number",
+        ),
     ],
 )
 def test_a_wrong_number_of_the_prose_gets_one_line(tmp_path, change, message):

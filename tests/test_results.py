@@ -12,6 +12,7 @@ from conftest import MODELS, REPOSITORY, RESULTS
 import prophet_memory
 from prophet_memory.edge.results import key_values
 from prophet_memory.edge.settings import read_settings
+from prophet_memory.errors import ModelError
 from prophet_memory.parameters import count_parameters
 
 FOLDER = REPOSITORY / RESULTS
@@ -153,4 +154,13 @@ def test_the_readme_in_python_says_what_the_results_say():
     row = frame[frame["batch_size"] == 16].iloc[0]
     assert plan.row["kv_capacity_tokens"] == row["kv_capacity_tokens"] > 0
     assert plan.holds
+    for wrong in (
+        {"batch_size": 0},
+        {"batch_size": 1.5},
+        {"batch_size": 1, "context_tokens": -5},
+        {"batch_size": 1, "precision": "x"},
+    ):
+        with pytest.raises(ModelError) as refused:
+            prophet_memory.plan(names["model"], names["gpu"], names["assumptions"], **wrong)
+        assert refused.value.key in wrong
     assert not prophet_memory.plan(names["model"], names["gpu"], names["assumptions"], batch_size=16, context_tokens=10**7).holds

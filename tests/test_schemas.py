@@ -6,17 +6,28 @@ import runpy
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from conftest import MODELS, REPOSITORY
 from jsonschema import Draft202012Validator
+
+from prophet_memory.edge.settings import read_settings
+from prophet_memory.edge.text import PRECISION_LABELS
+from prophet_memory.formats import PRECISIONS
 
 EXPORT = runpy.run_path(str(REPOSITORY / "scripts/export_schemas.py"), run_name="imported")
 FILES = {name: [REPOSITORY / f"config/{name}.yaml"] for name in EXPORT["DOCUMENTS"]}
 FILES["model"] = sorted((REPOSITORY / "config/models").glob("*.yaml"))
 
 
-def test_they_are_written_anew_with_what_they_are_made_of():
-    for file, text in EXPORT["texts"]().items():
-        assert file.read_text(encoding="utf-8") == text, "python3 scripts/export_schemas.py"
+def test_they_are_written_anew_with_what_they_are_made_of(tmp_path):
+    EXPORT["main"](folder=tmp_path)
+    for file in sorted(tmp_path.iterdir()):
+        committed = REPOSITORY / "config/schemas" / file.name
+        assert committed.read_bytes() == file.read_bytes(), "python3 scripts/export_schemas.py"
+
+
+def test_every_precision_has_a_label_and_every_model_is_swept():
+    assert list(PRECISION_LABELS) == list(PRECISIONS)
+    assert sorted(read_settings().sweep.models) == sorted(MODELS)
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -184,7 +184,7 @@ def test_nothing_is_built_by_accident_only(tmp_path):
 
 @pytest.mark.parametrize("script", sorted((REPOSITORY / "scripts").glob("*.py")), ids=lambda path: path.stem)
 def test_every_script_says_how_it_is_run(script):
-    if script.stem.startswith("export_"):
+    if script.stem == "export_environment":
         pytest.skip("takes no arguments")
     done = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0

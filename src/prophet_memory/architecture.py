@@ -77,7 +77,7 @@ class Stack:
         return sum(layer.count for layer in self.layers)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Dimensions(Described):
     """What a model says of itself beside its stacks. `max_context_tokens` is None where nothing bounds it."""
 

@@ -6,7 +6,7 @@ Nothing is checked when an object is made in Python. `prophet_memory.edge.docume
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from annotated_types import Ge, Gt, Le, Len
@@ -44,9 +44,19 @@ class OneOf:
         self.values = list(values)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's hook
-        """The schema of these values."""
+        """The schema of the check; a literal would take true and 1.0 for 1."""
         del source, handler
-        return {"type": "literal", "expected": self.values}
+        return {"type": "function-plain", "function": {"type": "no-info", "function": self._check}}
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's hook
+        """As editors know it."""
+        del core, handler
+        return {"enum": self.values}
+
+    def _check(self, value: object) -> object:
+        if not any(type(value) is type(one) and value == one for one in self.values):
+            raise ModelError("", value, f"one of {', '.join(map(str, self.values))}")
+        return value
 
 
 class EachOnce:
@@ -84,13 +94,18 @@ class Parsed:
         }
 
 
+def kinds_in(union: Any) -> dict[str, Any]:  # noqa: ANN401 - a union of classes, or another type
+    """The described classes of a union by what their field `kind` is; none for other types."""
+    classes = filter(is_dataclass, get_args(union))
+    return {str(field.default): kind for kind in classes for field in fields(kind) if field.name == "kind"}
+
+
 class ByKind:
     """A union of described classes, of which a file names one by its field `kind`."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's hook
         """The schema of the union."""
-        kinds = {field.default: kind for kind in get_args(source) for field in fields(kind) if field.name == "kind"}
-        choices = {name: handler.generate_schema(kind) for name, kind in kinds.items()}
+        choices = {name: handler.generate_schema(kind) for name, kind in kinds_in(source).items()}
         return {"type": "tagged-union", "discriminator": "kind", "choices": choices}
 
 

@@ -39,7 +39,7 @@ def bytes_of_bits(bits: int) -> int:
     return -(-bits // BITS_OF_A_BYTE)
 
 
-# The layouts of public checkpoints: one fp32 scale a tensor (fp8) or a 128 x 128 block (DeepSeek-V3); one fp32 scale an output
+# The formats of public checkpoints: one fp32 scale a tensor (fp8) or a 128 x 128 block (DeepSeek-V3); one fp32 scale an output
 # channel, symmetric (W8A8); an fp16 scale and a 4-bit zero point for 128 inputs of a channel (GPTQ, AWQ); an E8M0 byte for 32
 # values (OCP Microscaling, gpt-oss).
 FORMATS = {

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from prophet_memory.formats import DEFAULT_FORMAT
+from prophet_memory.errors import ModelError
+from prophet_memory.formats import DEFAULT_FORMAT, PRECISIONS
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import bytes_per_sequence
 from prophet_memory.memory import Assumptions, growth_of
 from prophet_memory.parallelism import Parallelism, parallelism
+from prophet_memory.precision import precision as named_precision
 from prophet_memory.residency import ResidencyPolicy, residency_policy
 from prophet_memory.routing import RoutingLaw, routing_law
 from prophet_memory.sweeps import COLUMNS, DOES_NOT_FIT, FIT_VERDICTS, sweep
@@ -73,7 +75,16 @@ def plan(  # noqa: PLR0913 - one argument a choice
     Raises:
         ParallelismError: for more GPUs than the model can use.
         ArchitectureError: for more bytes than any machine holds.
+        ModelError: for a count below one, and a precision that there is not.
     """
+    counts = {"batch_size": batch_size, "n_gpus": n_gpus} | ({} if context_tokens is None else {"context_tokens": context_tokens})
+    for name, count in counts.items():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise ModelError(name, count, "an integer of at least 1")
+    try:
+        named_precision(precision, model.architecture.published_precision)
+    except (KeyError, ValueError):
+        raise ModelError("precision", precision, f"{', '.join(PRECISIONS)}, or two formats as in int4/fp8") from None
     law, spread = routing or routing_law("uniform"), layout or parallelism(model.architecture, n_gpus)
     grid = Grid(
         [model],
@@ -85,12 +96,13 @@ def plan(  # noqa: PLR0913 - one argument a choice
         policies=[policy or residency_policy("prophet")],
         layouts={n_gpus: spread},
     )
-    swept, size = sweep(grid, assumptions), None
+    swept = sweep(grid, assumptions)
     row: dict[str, Any] = {}
     for name, array in {**grid.keys(), **{name: swept.column(name) for name in COLUMNS}}.items():
         value = array.ravel()[0]
         row[name] = None if value is np.ma.masked else value.item()
     row["fit_verdict"] = FIT_VERDICTS[row["fit_verdict"]]
+    size = None
     if context_tokens is not None:
         each = int(bytes_per_sequence(growth_of(model, spread, assumptions), context_tokens))
         size = each * int(spread.sequences(batch_size))

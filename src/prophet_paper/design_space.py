@@ -20,6 +20,7 @@ from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.named import by_name
 from prophet_memory.sweeps import FITS, NEWLY_FITS, Sweep
+from prophet_paper.counts import COUNTED_BY, added_up
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,6 @@ def open_design_space(file: Path, gpus_file: Path, model_files: Sequence[Path]) 
 
 
 DOUBLED = 2
-COUNTED_BY = ("routing", "precision", "all_resident_fraction_from", "experts", "top_k", "batch_size")
-COUNTS = ("configurations", "fits", "newly_fits", "at_least_doubled")
 
 
 def load_from(fraction: npt.NDArray[np.float64], steps: int) -> npt.NDArray[np.float64]:
@@ -105,8 +104,3 @@ def counts_of(swept: Sweep, load_steps: int) -> pl.DataFrame:
     numbered = added_up([table])
     named = {axis: pl.col(axis).replace_strict(dict(enumerate(grid.names(axis)))) for axis in ("routing", "precision")}
     return numbered.with_columns(**named).sort(COUNTED_BY)
-
-
-def added_up(parts: Sequence[pl.DataFrame], by: Sequence[str] = COUNTED_BY) -> pl.DataFrame:
-    """Counts of several parts as one table, sorted by its keys."""
-    return pl.concat(parts).group_by(by).agg(pl.col(COUNTS).sum()).select(*by, *COUNTS).sort(by)

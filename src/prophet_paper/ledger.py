@@ -101,6 +101,8 @@ def read_claims(file: Path) -> Ledger:
         ConfigurationError: one line.
     """
     ledger, seen = read(Ledger, file), set()
+    if "routing" in ledger.defaults:
+        raise error(file, "defaults.routing", ledger.defaults["routing"], "no law: a claim is judged under each")
     for position, claim in enumerate(ledger.claims):
         if claim.id in seen:
             raise error(file, f"claims[{position}].id", claim.id, "an id that no other claim has")

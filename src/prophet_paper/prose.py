@@ -74,9 +74,8 @@ def printed(value: float, form: str) -> tuple[str, str]:
 
 def evaluated(name: str, number: Number, results: Results, defaults: Mapping[str, Any]) -> tuple[str, str]:
     """One number of config/numbers.yaml, printed. Raises QueryError unless the query finds exactly one value."""
-    own = {name: wanted for name, wanted in defaults.items() if name != "routing"}
     try:
-        found = results.ask(number.query, number.law or defaults["routing"], own)
+        found = results.ask(number.query, number.law or defaults["routing"], defaults)
     except NotSweptError:
         return "not swept", ""
     values = found["value"].to_list()

@@ -19,6 +19,7 @@ from prophet_memory.errors import ModelError
 from prophet_memory.fields import Described, Parsed
 
 EVERYTHING = "all"
+ENDS = ("at_least", "at_most")
 CATALOGUES = {"model": "model_catalogue", "gpu": "gpu_catalogue"}
 # What polars raises for a question that makes no sense; a panic is what its core says of some of them.
 UNANSWERABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError, TypeError)
@@ -36,29 +37,37 @@ class NotSweptError(QueryError):
     """A query about what the sweep leaves out: another config, not a mistake."""
 
 
-def _is_condition(wanted: object) -> bool:
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check_condition(name: str, wanted: object) -> None:
     """A value, a list of them, or bounds."""
-    if isinstance(wanted, list):
-        return bool(wanted) and all(_is_plain(value) for value in wanted)
     if isinstance(wanted, dict):
-        return bool(wanted) and wanted.keys() <= BOUNDS and all(_is_plain(v) and not isinstance(v, str) for v in wanted.values())
-    return _is_plain(wanted)
-
-
-def _is_plain(value: object) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
+        if unknown := [key for key in wanted if key not in ENDS]:
+            raise ModelError(f"{name}.{unknown[0]}", wanted[unknown[0]], f"the keys {', '.join(ENDS)}")
+        if not wanted:
+            raise ModelError(name, wanted, f"at least one of {' and '.join(ENDS)}")
+        for key, end in wanted.items():
+            if not _is_number(end):
+                raise ModelError(f"{name}.{key}", end, "a number")
+        return
+    values = wanted if isinstance(wanted, list) else [wanted]
+    for i, value in enumerate(values):
+        if not isinstance(value, str) and not _is_number(value):
+            raise ModelError(f"{name}[{i}]" if isinstance(wanted, list) else name, value, "text or a number")
+    if not values or any(value in values[:i] for i, value in enumerate(values)):
+        raise ModelError(name, wanted, "a list that is not empty, with each entry once")
 
 
 def _conditions(given: object) -> dict[str, Any]:
     if not isinstance(given, dict):
-        raise ModelError("", given, "object")
+        raise ModelError("", given, "mapping")
     for name, wanted in given.items():
-        if not _is_condition(wanted):
-            raise ModelError(name, wanted, "text, a number, a list of them, or numbers as at_least and at_most")
+        _check_condition(name, wanted)
     return given
 
 
-BOUNDS = {"at_least", "at_most"}
 Plain = str | int | float
 Conditions = Annotated[
     dict[str, Any],
@@ -110,13 +119,14 @@ class Results:
         Raises QueryError; NotSweptError where the results have no such model, GPU, batch size, precision or law.
         """
         found = self.table(query.table)
-        implied = {"routing": routing, **defaults}
+        implied = {**defaults, "routing": routing}
         where = {name: wanted for name, wanted in implied.items() if name in found.columns} | dict(query.where)
         if loose := [key for key in KEYS if key in found.columns and key not in where]:
             raise QueryError(f"where.{loose[0]}", None, f"a value, a list or {EVERYTHING}: queries or defaults name each axis")
+        whole = found
         for name, wanted in where.items():
             try:
-                found = _filtered(found, name, wanted)
+                found = _filtered(found, name, wanted, whole)
             except UNANSWERABLE as problem:
                 raise QueryError(f"where.{name}", wanted, f"values of the column ({first_line(problem)})") from None
         columns = ", ".join(sorted(found.columns))
@@ -150,7 +160,7 @@ def _without_panics() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _filtered(found: pl.DataFrame, name: str, wanted: object) -> pl.DataFrame:
+def _filtered(found: pl.DataFrame, name: str, wanted: object, whole: pl.DataFrame) -> pl.DataFrame:
     if name not in found.columns:
         raise QueryError(f"where.{name}", wanted, f"a column: {', '.join(sorted(found.columns))}")
     if wanted == EVERYTHING:
@@ -166,9 +176,10 @@ def _filtered(found: pl.DataFrame, name: str, wanted: object) -> pl.DataFrame:
             raise QueryError(f"where.{name}", value, "text" if is_text else "a number")
     if len(set(values)) < len(values):
         raise QueryError(f"where.{name}", values, "each value once")
-    unknown = [value for value in values if value not in found[name].unique().to_list()]
+    swept = whole[name].drop_nulls().unique().to_list()
+    unknown = [value for value in values if value not in swept]
     if unknown and name != "fit_verdict":  # a verdict that no row has is an answer
-        there = ", ".join(map(str, sorted(found[name].drop_nulls().unique().to_list())))
+        there = ", ".join(map(str, sorted(swept)))
         raise NotSweptError(f"where.{name}", unknown[0], f"one of {there}")
     kept = found.filter(column.is_in(values))
     if isinstance(wanted, list):

@@ -90,6 +90,10 @@ def one_line(problem: click.ClickException) -> str:
     if isinstance(problem, click.MissingParameter) and problem.param is not None:
         name = problem.param.opts[0]
         return f"{name}: missing; allowed: {problem.param.human_readable_name if not name.startswith('-') else 'a value'}"
+    if isinstance(problem, click.NoSuchOption) and problem.option_name == "--catalogue":
+        return f"{problem.option_name}: behind the command; allowed: before it, as in prophet-memory --catalogue FOLDER plan ..."
+    if isinstance(problem, click.BadOptionUsage) and not isinstance(problem, click.NoSuchOption):
+        return f"{problem.option_name}: missing; allowed: a value"
     if isinstance(problem, click.NoSuchOption):
         near = f" (did you mean {problem.possibilities[0]}?)" if problem.possibilities else ""
         return f"{problem.option_name}: no such option; allowed: those that --help lists{near}"

@@ -101,7 +101,7 @@ def write_model(slug: str, entry: Mapping[str, Any], *, replace: bool) -> list[P
     write_text(file, as_yaml(entry))
     if slug in swept:
         return [file]
-    write_text(SETTINGS_FILE, with_model(SETTINGS_FILE.read_text(encoding="utf-8"), slug))
+    write_text(SETTINGS_FILE, with_model(SETTINGS_FILE.read_bytes().decode("utf-8"), slug))
     return [file, SETTINGS_FILE]
 
 

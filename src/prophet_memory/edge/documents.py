@@ -9,6 +9,7 @@ import difflib
 import json
 import math
 import os
+import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -28,9 +29,11 @@ from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.files import REPOSITORY
 from prophet_memory.edge.places import IS_CHECKOUT, SHIPPED
 from prophet_memory.errors import ArchitectureError, ModelError
+from prophet_memory.fields import kinds_in
 
 SHOWN_VALUE_CHARACTERS = 80
 SHOWN_HINTS = 3
+DECIMAL, LONGEST_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)"), 4000  # Python refuses to read 4300 digits
 Kind = TypeVar("Kind")
 
 
@@ -80,6 +83,18 @@ def _finite_float(loader: _StrictLoader, node: yaml.ScalarNode) -> float:
     return value
 
 
+def _decimal_integer(loader: _StrictLoader, node: yaml.ScalarNode) -> int:
+    """No other base: 0755 and 190:20:30 are integers to YAML 1.1, and hardly to who wrote them."""
+    if not DECIMAL.fullmatch(node.value) or len(node.value) > LONGEST_INTEGER:
+        raise yaml.constructor.ConstructorError(None, None, f"{node.value[:40]} is no decimal integer", node.start_mark)
+    return int(loader.construct_yaml_int(node))
+
+
+def _no_date(loader: _StrictLoader, node: yaml.ScalarNode) -> object:
+    del loader
+    raise yaml.constructor.ConstructorError(None, None, f"{node.value} is a date, and text only in quotes", node.start_mark)
+
+
 def _refuse_aliases_and_tags(text: str) -> None:
     """An alias can make a document without end, or a few lines unfold to gigabytes; a tag forces a kind on a value."""
     for token in yaml.scan(text, Loader=_Loader):
@@ -90,6 +105,8 @@ def _refuse_aliases_and_tags(text: str) -> None:
 
 
 _StrictLoader.add_constructor("tag:yaml.org,2002:float", _finite_float)
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _decimal_integer)
+_StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", _no_date)
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_of_unique_keys)
 
 
@@ -159,11 +176,11 @@ def checked(kind: type[Kind], document: object, file: Path) -> Kind:
     """
     try:
         # As JSON, in which a list can be a tuple and a mapping an object; Python's own would have to be them already.
-        found: Kind = adapter(cast("Any", kind)).validate_json(json.dumps(document, default=str), strict=True)
+        found: Kind = adapter(cast("Any", kind)).validate_json(json.dumps(document), strict=True)
     except ValidationError as problem:
         wrong = problem.errors(include_url=False)
         raise _line(min(wrong, key=lambda one: one["type"] != UNKNOWN_KEY), kind, document, file) from None
-    except (ValueError, RecursionError) as problem:
+    except (TypeError, ValueError, RecursionError) as problem:
         raise error(file, "file", str(problem).splitlines()[0], "what JSON can hold") from None
     return found
 
@@ -174,6 +191,7 @@ def read(kind: type[Kind], file: Path) -> Kind:
 
 
 UNKNOWN_KEY = "unexpected_keyword_argument"
+SHAPES = {"tuple": "list", "list": "list", "data": "mapping", "dict": "mapping"}
 WORDS = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
 
@@ -195,14 +213,9 @@ def _line(found: ErrorDetails, kind: Any, document: Any, file: Path) -> Configur
         value = found["input"]
     if what.startswith("union_tag"):
         key, value = f"{key}.kind", value.get("kind")
-    word = (
-        "list"
-        if what.startswith(("tuple", "list"))
-        else "object"
-        if what.startswith(("data", "dict"))
-        else WORDS.get(kind, "text")
-    )
+    word = next((word for start, word in SHAPES.items() if what.startswith(start)), WORDS.get(kind, "text"))
     allowed = {
+        "string_too_short": "text that is not empty",
         "literal_error": _listed(limits.get("expected", "")),
         "union_tag_invalid": _listed(limits.get("expected_tags", "")),
         "union_tag_not_found": "this key is required",
@@ -221,32 +234,30 @@ def _listed(words: str) -> str:
 
 
 def _at(kind: Any, document: Any, loc: Sequence[int | str]) -> tuple[str, Any, Any]:
-    """Key, type and value of a place; what pydantic says in it of the types that it tried is left out."""
-    key = ""
-    kind = _chosen(kind, document)
-    for part in loc:
-        if isinstance(document, dict) and part in document:
-            key += f".{part}"
-        elif isinstance(document, list) and isinstance(part, int):
-            key += f"[{part}]"
-        else:
+    """Key, type and value of a place; the kind of a block, which pydantic names behind it, is left out."""
+    key, parts = "", list(loc)
+    kind = _plain(kind)
+    while parts:
+        part = parts.pop(0)
+        is_key = isinstance(document, dict) and part in document
+        if not is_key and not (isinstance(document, list) and isinstance(part, int)):
             continue
-        document = document[part]
+        key += f"[{part}]" if isinstance(part, int) else f".{part}"
+        document = cast("Any", document)[part]
         inside = [one for one in get_args(kind) if one is not Ellipsis][-1:] or [None]
-        kind = _chosen(get_type_hints(kind).get(str(part)) if is_dataclass(kind) else inside[0], document)
+        kind = _plain(get_type_hints(kind).get(str(part)) if is_dataclass(kind) else inside[0])
+        if parts and (chosen := kinds_in(kind).get(str(parts[0]))):
+            kind = chosen
+            parts.pop(0)
     return key.lstrip("."), kind, document
 
 
-def _chosen(kind: Any, document: Any) -> Any:
-    """The type that a value is meant to be, of several."""
+def _plain(kind: Any) -> Any:
+    """A type without what is said of it, and without the null that may stand for it."""
     while hasattr(kind, "__metadata__"):
         kind = kind.__origin__
-    if get_origin(kind) not in {Union, UnionType}:
-        return kind
-    parts = [part for part in get_args(kind) if part is not NoneType]
-    meant = document.get("kind") if isinstance(document, dict) else None
-    named = [(field.default, part) for part in filter(is_dataclass, parts) for field in fields(part) if field.name == "kind"]
-    return next((part for name, part in named if name == meant), parts[0])
+    parts = [part for part in get_args(kind) if part is not NoneType] if get_origin(kind) in {Union, UnionType} else []
+    return parts[0] if len(parts) == 1 else kind
 
 
 def hint(name: str, known: Iterable[str]) -> str:
@@ -260,5 +271,5 @@ def hint(name: str, known: Iterable[str]) -> str:
 def relative(file: Path) -> str:
     """A file as messages name it: from the checkout where it stands there."""
     real = Path(os.path.realpath(file))  # unlike Path.resolve, at peace with links that lead in a circle
-    home = REPOSITORY if IS_CHECKOUT else SHIPPED
+    home = REPOSITORY if IS_CHECKOUT else SHIPPED.parent  # shipped/config/gpus.yaml: the copy in the package
     return str(real.relative_to(home) if real.is_relative_to(home) else file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
@@ -22,7 +23,7 @@ from prophet_memory.edge.configuration import (
     read_gpus,
     read_models,
 )
-from prophet_memory.edge.documents import checked, error, hint, read, relative
+from prophet_memory.edge.documents import checked, error, hint, read, read_yaml, relative
 from prophet_memory.fields import Count, Described, EachOnce, OneOf, Parsed, PlainSize, Several, Size, Slug
 from prophet_memory.formats import CACHE_FORMATS, PRECISIONS
 from prophet_memory.residency import BASELINE, ResidencyPolicy, residency_policy
@@ -102,7 +103,7 @@ class PaperSettings(Described):
     breakdown_models: Several[Slug]
     summary: SummarySettings
     multi_gpu: MultiGpuSettings
-    expert_count_groups: Several[Annotated[int, Ge(1)]]  # upper ends, ascending
+    expert_count_groups: Several[Annotated[int, Ge(1)]]  # upper ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +155,16 @@ class DesignSettings(Described):
 
 def read_settings(file: Path = SETTINGS_FILE) -> Settings:
     """config/config.yaml, checked against the catalogue."""
-    settings = read_settings_alone(file)
-    check_against(settings, read_models(), read_gpus(), file)
-    return settings
+    return check_settings(read_yaml(file), read_models(), read_gpus(), file)
 
 
 def read_settings_alone(file: Path = SETTINGS_FILE) -> Settings:
-    """config/config.yaml, checked without the catalogue: for who needs its assumptions, whatever it sweeps."""
-    settings = read(Settings, file)
+    """config/config.yaml, checked without models and GPUs: for who needs its assumptions, whatever it sweeps."""
+    return _with_engine(read_yaml(file), file)
+
+
+def _with_engine(document: object, file: Path) -> Settings:
+    settings = checked(Settings, document, file)
     engine = settings.assumptions.engine
     check_known([engine], "assumptions.engine", read_engines(), f"the entries of {relative(ENGINES_FILE)}", file)
     return settings
@@ -169,15 +172,7 @@ def read_settings_alone(file: Path = SETTINGS_FILE) -> Settings:
 
 def check_settings(document: object, models: Iterable[str], gpus: Iterable[str], file: Path = SETTINGS_FILE) -> Settings:
     """Settings from plain values: each by itself, then that every model and GPU exists and the paper's points are swept."""
-    settings = checked(Settings, document, file)
-    engine = settings.assumptions.engine
-    check_known([engine], "assumptions.engine", read_engines(), f"the entries of {relative(ENGINES_FILE)}", file)
-    check_against(settings, models, gpus, file)
-    return settings
-
-
-def check_against(settings: Settings, models: Iterable[str], gpus: Iterable[str], file: Path) -> None:
-    """Check that every model and GPU exists, and that the paper's points are swept."""
+    settings = _with_engine(document, file)
     sweep, paper, reference = settings.sweep, settings.paper, settings.paper.reference
     check_known(sweep.models, "sweep.models", models, f"the files in {relative(MODELS_FOLDER)}", file)
     check_known(sweep.gpus, "sweep.gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
@@ -201,6 +196,7 @@ def check_against(settings: Settings, models: Iterable[str], gpus: Iterable[str]
         raise error(file, "paper.reference.policy", BASELINE.name, "a policy that is compared with it")
     if 1 not in sweep.n_gpus:
         raise error(file, "sweep.n_gpus", sweep.n_gpus, "a list with 1, which figures and tables of a single GPU show")
+    return settings
 
 
 def read_design_space(models: Iterable[str], gpus: Iterable[str], file: Path = DESIGN_SPACE_FILE) -> DesignSettings:
@@ -223,5 +219,5 @@ def read_design_space(models: Iterable[str], gpus: Iterable[str], file: Path = D
 
 def check_law_name(name: str, key: str, file: Path) -> None:
     """Raise a ConfigurationError unless a name begins with the kind of a law: `power_law`, or `power_law_0.9`."""
-    if not any(name == kind or name.startswith(f"{kind}_") for kind in LAWS):
+    if not any(re.fullmatch(rf"{kind}(_[a-z_]*-?[0-9][0-9.e+-]*)*", name) for kind in LAWS):
         raise error(file, key, name, f"{', '.join(sorted(LAWS))}, with _ and a parameter behind it{hint(name, LAWS)}")

@@ -25,7 +25,13 @@ READERS: dict[str, Reader] = {}
 
 
 def reads(*types: str, defaults: Mapping[str, Any], aliases: Mapping[str, str] | None = None) -> Callable[[Read], Read]:
-    """Register a function as the reader of some types (`model_type`)."""
+    """Register a function as the reader of some types (`model_type`).
+
+    Raises:
+        ValueError: for a type that has a reader.
+    """
+    if taken := READERS.keys() & set(types):
+        raise ValueError(f"{taken.pop()}: has a reader; allowed: one for each type")
 
     def register(read: Read) -> Read:
         READERS.update(dict.fromkeys(types, Reader(read, defaults, aliases or {})))
