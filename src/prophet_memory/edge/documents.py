@@ -175,13 +175,15 @@ def checked(kind: type[Kind], document: object, file: Path) -> Kind:
         ConfigurationError: for the first thing that is wrong, keys that nobody knows before all else.
     """
     try:
+        text = json.dumps(document)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise error(file, "file", str(problem).splitlines()[0], "what JSON can hold") from None
+    try:
         # As JSON, in which a list can be a tuple and a mapping an object; Python's own would have to be them already.
-        found: Kind = adapter(cast("Any", kind)).validate_json(json.dumps(document), strict=True)
+        found: Kind = adapter(cast("Any", kind)).validate_json(text, strict=True)
     except ValidationError as problem:
         wrong = problem.errors(include_url=False)
         raise _line(min(wrong, key=lambda one: one["type"] != UNKNOWN_KEY), kind, document, file) from None
-    except (TypeError, ValueError, RecursionError) as problem:
-        raise error(file, "file", str(problem).splitlines()[0], "what JSON can hold") from None
     return found
 
 
@@ -215,6 +217,7 @@ def _line(found: ErrorDetails, kind: Any, document: Any, file: Path) -> Configur
         key, value = f"{key}.kind", value.get("kind")
     word = next((word for start, word in SHAPES.items() if what.startswith(start)), WORDS.get(kind, "text"))
     allowed = {
+        "json_invalid": "fewer levels",
         "string_too_short": "text that is not empty",
         "literal_error": _listed(limits.get("expected", "")),
         "union_tag_invalid": _listed(limits.get("expected_tags", "")),
