@@ -1,8 +1,10 @@
 """The benchmarks run, and what is derived from their tables is what the committed tables say."""
 
+import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -73,3 +75,11 @@ def test_the_recorded_answers_of_other_calculators_come_to_ours(tmp_path):
         assert outsiders.ours(row["quantity"], model) == row["ours"]
         assert outsiders.explained(row["calculator"], row["quantity"], model) == (row["explained"], row["explanation"] or "")
         assert row["theirs"] + row["explained"] == row["ours"]
+
+
+def test_the_count_at_the_end_can_be_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    scaling = importlib.import_module("scaling")
+    found = scaling.count(scaling.COUNTED_SHARDS[0], tmp_path, repeat=1)
+    assert found["rows"] > 0
+    assert found["seconds"] > 0

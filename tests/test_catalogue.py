@@ -17,8 +17,8 @@ with (Path(__file__).parent / "data" / "architecture_facts.csv").open(encoding="
 
 def computed(architecture: Architecture) -> dict[str, int | None]:
     counts = count_parameters(architecture)
-    layout = kv_growth(architecture, cache("bf16"), source_tokens=0)
-    windowed = bool(layout.windows)
+    growth = kv_growth(architecture, cache("bf16"), source_tokens=0)
+    windowed = bool(growth.windows)
     state = {name: state_bytes_per_sequence(architecture, cache("bf16", state=name)) for name in ("bf16", "fp32")}
     return {
         "layers": architecture.layer_count,
@@ -35,9 +35,9 @@ def computed(architecture: Architecture) -> dict[str, int | None]:
         "embedding_params": counts.embedding,
         "lm_head_params": counts.lm_head,
         "active_params_per_token": counts.active_per_token,
-        "kv_bytes_per_token_bf16": layout.bytes_per_token,
-        "kv_bytes_per_token_beyond_window": layout.unbounded_bytes_per_token if windowed else None,
-        "window_tokens": layout.windows[0][0] if windowed else None,
+        "kv_bytes_per_token_bf16": growth.bytes_per_token,
+        "kv_bytes_per_token_beyond_window": growth.unbounded_bytes_per_token if windowed else None,
+        "window_tokens": growth.windows[0][0] if windowed else None,
         "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, FORMATS["bf16"]) or None,
         "state_bytes_per_sequence_bf16": state["bf16"] or None,
         "state_bytes_per_sequence_fp32": state["fp32"] or None,

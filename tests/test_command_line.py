@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from conftest import ASSUMED, MODELS, REPOSITORY, RESULTS, copy_project
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,6 +105,34 @@ def test_bf16_of_a_model_published_in_fewer_bits_is_called_hypothetical():
     )
 
 
+def test_a_cache_that_stops_growing_is_said_to_be_bounded_by_the_model(tmp_path: Path):
+    document = yaml.safe_load((REPOSITORY / "config/models/mixtral-8x7b.yaml").read_text())
+    windowed, common = tmp_path / "windowed.yaml", ("--gpu", "b200", "--model")
+    for mixer in document["mixers"].values():
+        mixer["window_tokens"] = 512
+    windowed.write_text(yaml.safe_dump(document))
+    bounded = re.search("maximum context .*", call("plan", *common, windowed).stdout)
+    assert bounded is not None
+    assert f"{document['max_context_tokens']:,} tokens a sequence: the model's own" in bounded[0]
+    assert "the model's own" not in call("plan", *common, "mixtral-8x7b").stdout
+
+
+def test_what_a_sequence_takes_whatever_its_context_is_said():
+    told = call("plan", "--model", "switch-base-8", "--gpu", "a100-80gb").stdout
+    each = json.loads(call("plan", "--model", "switch-base-8", "--gpu", "a100-80gb", "--json").stdout)[
+        "kv_constant_bytes_per_sequence"
+    ]
+    assert f"{each / 2**20:.1f} MiB of each sequence whatever its context" in told
+    assert "whatever its context" not in call("plan", "--model", "mixtral-8x7b", "--gpu", "b200").stdout
+
+
+def test_gpus_are_listed_with_what_they_have():
+    listed = {line.split()[0]: line.split() for line in call("gpus").stdout.splitlines() if line.strip()}
+    for entry in json.loads(call("gpus", "--json").stdout):
+        assert listed[entry["gpu"]][-1] == f"{entry['compute']['peak_flops_per_s'] / 1e12:,.0f}"
+        assert f"{entry['memory']['bytes']:,}" in listed[entry["gpu"]]
+
+
 def test_parts_have_formats_of_their_own():
     common = ("plan", "--json", "--model", "mixtral-8x7b", "--gpu", "b200")
     plain, mixed = (
@@ -195,6 +224,10 @@ def test_wrong_input_gets_one_line(arguments: tuple, line: str, tmp_path: Path, 
         ('{"model_type": "mixtral", "num_hidden_layers": -3}', "config.json: num_hidden_layers: -3; allowed: "),
         ('{"model_type": "llama"}', 'config.json: model_type: "llama"; allowed: .*mixtral'),
         ("{}", "config.json: model_type: "),
+        (
+            '{"model_type": "mixtral", "model_type": "dbrx"}',
+            "config.json: file: .*'model_type' stands twice.*; allowed: valid JSON",
+        ),
         ('{"model_type": "mixtral", "num_experts_per_tok": 9}', "top_k: 9|num_experts_per_tok: 9"),
         ('{"model_type": "mixtral", "hidden_size": NaN}', "hidden_size: NaN; allowed: an integer"),
         ('{"model_type": "hunyuan_v1_moe"}', "num_experts: 1; allowed"),

@@ -23,6 +23,11 @@ DATA = REPOSITORY / RESULTS / "prophet_kv_extension_data.parquet"
 POINT = {"gpu": "a100-80gb", "n_gpus": 1, "batch_size": 16, "precision": "bf16", "policy": "prophet"}
 
 
+def test_a_pin_that_nobody_swept_is_one_line():
+    with pytest.raises(ConfigurationError, match=r'policy: "propet"; allowed: all_resident, prophet'):
+        points(DATA, keys=KEYS, at={"policy": "propet"})
+
+
 def test_rows_at_a_point_are_known_by_the_keys_that_are_left():
     found = points(DATA, keys=("model", "routing"), at=POINT)
     whole = pl.read_parquet(DATA).filter(*(pl.col(name) == value for name, value in POINT.items()))

@@ -1,5 +1,6 @@
 """The routing laws: identities, bounds, the exact distribution and simulation."""
 
+from dataclasses import dataclass
 from math import comb, isclose
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from prophet_memory.architecture import MoE
 from prophet_memory.named import ParameterError
 from prophet_memory.occupancy import is_exact, mean_distinct
-from prophet_memory.routing import LAWS, DistinctExperts, routing_law, routing_laws
+from prophet_memory.residency import ResidencyPolicy
+from prophet_memory.routing import LAWS, DistinctExperts, RoutingLaw, routing_law, routing_laws
 
 experts_and_top_k = st.integers(1, 600).flatmap(lambda e: st.tuples(st.just(e), st.integers(1, e)))
 batches = st.integers(1, 5000)
@@ -193,3 +195,10 @@ def test_a_wrong_law_names_its_place_and_what_is_allowed(specification: object, 
         routing_law(specification)
     assert caught.value.key == key
     assert allowed in caught.value.allowed
+
+
+def test_a_half_made_law_or_policy_cannot_be_made():
+    for base in (RoutingLaw, ResidencyPolicy):
+        half = dataclass(frozen=True)(type("Half", (base,), {"kind": "half"}))
+        with pytest.raises(TypeError, match="abstract"):
+            half()

@@ -159,9 +159,10 @@ def longest_context(known: Pieces, bytes_for_each_sequence: IntArray) -> IntArra
         if rate.all():
             fits = start + (available - start_bytes) // rate
         else:
-            grown = start + (available - start_bytes) // np.maximum(rate, 1)
-            fits = np.where(rate > 0, grown, np.where(available >= start_bytes, known.max_context_tokens[0], 0))
+            fits = np.where(rate > 0, start + (available - start_bytes) // np.maximum(rate, 1), 0)
         np.maximum(context, fits, out=context)
+        # A cache that has stopped growing bounds nothing: what is left is the growth's own maximum.
+        np.copyto(context, known.max_context_tokens[0], where=(rate == 0) & (available >= start_bytes))
     return context
 
 

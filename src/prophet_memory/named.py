@@ -5,6 +5,7 @@ Each kind is a frozen dataclass in a module of its own in its package, with its 
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from types import ModuleType
@@ -28,8 +29,11 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Named:
-    """What config names. `order` is the place of a kind in figures, ascending; kinds that share one follow their names."""
+class Named(ABC):
+    """What config names; a kind that lacks a method cannot be made.
+
+    `order` is the place of a kind in figures, ascending; kinds that share one follow their names.
+    """
 
     kind: ClassVar[str]
     order: ClassVar[int] = 100

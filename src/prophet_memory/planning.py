@@ -11,7 +11,7 @@ from prophet_memory.errors import ModelError
 from prophet_memory.formats import DEFAULT_FORMAT, PRECISIONS
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
-from prophet_memory.kv_cache import bytes_per_sequence
+from prophet_memory.kv_cache import KVGrowth, bytes_per_sequence
 from prophet_memory.memory import Assumptions, growth_of
 from prophet_memory.parallelism import Parallelism, parallelism
 from prophet_memory.precision import precision as named_precision
@@ -28,6 +28,7 @@ class Plan:
     law: RoutingLaw
     assumptions: Assumptions
     layout: Parallelism
+    growth: KVGrowth
     context_tokens: int | None
     context_bytes: int | None
     fullest_is_exact: bool  # the experts on the fullest rank, or an upper bound
@@ -36,6 +37,12 @@ class Plan:
     def holds(self) -> bool:
         """Whether the model fits, with the context that was asked for."""
         return self.row["fit_verdict"] != FIT_VERDICTS[DOES_NOT_FIT] if self.context_fits is None else self.context_fits
+
+    @property
+    def context_is_the_models(self) -> bool:
+        """Whether the longest context is the model's own maximum: memory bounds none where no layer's cache grows forever."""
+        bound = self.growth.max_context_tokens if self.growth.unbounded_bytes_per_token == 0 else None
+        return bound is not None and self.row["max_context_tokens"] == bound
 
     @property
     def context_fits(self) -> bool | None:
@@ -102,9 +109,8 @@ def plan(  # noqa: PLR0913 - one argument a choice
         value = array.ravel()[0]
         row[name] = None if value is np.ma.masked else value.item()
     row["fit_verdict"] = FIT_VERDICTS[row["fit_verdict"]]
-    size = None
+    growth, size = growth_of(model, spread, assumptions), None
     if context_tokens is not None:
-        each = int(bytes_per_sequence(growth_of(model, spread, assumptions), context_tokens))
-        size = each * int(spread.sequences(batch_size))
+        size = int(bytes_per_sequence(growth, context_tokens)) * int(spread.sequences(batch_size))
     exact = law.bind(model.name, model.architecture.moe).is_exact(batch_size, spread.expert)
-    return Plan(row, law, assumptions, spread, context_tokens, size, exact)
+    return Plan(row, law, assumptions, spread, growth, context_tokens, size, exact)

@@ -11,14 +11,17 @@ from prophet_memory.cli.render import console, gib, print_json, table
 from prophet_memory.edge.configuration import GPUS_FILE, GpuEntries
 from prophet_memory.edge.documents import read
 
-GIGABYTE = 1e9
-HEADS = (("gpu", False), ("name", False), ("memory bytes", True), ("GiB", True), ("HBM GB/s", True), ("host link GB/s", True))
+GIGA, TERA = 1e9, 1e12
+HEADS = (
+    ("gpu", False), ("name", False), ("memory bytes", True), ("GiB", True), ("HBM GB/s", True), ("host link GB/s", True),
+    ("peak TFLOP/s", True),
+)  # fmt: skip
 
 
 @click.command(name="gpus")
 @as_json
 def command(*, as_json: bool) -> None:
-    """The catalogue of GPUs: memory as the driver reports it, and bandwidths."""
+    """The catalogue of GPUs: memory as the driver reports it, bandwidths, and peak arithmetic of 16-bit numbers."""
     gpus = read(GpuEntries, GPUS_FILE)
     if as_json:
         print_json([{"gpu": slug} | asdict(entry) for slug, entry in gpus.items()])
@@ -26,8 +29,9 @@ def command(*, as_json: bool) -> None:
     rows = [
         (
             slug, gpu.name, f"{gpu.memory.bytes:,}", gib(gpu.memory.bytes),
-            f"{gpu.hbm.bandwidth_bytes_per_s / GIGABYTE:,.0f}",
-            f"{gpu.host_link.effective_bandwidth_bytes_per_s / GIGABYTE:,.0f}",
+            f"{gpu.hbm.bandwidth_bytes_per_s / GIGA:,.0f}",
+            f"{gpu.host_link.effective_bandwidth_bytes_per_s / GIGA:,.0f}",
+            f"{gpu.compute.peak_flops_per_s / TERA:,.0f}" if gpu.compute else "",
         )
         for slug, gpu in gpus.items()
     ]  # fmt: skip

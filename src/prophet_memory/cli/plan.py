@@ -133,7 +133,8 @@ def verdict(plan: Plan) -> Iterator[str]:
     yield f"verdict            {verdict_in_words(plan)}"
     if row["kv_capacity_tokens"] is not None:
         yield f"KV capacity        {row['kv_capacity_tokens']:,} tokens over the batch"
-        yield f"maximum context    {row['max_context_tokens']:,} tokens a sequence"
+        bound = ": the model's own, for its cache stops growing" if plan.context_is_the_models else ""
+        yield f"maximum context    {row['max_context_tokens']:,} tokens a sequence{bound}"
     if row["kv_extension"] is not None and row["policy"] != BASELINE.name:
         yield f"KV extension       {multiplied(row['kv_extension'])} over all experts resident ({row['kv_extension']:.4f})"
     elif row["policy"] != BASELINE.name:
@@ -152,7 +153,9 @@ def basis(plan: Plan, experts: int, profile: Engine) -> Iterator[str]:
         fullest = f"{bounded}{row['resident_experts_per_layer']:,.2f} experts a layer resident on the fullest rank"
         yield f"layout             {spread} parallel; {fullest}"
     changed = ", changed" if own.engine != profile else ""
-    yield f"cache              KV {own.kv_format}, state {own.state_format}"
+    each = row["kv_constant_bytes_per_sequence"]
+    constant = f"; {each / 2**20:,.1f} MiB of each sequence whatever its context" if each else ""
+    yield f"cache              KV {own.kv_format}, state {own.state_format}{constant}"
     yield (
         f"assumptions        usable {own.engine.usable_fraction:.0%}, steps of {own.engine.max_step_tokens:,} tokens, reserve"
         f" {row['runtime_reserve_bytes'] / 2**20:,.0f} MiB ({own.engine.name} in {relative(ENGINES_FILE)}{changed})"

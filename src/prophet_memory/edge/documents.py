@@ -110,29 +110,42 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", _no_date)
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_of_unique_keys)
 
 
-def read_yaml(file: Path) -> Any:
-    """The document in a YAML file."""
+@contextmanager
+def _reading(file: Path, language: str) -> Iterator[None]:
+    """What keeps a file from being read is said of it in one line."""
     try:
-        text = file.read_text(encoding="utf-8")
-        if "*" in text or "!" in text:
-            _refuse_aliases_and_tags(text)
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+        yield
     except FileNotFoundError:
-        raise error(file, "file", "missing", "an existing YAML file") from None
+        raise error(file, "file", "missing", f"an existing {language} file") from None
     except UnicodeDecodeError:
-        raise error(file, "file", "not UTF-8", "YAML in UTF-8") from None
+        raise error(file, "file", "not UTF-8", f"{language} in UTF-8") from None
     except OSError as problem:
-        raise error(file, "file", problem.strerror, "a readable YAML file") from None
+        raise error(file, "file", problem.strerror, f"a readable {language} file") from None
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
         raise error(file, where, problem.problem, "valid YAML with text as keys, each once, without aliases and tags") from None
+    except json.JSONDecodeError as problem:
+        raise error(file, f"line {problem.lineno}, column {problem.colno}", problem.msg, "valid JSON, whole") from None
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
-        raise error(file, "file", str(problem).splitlines()[0], "valid YAML") from None
+        raise error(file, "file", str(problem).splitlines()[0], f"valid {language}") from None
 
 
-def _special_float(mapping: dict[str, Any]) -> object:
-    """What transformers writes for a float that JSON does not have, as that float."""
+def read_yaml(file: Path) -> Any:
+    """The document in a YAML file."""
+    with _reading(file, "YAML"):
+        text = file.read_text(encoding="utf-8")
+        if "*" in text or "!" in text:
+            _refuse_aliases_and_tags(text)
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+
+
+def _json_object(pairs: list[tuple[str, Any]]) -> object:
+    """Each key once; and what transformers writes for a float that JSON does not have, as that float."""
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
     word = mapping.get("__float__")
     special = len(mapping) == 1 and isinstance(word, str) and word in {"Infinity", "-Infinity", "NaN"}
     return float(str(word)) if special else mapping
@@ -140,18 +153,8 @@ def _special_float(mapping: dict[str, Any]) -> object:
 
 def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file; infinities and NaN are read, for published configs have them where they do no harm."""
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"), object_hook=_special_float)
-    except FileNotFoundError:
-        raise error(file, "file", "missing", "an existing JSON file") from None
-    except UnicodeDecodeError:
-        raise error(file, "file", "not UTF-8", "JSON in UTF-8") from None
-    except OSError as problem:
-        raise error(file, "file", problem.strerror, "a readable JSON file") from None
-    except json.JSONDecodeError as problem:
-        raise error(file, f"line {problem.lineno}, column {problem.colno}", problem.msg, "valid JSON, whole") from None
-    except (ValueError, RecursionError) as problem:
-        raise error(file, "file", str(problem).splitlines()[0], "valid JSON") from None
+    with _reading(file, "JSON"):
+        document = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_json_object)
     if not isinstance(document, dict):
         raise error(file, "file", document, "a JSON object")
     return document

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from prophet_memory.axes import AXES
+from prophet_memory.edge.configuration import check_known
 from prophet_memory.edge.documents import checked
 from prophet_memory.edge.settings import SETTINGS_FILE, AssumptionSettings, AxesSettings, read_settings_alone
 from prophet_memory.engine import Engine
@@ -36,7 +37,8 @@ def key_values(axes: AxesSettings) -> dict[str, list[Any]]:
 
 
 def assumptions_of(settings: AssumptionSettings, engines: Mapping[str, Engine]) -> Assumptions:
-    """The assumptions of a config, whose engine is named."""
+    """The assumptions of a config, whose engine is named. Raises a ConfigurationError for an engine that there is not."""
+    check_known([settings.engine], "assumptions.engine", engines, "the engines", SETTINGS_FILE)
     return Assumptions(**asdict(settings) | {"engine": engines[settings.engine]})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -80,6 +81,8 @@ def points(path: Path, *, keys: Sequence[str], at: Mapping[str, object] | None =
         )
     with readable(path):
         for name, value in pinned.items():
+            if value not in (there := frame[name].unique().sort().to_list()):
+                raise ConfigurationError(f"{path}: {name}: {json.dumps(value)}; allowed: {', '.join(map(str, there))}")
             frame = frame.filter(pl.col(name) == value)
         if keys and frame.select(keys).is_duplicated().any():
             twice = frame.filter(frame.select(keys).is_duplicated()).row(0, named=True)
