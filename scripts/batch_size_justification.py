@@ -89,7 +89,7 @@ def main(*, results: list[Path], numbers: Path, laws: Path, template: Path, styl
     names = {slug: model["name"] for slug, model in catalogued(files["model_catalogue"], "model").items()}
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True)  # noqa: S701 - Markdown
     environment.filters |= {"percent": percent}
-    environment.globals |= {"zip": zip, "extension": extension, "name": names.__getitem__, "words": WORDS, "reason": reason_of}
+    environment.globals |= {"zip": zip, "extension": extension, "names": names, "words": WORDS, "reason": reason_of}
     parsed = environment.from_string(template.read_text(encoding="utf-8"))
     try:
         text = parsed.render(

@@ -397,9 +397,39 @@ def test_exit_status_tells_whether_it_fits_only_where_asked():
     assert (done.returncode, json.loads(done.stdout)["context_fits"]) == (1, False)
 
 
+def test_a_context_that_the_baseline_cannot_hold_newly_fits():
+    asked = ("plan", "--model", "mixtral-8x7b", "--gpu", "h200-141gb", "--batch", "1", "--context")
+    both, one = (json.loads(call(*asked, context, "--json").stdout) for context in (1000, 600_000))
+    assert (both["fit_verdict"], both["kv_extension"] > 1) == ("fits", True)
+    assert (one["fit_verdict"], one["kv_extension"], one["context_fits"]) == ("newly_fits", None, True)
+    told = call(*asked, "600000").stdout
+    assert "fits, with 600,000 tokens in each sequence, where all experts resident do not" in told
+    assert "undefined: all experts resident do not fit with that context" in told
+
+
+def test_sixteen_bits_are_not_called_hypothetical(tmp_path: Path):
+    file = tmp_path / "config.json"
+    file.write_text('{"model_type": "mixtral", "torch_dtype": "float16"}')
+    assert "hypothetical" not in call("plan", "--model", file, "--gpu", "b200").stderr
+
+
+def test_a_precision_that_a_file_beside_states_is_no_default(tmp_path: Path):
+    file = tmp_path / "config.json"
+    file.write_text('{"model_type": "mixtral"}')
+    assert 'dtype "bfloat16"' in call("plan", "--model", file, "--gpu", "b200", "--weights", "fp8").stderr
+    (tmp_path / "hf_quant_config.json").write_text('{"quantization": {"quant_algo": "FP8"}}')
+    assert "bfloat16" not in call("plan", "--model", file, "--gpu", "b200", "--weights", "fp8").stderr
+
+
+def test_the_reference_takes_no_option_that_it_would_ignore():
+    for option in (("--name", "x"), ("--dry-run",), ("--replace",)):
+        line = refused("import-config", IMPORTED / "kimi-k2.json", "--via-transformers", *option)
+        assert line.startswith(f"{option[0]}: beside --via-transformers")
+
+
 def test_one_verdict_says_whether_the_context_fits():
     done = call("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--context", "9999999")
-    (line,) = [line for line in done.stdout.splitlines() if "fit" in line]
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("verdict")]
     assert re.fullmatch(r"verdict +does not fit with 9,999,999 tokens in each sequence; [\d,]+ would", line)
     small = ("plan", "--model", "olmoe-1b-7b", "--gpu", "b200", "--context", "100")
     assert "verdict            fits, with 100 tokens" in call(*small).stdout

@@ -1,17 +1,22 @@
 """How models spread over GPUs: what divides, what is replicated, and that nothing is lost."""
 
 import pytest
-from conftest import MODELS, cache
+from conftest import ASSUMED, MODELS, cache
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.activations import activation_bytes
 from prophet_memory.architecture import Architecture, Layer, MoE, Stack
+from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import kv_growth
 from prophet_memory.mixers import Attention
 from prophet_memory.parallelism import ALONE, Parallelism, ParallelismError, max_gpus, parallelism, tensor_parallel_sizes
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
+from prophet_memory.residency import BASELINE
+from prophet_memory.routing import routing_laws
+from prophet_memory.sweeps import sweep
 from prophet_memory.weights import model_weights
 
 models = st.sampled_from(sorted(MODELS))
@@ -135,3 +140,11 @@ def test_activations_on_several_gpus_by_hand():
     assert activation_bytes(model, **sizes, layout=Parallelism(8, 1, 8)) == step(1, 14336)
     assert activation_bytes(model, **sizes, layout=Parallelism(2, 4, 8)) == step(4, 14336)
     assert activation_bytes(model, **sizes, layout=Parallelism(8, 1, 4)) == step(2, 7168)
+
+
+def test_a_layout_that_contradicts_the_grid_or_the_model_is_refused():
+    model = Model("mixtral", MODELS["mixtral-8x7b"])
+    common = {"gpus": [Gpu("any", 10**12)], "batch_sizes": [1], "routings": routing_laws(["uniform"]), "policies": [BASELINE]}
+    for n_gpus, layout in ((2, Parallelism()), (3, Parallelism(tensor=3, expert=3)), (1, Parallelism(tensor=4, expert=4))):
+        with pytest.raises(ParallelismError):
+            sweep(Grid([model], n_gpus=[n_gpus], layouts={n_gpus: layout}, **common), ASSUMED)

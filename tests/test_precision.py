@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.errors import ModelError
 from prophet_memory.formats import FORMATS, PRECISIONS, Format
 from prophet_memory.kv_cache import kv_growth
 from prophet_memory.parameters import count_parameters
@@ -88,7 +89,7 @@ def test_a_name_for_each_part():
     assert precision("int4/fp8") == type(precision("bf16"))(FORMATS["int4"], FORMATS["fp8"])
     assert precision("int8_experts") == precision("int8/bf16")
     assert precision("native", "mxfp4_experts") == precision("mxfp4/bf16")
-    with pytest.raises(KeyError):
+    with pytest.raises(ModelError, match="two formats"):
         precision("int3")
 
 

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prophet_memory import routing
 from prophet_memory.architecture import MoE
-from prophet_memory.named import ParameterError
+from prophet_memory.named import ParameterError, kinds_of
 from prophet_memory.occupancy import is_exact, mean_distinct
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing import LAWS, DistinctExperts, RoutingLaw, routing_law, routing_laws
+from prophet_memory.routing import uniform as uniform_module
 
 experts_and_top_k = st.integers(1, 600).flatmap(lambda e: st.tuples(st.just(e), st.integers(1, e)))
 batches = st.integers(1, 5000)
@@ -202,3 +204,17 @@ def test_a_half_made_law_or_policy_cannot_be_made():
         half = dataclass(frozen=True)(type("Half", (base,), {"kind": "half"}))
         with pytest.raises(TypeError, match="abstract"):
             half()
+
+
+def test_two_kinds_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch):
+    twin = type("Twin", (LAWS["uniform"],), {"__module__": uniform_module.__name__})
+    monkeypatch.setattr(uniform_module, "Twin", twin, raising=False)
+    with pytest.raises(TypeError, match="the kind uniform stands in several modules"):
+        kinds_of(routing, RoutingLaw)
+
+
+def test_all_of_a_rank_and_the_last_quantile_are_exact():
+    law = bound("uniform", 4096, 8)
+    assert law.on_fullest_rank(10**6, 8) == 512
+    assert law.is_exact(10**6, 8)
+    assert law.quantile(10, 1.0) == 80

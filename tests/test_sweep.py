@@ -14,6 +14,7 @@ import prophet_memory
 from prophet_memory.activations import activation_bytes
 from prophet_memory.architecture import Architecture
 from prophet_memory.axes import KEYS
+from prophet_memory.errors import ModelError
 from prophet_memory.kv_cache import bytes_per_sequence, kv_growth
 from prophet_memory.memory import Assumptions
 from prophet_memory.occupancy import fixed_on_fullest_rank, mean_distinct, uniform_on_fullest_rank
@@ -214,3 +215,11 @@ def test_activations_grow_with_the_step_and_the_batch(index: int, batch: int, st
     one = activation_bytes(model, batch_sizes=batch, max_step_tokens=step, value_bytes=2)
     assert one <= activation_bytes(model, batch_sizes=batch + 1, max_step_tokens=step, value_bytes=2)
     assert one <= activation_bytes(model, batch_sizes=batch, max_step_tokens=step + 1, value_bytes=2)
+
+
+@pytest.mark.parametrize("axes", [{"batch_sizes": [0]}, {"batch_sizes": [True]}, {"n_gpus": [-1]}, {"context_tokens": [0.5]}])
+def test_a_count_below_one_is_refused(axes: dict):
+    with pytest.raises(ModelError, match="an integer of at least 1"):
+        grid_of({"mixtral": MODELS["mixtral-8x7b"]}, {"any": 10**12}, **axes)
+    with pytest.raises(ModelError, match="two formats as in int4/fp8"):
+        sweep(grid_of({"mixtral": MODELS["mixtral-8x7b"]}, {"any": 10**12}, precisions=["fp9"]), ASSUMED)

@@ -124,7 +124,20 @@ class Architecture(Dimensions):
     def __post_init__(self) -> None:
         if len(self._moe_blocks()) != 1:
             raise ArchitectureError("feed_forwards", len(self._moe_blocks()), "exactly one block of kind moe in use")
+        for side, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
+            if stack is not None:
+                self._check(side, stack)
         if self.max_context_tokens is None and not any(
             layer.mixer.cached_vectors() and layer.mixer.window_tokens is None for layer in self.decoder.layers
         ):
             raise ArchitectureError("max_context_tokens", None, "a positive integer where no layer's cache grows forever")
+
+    def _check(self, side: str, stack: Stack) -> None:
+        """Raise an ArchitectureError for a stack with a part that means nothing there."""
+        crossing, buckets = stack.cross_attention, stack.relative_attention_buckets
+        if crossing is not None and (self.encoder is None or side == "encoder"):
+            raise ArchitectureError(f"{side}.cross_attention", crossing.kind, "none, but in a decoder beside an encoder")
+        if crossing is not None and crossing.window_tokens is not None:
+            raise ArchitectureError(f"{side}.cross_attention", crossing.window_tokens, "a mixer without window_tokens")
+        if buckets and not any(isinstance(layer.mixer, Attention) for layer in stack.layers):
+            raise ArchitectureError(f"{side}.relative_attention_buckets", buckets, "0 without a mixer of kind attention")

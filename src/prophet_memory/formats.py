@@ -11,10 +11,13 @@ BITS_OF_A_BYTE = 8
 class Format:
     """How values are stored: `bits` each, and for every block of `block_rows` x `block_columns` a scale and a zero point.
 
+    `label` is its name in figures and tables.
+
     None stands for the whole side, and a format without scales has no blocks. `other_bits` is the width of what the format
     does not apply to.
     """
 
+    label: str
     bits: int
     scale_bytes: int = 0
     zero_point_bits: int = 0
@@ -43,14 +46,14 @@ def bytes_of_bits(bits: int) -> int:
 # channel, symmetric (W8A8); an fp16 scale and a 4-bit zero point for 128 inputs of a channel (GPTQ, AWQ); an E8M0 byte for 32
 # values (OCP Microscaling, gpt-oss).
 FORMATS = {
-    "fp32": Format(bits=32, other_bits=32),
-    "bf16": Format(bits=16),
-    "fp16": Format(bits=16),
-    "fp8": Format(bits=8, scale_bytes=4, block_rows=None),
-    "fp8_blocks": Format(bits=8, scale_bytes=4, block_rows=128, block_columns=128),
-    "int8": Format(bits=8, scale_bytes=4),
-    "int4": Format(bits=4, scale_bytes=2, zero_point_bits=4, block_columns=128),
-    "mxfp4": Format(bits=4, scale_bytes=1, block_columns=32),
+    "fp32": Format("fp32", bits=32, other_bits=32),
+    "bf16": Format("bf16", bits=16),
+    "fp16": Format("fp16", bits=16),
+    "fp8": Format("FP8", bits=8, scale_bytes=4, block_rows=None),
+    "fp8_blocks": Format("FP8 blocks", bits=8, scale_bytes=4, block_rows=128, block_columns=128),
+    "int8": Format("INT8", bits=8, scale_bytes=4),
+    "int4": Format("INT4", bits=4, scale_bytes=2, zero_point_bits=4, block_columns=128),
+    "mxfp4": Format("MXFP4", bits=4, scale_bytes=1, block_columns=32),
 }
 CACHE_FORMATS = tuple(name for name in FORMATS if name != "fp8_blocks")  # a token is one row: blocks of rows are for weights
 DEFAULT_FORMAT = "bf16"

@@ -11,7 +11,10 @@ import numpy.typing as npt
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.axes import AXES, KEYS
+from prophet_memory.errors import ModelError
+from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.gpu import Gpu
+from prophet_memory.integers import is_count
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
@@ -37,13 +40,17 @@ class Grid:
     batch_sizes: Sequence[int]
     routings: Sequence[RoutingLaw]
     policies: Sequence[ResidencyPolicy]
-    precisions: Sequence[str] = ("bf16",)
+    precisions: Sequence[str] = (DEFAULT_FORMAT,)
     n_gpus: Sequence[int] = (1,)
     context_tokens: Sequence[int] = (1,)
     order: tuple[str, ...] = KEYS
     layouts: Mapping[int, Parallelism] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        """Raise a ModelError for a count below one, and a ValueError for an axis of several values that the order leaves out."""
+        for name in ("n_gpus", "batch_size", "context_tokens"):
+            if wrong := [value for value in self.axes[name] if not is_count(value)]:
+                raise ModelError(name, wrong[0], "an integer of at least 1")
         for name, values in self.axes.items():
             if name not in self.order and len(values) != 1:
                 raise ValueError(f"{name}: {len(values)} values; allowed: one, for an axis that the order leaves out")

@@ -12,6 +12,11 @@ IntArray = npt.NDArray[np.int64]
 MOST = 2**59  # sums of a dozen such numbers are still below 2^63
 
 
+def is_count(value: object) -> bool:
+    """Whether a value is an integer of at least one, Python's or numpy's."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
+
+
 def exact_array(values: npt.ArrayLike) -> npt.NDArray[np.object_]:
     """Values as Python integers, so that products of them never wrap."""
     return np.asarray(np.asarray(values, np.int64), object)

@@ -67,6 +67,9 @@ Kind = TypeVar("Kind", bound=Named)
 def kinds_of(package: ModuleType, base: type[Kind]) -> dict[str, type[Kind]]:
     """Every kind that a module of a package defines, by name, in the order of figures."""
     found = classes_in(package, base)
+    names = [one.kind for one in found]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise TypeError(f"{package.__name__}: the kind {min(twice)} stands in several modules")
     return {kind.kind: kind for kind in sorted(found, key=lambda kind: (kind.order, kind.kind))}
 
 

@@ -3,7 +3,7 @@
 Experts are placed at random (or routing is exchangeable), so that u distinct experts are a random u-subset of all E. Then the
 number on each rank is multivariate hypergeometric, and with the law of u itself the mean of the largest is exact:
 
-- uniform law: the mean over the exact distribution of u (science of coupon collecting in groups of k without repetition);
+- uniform law: the mean over the exact distribution of u;
 - a law that says how many and not with what spread (the power law): u is taken as that number.
 
 Past a size (`is_exact`) the exact means take seconds to hours. There `bound_on_fullest_rank` stands for them, never below.
@@ -82,6 +82,8 @@ def quantile_of_distinct(experts: int, top_k: int, batch: int, q: float) -> floa
 
     A token changes the number by at most k, so McDiarmid's inequality bounds P(U - E[U] >= t) by exp(-2 t^2 / (B k^2)).
     """
+    if q >= 1:
+        return float(min(experts, batch * top_k))
     if is_exact(experts, top_k, batch):
         return float(np.searchsorted(np.cumsum(distinct_distribution(experts, top_k, batch)), q - SETTLED))
     above = top_k * math.sqrt(batch * -math.log1p(-q) / 2)
@@ -154,7 +156,7 @@ def tokens_until_settled(experts: int, top_k: int) -> float:
 
 
 def is_exact(experts: int, top_k: int, batch: int) -> bool:
-    """Whether the mean under the uniform law is computed exactly; where not, it is bounded from above."""
+    """Whether the distribution under the uniform law is computed exactly; where not, what follows from it is bounded."""
     states = experts * (top_k + 1)
     work = min(batch, tokens_until_settled(experts, top_k)) * states
     return experts <= EXACT_EXPERTS and states <= EXACT_STEPS and work <= EXACT_WORK

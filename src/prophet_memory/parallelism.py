@@ -73,6 +73,15 @@ def max_gpus(architecture: Architecture) -> int:
     return max(most_heads(architecture), architecture.moe.routed_experts)
 
 
+def known_layout(architecture: Architecture, n_gpus: int, layout: Parallelism | None) -> Parallelism:
+    """A layout that is given, once it is known to be one of the model's; without one, the default. Raises as `parallelism`."""
+    if layout is None:
+        return parallelism(architecture, n_gpus)
+    if layout.n_gpus != n_gpus:
+        raise ParallelismError("n_gpus", n_gpus, f"{layout.n_gpus}, as the layout has them")
+    return parallelism(architecture, n_gpus, layout.tensor, layout.expert)
+
+
 def parallelism(architecture: Architecture, n_gpus: int, tensor: int | None = None, expert: int | None = None) -> Parallelism:
     """A layout for a number of GPUs.
 

@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from prophet_memory.errors import ModelError
-from prophet_memory.formats import DEFAULT_FORMAT, PRECISIONS
+from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import KVGrowth, bytes_per_sequence
 from prophet_memory.memory import Assumptions, growth_of
 from prophet_memory.parallelism import Parallelism, parallelism
-from prophet_memory.precision import precision as named_precision
 from prophet_memory.residency import ResidencyPolicy, residency_policy
 from prophet_memory.routing import RoutingLaw, routing_law
 from prophet_memory.sweeps import COLUMNS, DOES_NOT_FIT, FIT_VERDICTS, sweep
@@ -36,20 +34,13 @@ class Plan:
     @property
     def holds(self) -> bool:
         """Whether the model fits, with the context that was asked for."""
-        return self.row["fit_verdict"] != FIT_VERDICTS[DOES_NOT_FIT] if self.context_fits is None else self.context_fits
+        return bool(self.row["fit_verdict"] != FIT_VERDICTS[DOES_NOT_FIT])
 
     @property
     def context_is_the_models(self) -> bool:
         """Whether the longest context is the model's own maximum: memory bounds none where no layer's cache grows forever."""
         bound = self.growth.max_context_tokens if self.growth.unbounded_bytes_per_token == 0 else None
         return bound is not None and self.row["max_context_tokens"] == bound
-
-    @property
-    def context_fits(self) -> bool | None:
-        """Whether the context that was asked for fits, in each sequence of the batch."""
-        if self.context_tokens is None:
-            return None
-        return (self.row["max_context_tokens"] or 0) >= self.context_tokens
 
 
 def plan(  # noqa: PLR0913 - one argument a choice
@@ -84,15 +75,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         ArchitectureError: for more bytes than any machine holds.
         ModelError: for a count below one, and a precision that there is not.
     """
-    counts = {"batch_size": batch_size, "n_gpus": n_gpus} | ({} if context_tokens is None else {"context_tokens": context_tokens})
-    for name, count in counts.items():
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise ModelError(name, count, "an integer of at least 1")
-    try:
-        named_precision(precision, model.architecture.published_precision)
-    except (KeyError, ValueError):
-        raise ModelError("precision", precision, f"{', '.join(PRECISIONS)}, or two formats as in int4/fp8") from None
-    law, spread = routing or routing_law("uniform"), layout or parallelism(model.architecture, n_gpus)
+    law = routing or routing_law("uniform")
     grid = Grid(
         [model],
         gpus=[gpu],
@@ -101,9 +84,10 @@ def plan(  # noqa: PLR0913 - one argument a choice
         routings=[law],
         precisions=[precision],
         policies=[policy or residency_policy("prophet")],
-        layouts={n_gpus: spread},
+        context_tokens=[1 if context_tokens is None else context_tokens],
+        layouts={} if layout is None else {n_gpus: layout},
     )
-    swept = sweep(grid, assumptions)
+    swept, spread = sweep(grid, assumptions), layout or parallelism(model.architecture, n_gpus)
     row: dict[str, Any] = {}
     for name, array in {**grid.keys(), **{name: swept.column(name) for name in COLUMNS}}.items():
         value = array.ravel()[0]

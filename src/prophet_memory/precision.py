@@ -1,7 +1,8 @@
 """Bytes of weights and caches by format, scales and zero points included (docs/memory-model.md).
 
 A precision is named by the grammar that config and command line share: a format for all weights (`bf16`), a format for the
-routed experts alone over a bf16 rest (`int8_experts`), or `native`, what the model's published checkpoint has. Under a
+routed experts alone over a bf16 rest (`int8_experts`), or `native`, what the model's published checkpoint has. Two formats
+(`int4/fp8`: routed experts, rest) are for the command line alone. Under a
 quantised format norms, biases, convolutions, routers, embeddings and the LM head stay at 16 bit, as published checkpoints
 leave them.
 """
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE, Format, bytes_of_bits
+from prophet_memory.errors import ModelError
+from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE, PRECISIONS, Format, bytes_of_bits
 from prophet_memory.tensors import Weight
 from prophet_memory.weights import expert_weights, model_weights
 
@@ -46,16 +48,18 @@ def precision(name: str, published: str = DEFAULT_FORMAT) -> Precision:
         published: the name of the precision of the model's published checkpoint, which `native` stands for.
 
     Raises:
-        KeyError: for a name that the grammar does not have.
+        ModelError: for a name that the grammar does not have.
     """
     if name == NATIVE:
         return precision(published)
-    if "/" in name:
-        routed_expert, rest = name.split("/")
-        return Precision(FORMATS[routed_expert], FORMATS[rest])
-    if name.endswith(EXPERTS_SUFFIX):
-        return Precision(FORMATS[name.removesuffix(EXPERTS_SUFFIX)], FORMATS[DEFAULT_FORMAT])
-    return Precision(FORMATS[name], FORMATS[name])
+    routed_expert, cut, rest = name.partition("/")
+    if not cut and name.endswith(EXPERTS_SUFFIX):
+        routed_expert, rest = name.removesuffix(EXPERTS_SUFFIX), DEFAULT_FORMAT
+    elif not cut:
+        rest = name
+    if routed_expert not in FORMATS or rest not in FORMATS:
+        raise ModelError("precision", name, f"{', '.join(PRECISIONS)}, or two formats as in int4/fp8")
+    return Precision(FORMATS[routed_expert], FORMATS[rest])
 
 
 def routed_expert_bytes(architecture: Architecture, stored: Precision, *, expert_tensor: int = 1) -> int:

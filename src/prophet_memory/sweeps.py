@@ -17,7 +17,7 @@ from prophet_memory.grid import Grid
 from prophet_memory.integers import IntArray
 from prophet_memory.kv_cache import longest_context, pieces_of
 from prophet_memory.memory import Assumptions, Demand, demand, growth_of, usable_bytes
-from prophet_memory.parallelism import parallelism
+from prophet_memory.parallelism import known_layout
 from prophet_memory.residency import BASELINE
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class Sweep:
     """The columns of a grid; arrays broadcast to the grid's shape and are masked where a value is undefined.
 
     Raises:
-        ParallelismError: for more GPUs than a model can use.
+        ParallelismError: for more GPUs than a model can use, and a layout that it cannot have.
         ArchitectureError: for more bytes than any machine holds.
     """
 
     def __init__(self, grid: Grid, assumptions: Assumptions) -> None:
         self.grid, self.assumptions = grid, assumptions
         self._spreads = [
-            [grid.layouts.get(n_gpus) or parallelism(model.architecture, n_gpus) for n_gpus in grid.n_gpus]
+            [known_layout(model.architecture, n_gpus, grid.layouts.get(n_gpus)) for n_gpus in grid.n_gpus]
             for model in grid.models
         ]
         policies = [*grid.policies, BASELINE]

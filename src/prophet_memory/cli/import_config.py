@@ -121,6 +121,9 @@ def command(
 ) -> None:
     """Read CONFIG, a Hugging Face config.json, into the catalogue and the sweep; the next `make paper` includes it."""
     if via_transformers:
+        others = {"--name": name, "--weights": weights, "--dry-run": dry_run, "--replace": replace}
+        if given := [option for option, value in others.items() if value]:
+            raise ConfigurationError(f"{given[0]}: beside --via-transformers; allowed: --json alone, for nothing is written")
         from prophet_memory.cli.via_transformers import counted_by_reference  # noqa: PLC0415 - torch takes seconds
 
         show(counted_by_reference(config, read_json(config)), as_json=as_json)

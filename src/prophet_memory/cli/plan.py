@@ -32,7 +32,7 @@ from prophet_memory.edge.documents import described_by, relative
 from prophet_memory.edge.files import FLOAT_DECIMALS
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import AssumptionSettings, read_settings_alone
-from prophet_memory.edge.text import PRECISION_LABELS, multiplied
+from prophet_memory.edge.text import PRECISION_LABELS, is_below_16_bits, multiplied
 from prophet_memory.engine import Engine
 from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, NATIVE
 from prophet_memory.grid import Model
@@ -42,6 +42,7 @@ from prophet_memory.planning import Plan
 from prophet_memory.planning import plan as planned
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
+from prophet_memory.sweeps import FIT_VERDICTS, NEWLY_FITS
 
 LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9"
 POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0"
@@ -51,7 +52,7 @@ PARTS = {
     "non_expert_bytes": "everything but routed experts",
     "resident_expert_bytes": "resident routed experts",
     "activation_bytes": "activations of the largest step",
-    "overhead_bytes": "predictor",
+    "overhead_bytes": "the policy's own",
     "runtime_reserve_bytes": "runtime and communication",
 }
 
@@ -73,7 +74,7 @@ def warnings_of(row: Mapping[str, Any], architecture: Architecture, context: int
     if limit and row["exceeds_model_context"]:
         yield f"the cache could hold {row['max_context_tokens']:,} tokens a sequence, beyond the model's own maximum of {limit:,}"
     published = architecture.published_precision
-    if row["precision"] not in {NATIVE, published} and published != DEFAULT_FORMAT:
+    if row["precision"] not in {NATIVE, published} and is_below_16_bits(published):
         yield f"hypothetical: the model is published in {PRECISION_LABELS[published]} (--weights {NATIVE})"
 
 
@@ -100,13 +101,13 @@ def changed_assumptions(
 def verdict_in_words(plan: Plan) -> str:
     """Whether it fits: with the context where one was asked for."""
     row, context = plan.row, plan.context_tokens
-    said = {"fits": "fits", "newly_fits": "fits, where all experts resident do not", "does_not_fit": "does not fit"}
+    alone = ", where all experts resident do not" if row["fit_verdict"] == FIT_VERDICTS[NEWLY_FITS] else ""
+    each = "" if context is None else f"with {context:,} tokens in each sequence"
+    if plan.holds:
+        return f"fits{', ' if each else ''}{each}{alone}"
     if context is None or not row["max_context_tokens"]:
-        return said[row["fit_verdict"]]
-    each = f"{context:,} tokens in each sequence"
-    if plan.context_fits:
-        return f"{said[row['fit_verdict']]}, with {each}" if row["fit_verdict"] == "fits" else f"fits with {each}"
-    return f"does not fit with {each}; {row['max_context_tokens']:,} would"
+        return "does not fit"
+    return f"does not fit {each}; {row['max_context_tokens']:,} would"
 
 
 def breakdown(plan: Plan) -> list[tuple[str, str, str]]:
@@ -138,7 +139,8 @@ def verdict(plan: Plan) -> Iterator[str]:
     if row["kv_extension"] is not None and row["policy"] != BASELINE.name:
         yield f"KV extension       {multiplied(row['kv_extension'])} over all experts resident ({row['kv_extension']:.4f})"
     elif row["policy"] != BASELINE.name:
-        yield "KV extension       undefined: all experts resident do not fit"
+        who = "all experts resident do not" if plan.holds else "the model does not"
+        yield f"KV extension       undefined: {who} fit{'' if plan.context_tokens is None else ' with that context'}"
 
 
 def basis(plan: Plan, experts: int, profile: Engine) -> Iterator[str]:
@@ -228,7 +230,7 @@ def command(  # noqa: PLR0913 - one argument an option
     if as_json:
         print_json(
             {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
-            | {"context_tokens": plan.context_tokens, "context_fits": plan.context_fits}
+            | {"context_tokens": plan.context_tokens, "context_fits": None if context is None else plan.holds}
             | {"assumptions": asdict(plan.assumptions)}
             | {"fullest_rank_is_exact": plan.fullest_is_exact, "warnings": warnings, "notes": opened.notes}
         )

@@ -77,7 +77,7 @@ def open_config(file: Path, *, name: str | None = None, stored: str | None = Non
         ConfigurationError: for a file that describes no model, and a stored format that is not understood.
     """
     from prophet_memory.huggingface import read  # noqa: PLC0415 - two dozen readers that a catalogue's model does not need
-    from prophet_memory.huggingface.quantization import states_precision  # noqa: PLC0415 - as above
+    from prophet_memory.huggingface.quantization import BESIDE, states_precision  # noqa: PLC0415 - as above
 
     config = read_json(file)
     with described_by(file):
@@ -90,7 +90,8 @@ def open_config(file: Path, *, name: str | None = None, stored: str | None = Non
     document |= {"hf_id": hub} if hub else {}
     document["sources"] = [f"{file.name}, SHA-256 {sha256(file)}"]
     notes = []
-    defaulted = reading.defaulted | ({} if states_precision(config) else {"dtype": "bfloat16"})
+    stated = states_precision(config) or (file.parent / BESIDE).is_file()
+    defaulted = reading.defaulted | ({} if stated else {"dtype": "bfloat16"})
     if defaulted:
         said = ", ".join(f"{key} {json.dumps(value)}" for key, value in defaulted.items())
         notes = [f"{file.name} leaves out, and the defaults of its type stand for: {said}"]

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-FORMAT_LABELS = {
-    "fp32": "fp32", "bf16": "bf16", "fp16": "fp16", "fp8": "FP8", "fp8_blocks": "FP8 blocks", "int8": "INT8", "int4": "INT4",
-    "mxfp4": "MXFP4",
-}  # fmt: skip
-EXPERT_LABELS = {f"{name}_experts": f"{label} experts" for name, label in FORMAT_LABELS.items() if name != "bf16"}
-SIXTEEN_BITS_OR_MORE = {"bf16", "fp16", "fp32"}
-PRECISION_LABELS = FORMAT_LABELS | EXPERT_LABELS | {"native": "published precision"}
-NEXT_TO_A_HUNDRED = 0.999  # from here one decimal of a percentage would print 100.0
+from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE
+
+NEXT_TO_A_HUNDRED = 0.999  # from here one decimal of a percentage hides how little is left
+ROUNDS_UP = 0.9995  # of a unit: three digits print the whole unit
+PRECISION_LABELS = (
+    {name: stored.label for name, stored in FORMATS.items()}
+    | {f"{name}{EXPERTS_SUFFIX}": f"{stored.label} experts" for name, stored in FORMATS.items() if name != DEFAULT_FORMAT}
+    | {NATIVE: "published precision"}
+)
 
 
-def bf16_is_hypothetical(published_precision: str) -> bool:
+def is_below_16_bits(published_precision: str) -> bool:
     """Whether a model is published in fewer than 16 bits, so that nobody runs it in bf16."""
-    return published_precision not in SIXTEEN_BITS_OR_MORE
+    return FORMATS[published_precision.removesuffix(EXPERTS_SUFFIX)].bits < FORMATS[DEFAULT_FORMAT].bits
 
 
 def marked_name(name: str, published_precision: str, precision: str) -> str:
     """A model's name, with a dagger where the figures beside it are bf16's and hypothetical."""
-    return name + ("†" if precision == "bf16" and bf16_is_hypothetical(published_precision) else "")
+    return name + ("†" if precision == DEFAULT_FORMAT and is_below_16_bits(published_precision) else "")
 
 
 def percent(fraction: float) -> str:
-    """A fraction in percent: one decimal, two next to a hundred, and a plain zero only for exactly none."""
+    """A fraction in percent: one decimal, two next to a hundred, which only all of it rounds to, and a plain zero for none."""
     if fraction == 0:
         return "0"
-    return f"{100 * fraction:.{2 if fraction > NEXT_TO_A_HUNDRED else 1}f}"
+    if NEXT_TO_A_HUNDRED < fraction < 1:
+        return f"{min(100 * fraction, 99.99):.2f}"
+    return f"{100 * fraction:.{1 if fraction < 1 else 2}f}"
 
 
 def multiplied(ratio: float) -> str:
@@ -43,6 +46,6 @@ def significant(value: float) -> str:
 def thousands(tokens: int) -> str:
     """A number of tokens in thousands or millions, three digits."""
     for unit, letter in ((10**6, "M"), (10**3, "k")):
-        if tokens >= unit:
+        if tokens >= ROUNDS_UP * unit:
             return f"{significant(tokens / unit)}{letter}"
     return str(tokens)

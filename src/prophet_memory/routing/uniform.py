@@ -11,7 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import MoE
-from prophet_memory.occupancy import is_exact, mean_distinct, quantile_of_distinct, uniform_on_fullest_rank
+from prophet_memory.occupancy import (
+    is_exact,
+    mean_distinct,
+    quantile_of_distinct,
+    tokens_until_settled,
+    uniform_on_fullest_rank,
+)
 from prophet_memory.routing.law import FloatArray, LawWords, RoutingLaw
 
 
@@ -67,7 +73,8 @@ class UniformExperts:
 
     def is_exact(self, batch: int, ranks: int) -> bool:
         """Past a size a bound stands for the mean."""
-        return ranks == 1 or is_exact(self.experts, self.top_k, batch)
+        settled = batch >= tokens_until_settled(self.experts, self.top_k)
+        return ranks == 1 or settled or is_exact(self.experts, self.top_k, batch)
 
     def batch_for(self, fraction: float) -> float | None:
         """ln(1 - fraction) / ln(1 - k/E); all experts are never reached unless k = E."""
