@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from prophet_memory.edge.command import script
-from prophet_memory.edge.tables import Row, by_key, catalogued, policies_of
+from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies
 from prophet_memory.edge.text import PRECISION_LABELS, multiplied, significant
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
 from prophet_paper.looks import BLACK, GREY, LIGHT_GREY, ORANGE, PALE_BLUE, PURPLE, VERMILLION, YELLOW
@@ -156,8 +156,7 @@ def main(
     names = {slug: row["name"] for slug, row in catalogued(catalogue, "model").items()}
     shown = catalogued(gpu_catalogue, "gpu")[gpu]
     by_law = catalogued(laws, "routing")
-    baseline, others = policies_of(policies)
-    compared = next(row for row in others if row["policy"] == policy)
+    baseline, compared = compared_policies(policies, policy)
     everything = (baseline["policy"], next(iter(by_law)))  # under any law
     groups = [[found[model, *everything], *(found[model, policy, law] for law in by_law)] for model in models]
     rows = [row for _, row in places(groups)]

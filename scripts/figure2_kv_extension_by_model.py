@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from prophet_memory.edge.command import script
-from prophet_memory.edge.tables import Row, by_key, catalogued, in_paper_order, read_rows
+from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies, in_paper_order, read_rows
 from prophet_memory.edge.text import PRECISION_LABELS, marked_name, multiplied, thousands
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
 from prophet_paper.looks import BLACK, GREY, LIGHT_GREY
@@ -54,8 +54,8 @@ def outcome(row: Row) -> str:
 
 
 def main(
-    *, reference: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policy: str, gpu: str, batch_size: int,
-    precision: str, output: list[Path],
+    *, reference: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, policy: str, gpu: str,
+    batch_size: int, precision: str, output: list[Path],
 ) -> None:  # fmt: skip
     """Read results, draw, write.
 
@@ -64,12 +64,15 @@ def main(
         catalogue: model_catalogue.csv
         gpu_catalogue: gpu_catalogue.csv
         laws: law_catalogue.csv
+        policies: policy_catalogue.csv
+        policy: compared with the baseline
         output: .pdf and .png files
     """
     at = {"gpu": gpu, "batch_size": batch_size, "precision": precision, "policy": policy}
     found, order = by_key(reference, keys=("model", "routing"), at=at), laws_in_order(laws)
     models = in_paper_order(read_rows(catalogue))
     shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
+    baseline, compared = compared_policies(policies, policy)
     figure = new_figure(DOUBLE_COLUMN_INCHES, 0.3 + 0.158 * len(models))
     axes = figure.subplots()
     for y, model in enumerate(models):
@@ -83,7 +86,8 @@ def main(
     axes.set_xlim(0.985, 1 + 1.17 * max(farthest - 1, 0.1))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"KV extension over all experts resident, {shown}, batch {batch_size}, {PRECISION_LABELS[precision]}")
+    ratio = f"KV extension of {compared['label']} over {baseline['label'].lower()}"
+    axes.set_xlabel(f"{ratio}, {shown}, batch {batch_size}, {PRECISION_LABELS[precision]}")
     handles = [Line2D([], [], **point_look(law), label=law.label + ("" if law.is_first else ", in parentheses")) for law in order]
     if len(order) > LAWS_BESIDE_WORDS:
         figure.legend(handles=handles, loc="outside upper right", ncols=len(order))

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from prophet_memory.edge.command import script
-from prophet_memory.edge.tables import Row, catalogued, points
+from prophet_memory.edge.tables import Row, catalogued, label_of, points
 from prophet_memory.edge.text import PRECISION_LABELS
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, SERIES, laws_in_order, log2_batches, new_figure, save
 from prophet_paper.looks import BLACK
@@ -35,8 +35,8 @@ def curve_looks(by_height: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def main(
-    *, data: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, gpu: str, precision: str, policy: str, output:
-    list[Path],
+    *, data: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, gpu: str, precision: str, policy: str,
+    output: list[Path],
 ) -> None:  # fmt: skip
     """Read results, draw, write.
 
@@ -45,6 +45,8 @@ def main(
         catalogue: model_catalogue.csv
         gpu_catalogue: gpu_catalogue.csv
         laws: law_catalogue.csv
+        policies: policy_catalogue.csv
+        policy: compared with the baseline
         output: .pdf and .png files
     """
     names = {slug: row["name"] for slug, row in catalogued(catalogue, "model").items()}
@@ -71,7 +73,7 @@ def main(
     title = f"{'Models that fit' if rows else 'No model fits'}\non one {shown}"
     handles_and_labels = panels[-1].get_legend_handles_labels()
     figure.legend(*handles_and_labels, loc="outside right upper", title=title, title_fontsize=7, alignment="left")
-    panels[0].set_ylabel(f"KV extension, {shown}, {PRECISION_LABELS[precision]}")
+    panels[0].set_ylabel(f"KV extension of {label_of(policies, policy)}, {shown}, {PRECISION_LABELS[precision]}")
     save(figure, output)
 
 

@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from prophet_memory.edge.command import script
-from prophet_memory.edge.tables import Row, points
+from prophet_memory.edge.tables import Row, label_of, points
 from prophet_memory.edge.text import PRECISION_LABELS
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
 from prophet_paper.looks import BLACK, GREY
@@ -56,13 +56,18 @@ def count_configurations(axes: Axes, means: Sequence[Row]) -> None:
             axes.annotate(number, (x, 0), (0, -down), xycoords=("data", "axes fraction"), ha="center", **look)
 
 
-def main(*, by_model: Path, by_experts: Path, laws: Path, policy: str, routing: str, precision: str, output: list[Path]) -> None:
+def main(
+    *, by_model: Path, by_experts: Path, laws: Path, policies: Path, policy: str, routing: str, precision: str, output:
+    list[Path],
+) -> None:  # fmt: skip
     """Read results, draw, write.
 
     Args:
         by_model: mean_extension_by_model.csv
         by_experts: mean_extension_by_expert_count.csv
         laws: law_catalogue.csv
+        policies: policy_catalogue.csv
+        policy: compared with the baseline
         routing: the law whose configurations are counted
         output: .pdf and .png files
     """
@@ -73,7 +78,7 @@ def main(*, by_model: Path, by_experts: Path, laws: Path, policy: str, routing: 
     left, right = figure.subplots(1, 2)
     draw(left, models, means, order, "mean_kv_extension", 1)
     left.axhline(1, color=BLACK, linewidth=0.8)
-    left.set_ylabel(f"Mean KV extension, {PRECISION_LABELS[precision]}")
+    left.set_ylabel(f"Mean KV extension of {label_of(policies, policy)}, {PRECISION_LABELS[precision]}")
     left.set_title("KV extension, and the configurations it covers")
     right.set_title("Expert savings")
     count_configurations(left, [row for row in means if row["routing"] == routing])

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from prophet_memory.edge.command import script
-from prophet_memory.edge.tables import Row, by_key, catalogued, in_paper_order, policies_of, read_rows
+from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies, in_paper_order, read_rows
 from prophet_memory.edge.text import PRECISION_LABELS, marked_name
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
 from prophet_paper.looks import BLACK, GREY, LIGHT_GREY
@@ -104,7 +104,7 @@ def main(
         output: .pdf and .png files
     """
     at = {"batch_size": batch_size, "precision": precision, "routing": routing}
-    baseline, others = policies_of(policies)
+    baseline, compared = compared_policies(policies, policy)
     columns = (f"{baseline['policy']}_n_gpus", f"{policy}_n_gpus", f"{policy}_kv_capacity_tokens")
     rows = by_key(smallest, keys=("model", "gpu"), at=at)
     found = {(model, gpu): Cell(*(row[column] for column in columns)) for (model, gpu), row in rows.items()}
@@ -119,8 +119,8 @@ def main(
     names = [marked_name(m["name"], m["published_precision"], precision) for m in models]
     axes[0].set_yticks(range(len(models)), names)
     axes[len(axes) // 2].set_xlabel(f"Fewest GPUs on which the model fits, {PRECISION_LABELS[precision]}, batch {batch_size}")
-    shown = next(row["label"] for row in others if row["policy"] == policy)
-    explain(figure, axes, max(n_gpus), baseline["label"], shown, catalogued(laws, "routing")[routing]["label"])
+    law = catalogued(laws, "routing")[routing]["label"]
+    explain(figure, axes, max(n_gpus), baseline["label"], compared["label"], law)
     save(figure, output)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -85,18 +86,26 @@ def sparsity_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], law
     cells = share(table, "octave", octaves, batches, "at_least_doubled", pl.col("fits"))
     borders = [2.0 ** (octave + step) for octave, step in [*((o, 0) for o in octaves), (octaves[-1], 1)]]
     panel.pcolormesh(edges(batches), borders, cells, cmap="Blues", vmin=0, vmax=1)
-    pools = sorted(set(table.select("experts", "top_k").rows()), key=lambda pool: pool[0] / pool[1])
-    ratios = np.array([experts / top_k for experts, top_k in pools])
-    blocks = [MoE(experts, top_k, expert_intermediate_size=1) for experts, top_k in pools]
-    halves = [law.bind(SYNTHETIC, block).batch_for(HALF) or np.nan for block in blocks]
-    panel.plot(halves, ratios, color=BLACK, linewidth=1, linestyle=look.dash)
     panel.set_yscale("log", base=2)
     panel.set_yticks(borders, [f"{border:.0f}" for border in borders])
     panel.set_ylim(borders[0], borders[-1])
     batch_axis(panel, batches)
-    place = min(range(len(ratios)), key=lambda i: abs(halves[i] - 24))
-    panel.annotate("half of the\nexperts active", (halves[place], ratios[place]), xytext=(5, -4), textcoords="offset points",
-                   va="top", fontsize=7)  # fmt: skip
+    half_active(panel, set(table.select("experts", "top_k").rows()), batches, law, look)
+
+
+def half_active(panel: Axes, pools: set[tuple[int, int]], batches: Sequence[int], law: RoutingLaw, look: Law) -> None:
+    """A line through the batch sizes at which half of the experts are active, where the law gets there."""
+    line = []
+    for experts, top_k in sorted(pools, key=lambda pool: pool[0] / pool[1]):
+        half = law.bind(SYNTHETIC, MoE(experts, top_k, expert_intermediate_size=1)).batch_for(HALF)
+        if half is not None:
+            line.append((half, experts / top_k))
+    if line:
+        middle = math.sqrt(batches[0] * batches[-1])  # of a logarithmic axis
+        named = min(line, key=lambda point: abs(math.log(point[0] / middle)))
+        panel.plot(*zip(*line, strict=True), color=BLACK, linewidth=1, linestyle=look.dash)
+        panel.annotate("half of the\nexperts active", named, xytext=(5, -4), textcoords="offset points",
+                       va="top", fontsize=7)  # fmt: skip
 
 
 def main(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prophet_memory.edge.command import script
 from prophet_memory.edge.files import write_text
-from prophet_memory.edge.tables import Row, by_key, catalogued, in_paper_order, policies_of, read_rows
+from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies, in_paper_order, read_rows
 from prophet_memory.edge.text import PRECISION_LABELS, marked_name
 from prophet_paper.latex import Column, escape, table, with_group_rules
 
@@ -43,8 +43,7 @@ def main(
     at = {"gpu": gpu, "batch_size": batch_size, "precision": precision, "policy": policy}
     found = by_key(reference, keys=("model", "routing"), at=at)
     shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
-    by_law, (baseline, others) = catalogued(laws, "routing"), policies_of(policies)
-    compared = next(row["label"] for row in others if row["policy"] == policy)
+    by_law, (baseline, compared) = catalogued(laws, "routing"), compared_policies(policies, policy)
     rows = []
     for m in in_paper_order(read_rows(catalogue)):
         everything = found[m["model"], next(iter(by_law))]["baseline_kv_capacity_tokens"]
@@ -56,7 +55,7 @@ def main(
             )
         )
     width = len(OF_ONE_LAW)
-    heads = [escape(f"{compared}, {law['head']}") for law in by_law.values()]
+    heads = [escape(f"{compared['label']}, {law['head']}") for law in by_law.values()]
     spans = [(head, 3 + i * width, 2 + (i + 1) * width) for i, head in enumerate(heads)]
     spans.insert(0, (escape(baseline["head"]), 2, 2))
     columns = (*BASELINE, *OF_ONE_LAW * len(by_law))
@@ -64,7 +63,7 @@ def main(
         gpu=escape(shown),
         batch=batch_size,
         precision=PRECISION_LABELS[precision],
-        policy=escape(compared),
+        policy=escape(compared["label"]),
         baseline=escape(baseline["label"]),
     )
     text = table(columns, with_group_rules(rows), caption=caption, label="tab:kv-extension", spanning_heads=spans, wide=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prophet_memory.edge.command import script
 from prophet_memory.edge.files import write_text
-from prophet_memory.edge.tables import Row, by_key, catalogued, in_paper_order, policies_of, read_rows
+from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies, in_paper_order, read_rows
 from prophet_memory.edge.text import PRECISION_LABELS, marked_name
 from prophet_paper.latex import Column, escape, table, with_group_rules
 
@@ -39,8 +39,7 @@ def main(
         output: .tex file
     """
     found = by_key(smallest, keys=("model", "gpu", "precision"), at={"batch_size": batch_size, "routing": routing})
-    baseline, others = policies_of(policies)
-    compared = next(row for row in others if row["policy"] == policy)
+    baseline, compared = compared_policies(policies, policy)
     names = catalogued(gpu_catalogue, "gpu")
     rows: list[tuple[object, list[object]]] = []
     for m in in_paper_order(read_rows(catalogue)):

@@ -91,6 +91,24 @@ def test_a_plan_for_people_adds_up_and_names_its_law():
         assert word in done.stdout
 
 
+def test_plan_takes_law_and_policy_from_the_papers_reference(tmp_path: Path):
+    mine = tmp_path / "config"
+    shutil.copytree(REPOSITORY / "config", mine)
+    text = (mine / "config.yaml").read_text(encoding="utf-8")
+    (mine / "config.yaml").write_text(text.replace("routing: uniform", "routing: power_law"), encoding="utf-8")
+    words = ("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--json")
+    taken = [json.loads(call(*catalogue, *words).stdout)["routing"] for catalogue in ((), ("--catalogue", mine))]
+    assert taken == ["uniform", "power_law"]
+
+
+def test_a_folder_whose_name_no_file_should_have_gives_a_model_all_the_same(tmp_path: Path):
+    folder = tmp_path / "Kimi K2 (mine)"
+    folder.mkdir()
+    shutil.copy(IMPORTED / "kimi-k2.json", folder / "config.json")
+    done = call("import-config", folder / "config.json", "--dry-run", "--json")
+    assert json.loads(done.stdout)["model"] == "kimi-k2-mine"
+
+
 def test_context_beyond_the_models_own_is_a_warning():
     done = call("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--context", "5000")
     assert done.returncode == 0

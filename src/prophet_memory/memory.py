@@ -19,10 +19,9 @@ from prophet_memory.integers import IntArray, int64
 from prophet_memory.kv_cache import CacheFormats, KVGrowth, kv_growth
 from prophet_memory.occupancy import experts_on_fullest_rank
 from prophet_memory.parallelism import Parallelism
-from prophet_memory.precision import precision, routed_expert_bytes
+from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing.law import DISTINCT_EXPERT_DECIMALS
-from prophet_memory.weights import model_weights
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -103,8 +102,7 @@ def demand(
     stored = [precision(name, architecture.published_precision) for name in grid.precisions]
     each = [layers * routed_expert_bytes(architecture, form, expert_tensor=spread.expert_tensor) for form in stored]
     int64([experts * size for size in each], "routed_expert_bytes")
-    shards = [w.shard(spread.tensor) for w in model_weights(architecture) if w.component != "routed_expert"]
-    rest = [[form.bytes_of(shards)] for form in stored]
+    rest = [[non_expert_bytes(architecture, form, tensor=spread.tensor)] for form in stored]
     activations = activation_bytes(
         architecture, batch_sizes=batch_sizes, max_step_tokens=engine.max_step_tokens,
         value_bytes=engine.activation_value_bytes, layout=spread,

@@ -175,7 +175,7 @@ def _why_undefined(frame: pl.DataFrame, *, several: bool) -> str:
         return "no model fits" if several else "the model does not fit"
     if several:
         return "no model fits with all experts resident, so no ratio exists"
-    return "the model fits only with Prophet, so no ratio exists"
+    return "the model fits, but not with all experts resident, so no ratio exists"
 
 
 def _judge_ordering(claim: Claimed, frame: pl.DataFrame) -> Finding:

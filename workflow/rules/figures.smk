@@ -35,6 +35,7 @@ rule figure2_kv_extension_by_model:
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
         laws=LAWS,
+        policies=POLICIES,
     output:
         figure("figure2_kv_extension_by_model", FIGURES),
     log:
@@ -60,6 +61,7 @@ rule figure3_extension_vs_batch:
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
         laws=LAWS,
+        policies=POLICIES,
     output:
         figure("figure3_extension_vs_batch", FIGURES),
     log:
@@ -104,6 +106,7 @@ rule figure5_expert_count:
         by_model=f"{RESULTS}/mean_extension_by_model.csv",
         by_experts=f"{RESULTS}/mean_extension_by_expert_count.csv",
         laws=LAWS,
+        policies=POLICIES,
     output:
         figure("figure5_expert_count", FIGURES),
     log:

@@ -129,7 +129,7 @@ def command(
         show(counted_by_reference(config, read_json(config)), as_json=as_json)
         return
     opened = open_config(config, name=name, stored=weights)
-    slug = file_name(opened.name)
+    slug = file_name(name) if name else opened.slug
     with described_by(config):
         found = counted(opened.architecture)
     written = [] if dry_run else write_model(slug, opened.document or {}, replace=replace)

@@ -44,8 +44,8 @@ from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 from prophet_memory.sweeps import FIT_VERDICTS, NEWLY_FITS
 
-LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9"
-POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0"
+LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9; default: the paper's"
+POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0; default: the paper's"
 OF_ENGINE = {field.name for field in fields(Engine)}
 HEADS = (("on the fullest GPU", False), ("GiB", True), ("share", True))
 PARTS = {
@@ -178,20 +178,8 @@ def basis(plan: Plan, experts: int, profile: Engine) -> Iterator[str]:
 @click.option("--experts", type=EXPERT_FORMATS, help="format of the routed experts, where it is another")
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents; default: config's")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
-@click.option(
-    "--routing",
-    type=ROUTING,
-    default="uniform",
-    show_default=True,
-    help=LAW_HELP,
-)
-@click.option(
-    "--policy",
-    type=POLICY,
-    default="prophet",
-    show_default=True,
-    help=POLICY_HELP,
-)
+@click.option("--routing", type=ROUTING, help=LAW_HELP)
+@click.option("--policy", type=POLICY, help=POLICY_HELP)
 @ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory; serving engines take 0.9")
 @click.option("--max-step-tokens", type=Number(1, 10**8), help="tokens of the largest prefill chunk")
@@ -200,8 +188,8 @@ def basis(plan: Plan, experts: int, profile: Engine) -> Iterator[str]:
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, batch: int | None, context: int | None,
-    weights: str | None, experts: str | None, routing: RoutingLaw, policy: ResidencyPolicy, engine: str | None, check: bool,
-    as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
+    weights: str | None, experts: str | None, routing: RoutingLaw | None, policy: ResidencyPolicy | None, engine: str | None,
+    check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
 
@@ -222,8 +210,8 @@ def command(  # noqa: PLR0913 - one argument an option
             n_gpus=n_gpus,
             layout=spread,
             precision=precision_name(weights, experts),
-            routing=routing,
-            policy=policy,
+            routing=routing or settings.reference_law,
+            policy=policy or settings.reference_policy,
             context_tokens=context,
         )
     warnings = list(warnings_of(plan.row, architecture, context))
@@ -238,7 +226,7 @@ def command(  # noqa: PLR0913 - one argument an option
     row = plan.row
     stored = PRECISION_LABELS.get(row["precision"], row["precision"])
     out = console()
-    out.print(f"{opened.name} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {policy.name}", style="bold")
+    out.print(f"{opened.name} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {row['policy']}", style="bold")
     out.print(table(HEADS, breakdown(plan)))
     for line in (*verdict(plan), "", *basis(plan, architecture.moe.routed_experts, profile)):
         out.print(line)

@@ -114,6 +114,16 @@ class Settings(Described):
     assumptions: AssumptionSettings
     paper: PaperSettings
 
+    @property
+    def reference_law(self) -> RoutingLaw:
+        """The swept law of the paper's reference point."""
+        return next(law for law in self.sweep.routings if law.name == self.paper.reference.routing)
+
+    @property
+    def reference_policy(self) -> ResidencyPolicy:
+        """The swept policy of the paper's reference point."""
+        return next(policy for policy in self.sweep.policies if policy.name == self.paper.reference.policy)
+
 
 @dataclass(frozen=True, slots=True)
 class DesignSettings(Described):
@@ -160,29 +170,30 @@ def read_settings(file: Path = SETTINGS_FILE) -> Settings:
 
 def read_settings_alone(file: Path = SETTINGS_FILE) -> Settings:
     """config/config.yaml, checked without models and GPUs: for who needs its assumptions, whatever it sweeps."""
-    return _with_engine(read_yaml(file), file)
+    return _consistent(read_yaml(file), file)
 
 
-def _with_engine(document: object, file: Path) -> Settings:
+def _consistent(document: object, file: Path) -> Settings:
     settings = checked(Settings, document, file)
-    engine = settings.assumptions.engine
+    engine, sweep, reference = settings.assumptions.engine, settings.sweep, settings.paper.reference
     check_known([engine], "assumptions.engine", read_engines(), f"the entries of {relative(ENGINES_FILE)}", file)
+    laws, policies = [law.name for law in sweep.routings], [policy.name for policy in sweep.policies]
+    check_known([reference.routing], "paper.reference.routing", laws, "the values of sweep.routings", file)
+    check_known([reference.policy], "paper.reference.policy", policies, "the values of sweep.policies", file)
     return settings
 
 
 def check_settings(document: object, models: Iterable[str], gpus: Iterable[str], file: Path = SETTINGS_FILE) -> Settings:
     """Settings from plain values: each by itself, then that every model and GPU exists and the paper's points are swept."""
-    settings = _with_engine(document, file)
+    settings = _consistent(document, file)
     sweep, paper, reference = settings.sweep, settings.paper, settings.paper.reference
     check_known(sweep.models, "sweep.models", models, f"the files in {relative(MODELS_FOLDER)}", file)
     check_known(sweep.gpus, "sweep.gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
-    laws, policies = [law.name for law in sweep.routings], [policy.name for policy in sweep.policies]
+    policies = [policy.name for policy in sweep.policies]
     swept: dict[str, tuple[Iterable[object], str, Iterable[object]]] = {
         "reference.gpu": ([reference.gpu], "gpus", sweep.gpus),
         "reference.batch_size": ([reference.batch_size], "batch_sizes", sweep.batch_sizes),
         "reference.precision": ([reference.precision], "precisions", sweep.precisions),
-        "reference.routing": ([reference.routing], "routings", laws),
-        "reference.policy": ([reference.policy], "policies", policies),
         "breakdown_models": (paper.breakdown_models, "models", sweep.models),
         "summary.models": (paper.summary.models, "models", sweep.models),
         "summary.batch_sizes": (paper.summary.batch_sizes, "batch_sizes", sweep.batch_sizes),

@@ -137,3 +137,8 @@ def policies_of(path: Path) -> tuple[Row, list[Row]]:
     rows = catalogued(path, "policy").values()
     (baseline,) = (row for row in rows if row["is_baseline"])
     return baseline, [row for row in rows if not row["is_baseline"]]
+
+
+def compared_policies(path: Path, policy: str) -> tuple[Row, Row]:
+    """The baseline of a policy_catalogue.csv, and the policy that a figure or table compares with it."""
+    return policies_of(path)[0], catalogued(path, "policy")[policy]
