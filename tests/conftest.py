@@ -30,6 +30,7 @@ from prophet_memory.routing import routing_laws
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = Path("evaluation/memory_results/prophet_kv_extension")
 MODELS = {slug: entry.architecture for slug, entry in read_models().items()}
+IN_PAPER = {slug: MODELS[slug] for slug in read_settings().sweep.models}
 GENERATED = ("evaluation/", "paper_tables/")
 # Committed, but made by targets of their own.
 APART = ("evaluation/figures/design_space/", "evaluation/memory_results/design_space/", "evaluation/benchmarks/")

@@ -59,14 +59,15 @@ def total(shapes: Mapping[str, tuple[int, ...]], having: str = "", *, without: s
     return sum(int(torch.Size(shape).numel()) for name, shape in shapes.items() if having in name and without not in name)
 
 
-def decoder_cache(shapes: Mapping[str, tuple[int, ...]]) -> int:
+def decoder_cache(shapes: Mapping[str, tuple[int, ...]], kind: str) -> int:
     """What the decoder's own projections put into a cache per token: keys and values, or MLA's latent and rotary key."""
     names = tuple(
         f"{name}.weight" for name in (".k_proj", ".v_proj", ".SelfAttention.k", ".SelfAttention.v", ".kv_a_proj_with_mqa")
     )
     apart = ("encoder.", "model.encoder.")
     own = {n: s for n, s in shapes.items() if not n.startswith(apart) and "cross_attention" not in n}
-    fused = sum(shape[0] - shape[1] for name, shape in own.items() if name.endswith("Wqkv.weight"))  # DBRX: beside the queries
+    joint = ("Wqkv.weight", "qkv_proj.weight")[: 2 if kind == "phi3" else 1]  # DBRX and Phi-3: beside the queries
+    fused = sum(shape[0] - shape[1] for name, shape in own.items() if name.endswith(joint))
     return fused + sum(shape[0] for name, shape in own.items() if name.endswith(names))
 
 
@@ -94,7 +95,7 @@ def check(config: Mapping[str, Any]) -> None:
     assert counts.total == total(shapes) - copies_of_embeddings(reference)
     assert counts.routed_expert == total(shapes, ".experts.", without="shared")
     layers = architecture.decoder.layers
-    assert decoder_cache(shapes) == sum(
+    assert decoder_cache(shapes, reference.model_type) == sum(
         layer.count * sum(n * values for n, values in layer.mixer.cached_vectors()) for layer in layers
     )
     if not reference.is_encoder_decoder:
@@ -118,7 +119,15 @@ COMMON = {
 }
 LATENT = {"kv_lora_rank": 5, "q_lora_rank": 7, "qk_nope_head_dim": 6, "qk_rope_head_dim": 4, "v_head_dim": 3}
 QWEN = {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 9, "decoder_sparse_step": 1, "mlp_only_layers": []}
+WINDOWED = {"sliding_window": 6, "use_sliding_window": True, "max_window_layers": 2}
 SMALL: dict[str, dict[str, Any]] = {
+    "llama": COMMON | {"head_dim": 10, "attention_bias": True, "mlp_bias": True},
+    "granite": COMMON | {"attention_bias": True, "mlp_bias": True},
+    "mistral": COMMON | {"head_dim": 10, "sliding_window": 6},
+    "phi3": COMMON | {"sliding_window": 6, "pad_token_id": 0},
+    "qwen2": COMMON | WINDOWED,
+    "qwen3": COMMON | WINDOWED | {"head_dim": 10, "attention_bias": True},
+    "gemma2": COMMON | {"head_dim": 10, "sliding_window": 6, "attention_bias": True},
     "mixtral": COMMON | {"num_local_experts": 3, "num_experts_per_tok": 1, "head_dim": 10, "sliding_window": None},
     "phimoe": COMMON | {"num_local_experts": 3, "num_experts_per_tok": 1, "attention_bias": False, "lm_head_bias": False},
     "qwen2_moe": COMMON | QWEN | {"shared_expert_intermediate_size": 11, "qkv_bias": True},
@@ -188,7 +197,22 @@ SPARSE_SOMEWHERE = [
     {"decoder_sparse_step": 2, "mlp_only_layers": [1, 99]},
 ]
 BIASED, TIED, ONE_KV_HEAD = {"attention_bias": True}, {"tie_word_embeddings": True}, {"num_key_value_heads": 1}
+LISTED = {"layer_types": [SLIDING, SLIDING, FULL, FULL, SLIDING]}
 VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "llama": [
+        TIED,
+        {"attention_bias": False},
+        {"mlp_bias": False},
+        {"head_dim": None},
+        {"num_key_value_heads": None},
+        ONE_KV_HEAD,
+    ],
+    "granite": [TIED, {"attention_bias": False}, {"mlp_bias": False}, {"num_key_value_heads": None}],
+    "mistral": [TIED, {"sliding_window": None}, {"head_dim": None}, ONE_KV_HEAD],
+    "phi3": [TIED, {"sliding_window": None}, {"num_key_value_heads": None}],
+    "qwen2": [TIED, LISTED, {"use_sliding_window": False}, {"sliding_window": None}, {"max_window_layers": 0}],
+    "qwen3": [TIED, LISTED, {"use_sliding_window": False}, {"attention_bias": False}, {"max_window_layers": 9}],
+    "gemma2": [TIED, LISTED, {"attention_bias": False}, ONE_KV_HEAD],
     "mixtral": [TIED, ONE_KV_HEAD, {"sliding_window": 6}, {"head_dim": None}],
     "phimoe": [BIASED, {"lm_head_bias": True}, BIASED | {"lm_head_bias": True, "sliding_window": 6} | TIED, {"head_dim": 10}],
     "qwen2_moe": [

@@ -95,8 +95,9 @@ def cached_values_per_token(shapes: dict[str, tuple[int, ...]]) -> int:
 
 def test_cache_per_token(pair):
     architecture, shapes = pair
-    if any("Wqkv" in name for name in shapes):  # DBRX projects queries, keys and values at once
-        widths = [s[0] - s[1] for n, s in shapes.items() if n.endswith("Wqkv.weight")]
+    joint = ("Wqkv.weight", "self_attn.qkv_proj.weight")
+    if any(name.endswith(joint) for name in shapes):  # DBRX and Phi-3 project queries, keys and values at once
+        widths = [s[0] - s[1] for n, s in shapes.items() if n.endswith(joint)]
         assert sum(widths) == decoder_cache(architecture)
     else:
         assert cached_values_per_token(shapes) == decoder_cache(architecture)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import MODELS, REPOSITORY, RESULTS
+from conftest import IN_PAPER, MODELS, REPOSITORY, RESULTS
 
 import prophet_memory
 from prophet_memory.edge.results import key_values
@@ -112,7 +112,7 @@ def test_the_reference_table_is_rows_of_the_long_table(data: pd.DataFrame):
 
 def test_catalogue_and_saturation_of_known_models():
     catalogue = pd.read_csv(FOLDER / "model_catalogue.csv").set_index("model")
-    assert catalogue["total_params"].to_dict() == {slug: count_parameters(model).total for slug, model in MODELS.items()}
+    assert catalogue["total_params"].to_dict() == {slug: count_parameters(model).total for slug, model in IN_PAPER.items()}
     groups = set(catalogue["expert_count_group"].astype(str))
     assert groups == {"8-16", "60-64", "128", "160-256", "512-2048"}
     saturation = pd.read_csv(FOLDER / "saturation_batches.csv").set_index(["routing", "model"])

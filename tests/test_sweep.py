@@ -50,6 +50,8 @@ def searched_context(architecture: Architecture, assumptions: Assumptions, space
 def by_hand(architecture: Architecture, assumptions: Assumptions, point: dict) -> dict:
     """One configuration from the definitions, without arrays."""
     moe, batch, spread = architecture.moe, point["batch_size"], parallelism(architecture, point["n_gpus"])
+    if architecture.is_dense:
+        moe = replace(moe, routed_experts=1, top_k=1)  # of no bytes
     power = min(moe.routed_experts, moe.top_k * batch**0.932)
     exact = mean_distinct(moe.routed_experts, moe.top_k, batch)
     distinct = round(float(power if point["routing"] == "power_law" else exact), 9)
@@ -188,6 +190,9 @@ def test_a_policy_is_compared_with_the_baseline_whether_that_is_swept_or_not():
 
 
 def test_int8_experts_halve_the_matrices_and_add_a_scale_per_channel(architecture: Architecture):
+    if architecture.is_dense:
+        assert routed_expert_bytes(architecture, precision("int8_experts")) == 0
+        return
     per_expert, moe, hidden = count_parameters(architecture).per_expert, architecture.moe, architecture.hidden_size
     channels = (2 if moe.gated else 1) * moe.expert_intermediate_size + hidden
     biases = channels if moe.expert_bias else 0

@@ -52,6 +52,7 @@ class MoE(Described):
 
 
 FeedForward = Dense | MoE
+NO_EXPERTS = MoE(routed_experts=0, top_k=0, expert_intermediate_size=0)  # what a dense model has
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,13 @@ class Architecture(Dimensions):
 
     @property
     def moe(self) -> MoE:
-        """The mixture-of-experts block that all MoE layers share."""
-        return next(iter(self._moe_blocks()))
+        """The mixture-of-experts block that all MoE layers share; NO_EXPERTS in a dense model."""
+        return next(iter(self._moe_blocks()), NO_EXPERTS)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether every token passes every weight."""
+        return not self.moe.routed_experts
 
     @property
     def moe_layer_count(self) -> int:
@@ -122,8 +128,8 @@ class Architecture(Dimensions):
         return {layer.feed_forward for s in self.stacks for layer in s.layers if isinstance(layer.feed_forward, MoE)}
 
     def __post_init__(self) -> None:
-        if len(self._moe_blocks()) != 1:
-            raise ArchitectureError("feed_forwards", len(self._moe_blocks()), "exactly one block of kind moe in use")
+        if len(self._moe_blocks()) > 1:
+            raise ArchitectureError("feed_forwards", len(self._moe_blocks()), "at most one block of kind moe in use")
         for side, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
             if stack is not None:
                 self._check(side, stack)

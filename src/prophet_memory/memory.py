@@ -21,6 +21,7 @@ from prophet_memory.occupancy import experts_on_fullest_rank
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
 from prophet_memory.residency import ResidencyPolicy
+from prophet_memory.routing import RoutingLaw
 from prophet_memory.routing.law import DISTINCT_EXPERT_DECIMALS
 
 FloatArray = npt.NDArray[np.float64]
@@ -77,6 +78,19 @@ def usable_bytes(gpu_memory_bytes: npt.ArrayLike, usable_fraction: float) -> Int
     return np.floor(np.asarray(gpu_memory_bytes, np.float64) * usable_fraction).astype(np.int64)
 
 
+def activated(
+    model: Model, spread: Parallelism, batch_sizes: IntArray, routings: Sequence[RoutingLaw]
+) -> tuple[FloatArray, FloatArray]:
+    """Distinct experts of an MoE layer, of all ranks together and on the fullest, as (batch, routing); zero in a dense model."""
+    moe = model.architecture.moe
+    if model.architecture.is_dense:
+        return (nothing := np.zeros((len(batch_sizes), len(routings)))), nothing
+    bound = [law.bind(model.name, moe) for law in routings]
+    distinct = np.stack([law.mean(batch_sizes) for law in bound], axis=-1)
+    on_fullest = np.stack([law.on_fullest_rank(batch_sizes, spread.expert) for law in bound], axis=-1)
+    return distinct.round(DISTINCT_EXPERT_DECIMALS), on_fullest.round(DISTINCT_EXPERT_DECIMALS)
+
+
 def demand(
     model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid, policies: Sequence[ResidencyPolicy]
 ) -> Demand:
@@ -88,12 +102,9 @@ def demand(
         ArchitectureError: for more bytes than any machine holds.
     """
     architecture, engine = model.architecture, assumptions.engine
-    experts, layers = architecture.moe.routed_experts, architecture.moe_layer_count
+    experts, layers, dense = architecture.moe.routed_experts, architecture.moe_layer_count, architecture.is_dense
     batch_sizes = np.array(grid.batch_sizes, np.int64)
-    bound = [law.bind(model.name, architecture.moe) for law in grid.routings]
-    distinct = np.stack([law.mean(batch_sizes) for law in bound], axis=-1).round(DISTINCT_EXPERT_DECIMALS)
-    on_fullest = [law.on_fullest_rank(batch_sizes, spread.expert) for law in bound]
-    fullest = np.stack(on_fullest, axis=-1).round(DISTINCT_EXPERT_DECIMALS)
+    distinct, fullest = activated(model, spread, batch_sizes, grid.routings)
 
     def slots(needed: FloatArray, of: int) -> FloatArray:
         return np.stack([policy.slots(needed, of) for policy in policies], axis=-1)[:, :, None]
@@ -109,7 +120,7 @@ def demand(
     )  # fmt: skip
     return Demand(
         distinct_experts=distinct[:, :, None, None],
-        expert_savings_fraction=1 - slots(distinct, experts) / experts,
+        expert_savings_fraction=np.zeros_like(resident) if dense else 1 - slots(distinct, experts) / experts,
         resident_experts_per_layer=resident,
         non_expert_bytes=int64(rest, "non_expert_bytes")[None, None],
         resident_expert_bytes=np.ceil(resident * np.array(each, np.int64)[:, None]).astype(np.int64),

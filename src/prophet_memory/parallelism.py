@@ -89,7 +89,7 @@ def parallelism(architecture: Architecture, n_gpus: int, tensor: int | None = No
         architecture: the model.
         n_gpus: how many there are.
         tensor: GPUs that share attention; by default as many as the heads allow. The others are data parallel.
-        expert: ranks of whole experts; by default one for each GPU as far as there are experts.
+        expert: ranks of whole experts; by default one for each GPU as far as there are experts, 1 in a dense model.
 
     Raises:
         ParallelismError: for a number that the model's heads or experts, or the GPUs, do not allow.
@@ -99,7 +99,7 @@ def parallelism(architecture: Architecture, n_gpus: int, tensor: int | None = No
         raise ParallelismError("n_gpus", n_gpus, f"1 to {most}, one GPU for each head or routed expert of the model")
     divisors = [size for size in range(1, n_gpus + 1) if n_gpus % size == 0]
     tensors = [size for size in tensor_parallel_sizes(architecture, n_gpus) if size in divisors]
-    experts = [size for size in divisors if size <= architecture.moe.routed_experts]
+    experts = [size for size in divisors if size <= max(1, architecture.moe.routed_experts)]
     for key, value, allowed in (("tp", tensor, tensors), ("ep", expert, experts)):
         if value is not None and value not in allowed:
             reason = {"tp": "the model's heads", "ep": f"{architecture.moe.routed_experts} routed experts"}[key]

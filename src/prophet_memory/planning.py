@@ -96,5 +96,6 @@ def plan(  # noqa: PLR0913 - one argument a choice
     growth, size = growth_of(model, spread, assumptions), None
     if context_tokens is not None:
         size = int(bytes_per_sequence(growth, context_tokens)) * int(spread.sequences(batch_size))
-    exact = law.bind(model.name, model.architecture.moe).is_exact(batch_size, spread.expert)
+    dense = model.architecture.is_dense
+    exact = dense or law.bind(model.name, model.architecture.moe).is_exact(batch_size, spread.expert)
     return Plan(row, law, assumptions, spread, growth, context_tokens, size, exact)

@@ -21,7 +21,9 @@ def projections(component: Component, intermediate_size: int, hidden_size: int, 
 
 
 def expert_weights(moe: MoE, hidden_size: int) -> Iterator[Weight]:
-    """One routed expert of one layer."""
+    """One routed expert of one layer; nothing where there are none."""
+    if not moe.routed_experts:
+        return iter(())
     return projections("routed_expert", moe.expert_intermediate_size, hidden_size, gated=moe.gated, bias=moe.expert_bias)
 
 

@@ -19,7 +19,12 @@ from prophet_paper.checksums import age_foreign
 from prophet_memory.edge.command import run
 from prophet_memory.edge.files import RECEIPTS, RECEIPTS_VARIABLE, check_writable
 from prophet_paper.imports import imported_files
-from prophet_memory.edge.configuration import read_cluster, read_gpus, read_models
+from prophet_memory.edge.configuration import (
+    read_cluster,
+    read_gpus,
+    read_models,
+    with_experts,
+)
 from prophet_memory.edge.documents import read_yaml
 from prophet_memory.edge.settings import (
     SETTINGS_FILE,
@@ -45,14 +50,15 @@ if platform.machine() in {"x86_64", "AMD64"}:
     os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V4 AVX512_ICL AVX512_SPR")
 
 settings = run(lambda: read_yaml(SETTINGS_FILE))
-run(lambda: check_settings(settings, read_models(), read_gpus()))
+MODEL_NAMES = run(lambda: with_experts(read_models()))
+run(lambda: check_settings(settings, MODEL_NAMES, read_gpus()))
 
 
 configfile: "config/config.yaml"
 
 
 if config != settings:  # something was overridden on the command line
-    run(lambda: check_settings(config, read_models(), read_gpus()))
+    run(lambda: check_settings(config, MODEL_NAMES, read_gpus()))
 
 SWEEP, ASSUMPTIONS, PAPER = config["sweep"], config["assumptions"], config["paper"]
 REFERENCE, SUMMARY = PAPER["reference"], PAPER["summary"]

@@ -1,7 +1,6 @@
 # A design space of millions of configurations, scattered into shards, each counting its own rows, drawn
 
 DESIGN_SPACE = "config/design_space.yaml"
-MODEL_NAMES = glob_wildcards("config/models/{model}.yaml").model
 DESIGN = run(lambda: read_design_space(MODEL_NAMES, read_gpus()))
 DESIGN_RESULTS = "evaluation/memory_results/design_space"
 DESIGN_FIGURES = "evaluation/figures/design_space"

@@ -41,9 +41,12 @@ def command(*, model: str, as_json: bool) -> None:
     out, moe = console(), architecture.moe
     rows = [(name.replace("_", " "), f"{n:,}", f"{n / counts.total:.2%}") for name, n in components.items() if n]
     out.print(table(COUNT_HEADS, [*rows, ("total", f"{counts.total:,}", "")], title=opened.name))
-    product = f"{architecture.moe_layer_count} MoE layers x {moe.routed_experts} experts x {counts.per_expert:,} parameters"
-    out.print(f"routed experts: {product}")
-    out.print(f"active for a token (top-{moe.top_k}, both embeddings included): {counts.active_per_token:,}\n")
+    if architecture.is_dense:
+        out.print("a dense model: every token passes every parameter\n")
+    else:
+        product = f"{architecture.moe_layer_count} MoE layers x {moe.routed_experts} experts x {counts.per_expert:,} parameters"
+        out.print(f"routed experts: {product}")
+        out.print(f"active for a token (top-{moe.top_k}, both embeddings included): {counts.active_per_token:,}\n")
     out.print(table(CACHE_HEADS, [(what, product, f"{size:,}") for what, product, size in terms]))
     if architecture.max_context_tokens:
         out.print(f"the model's own maximum: c = {architecture.max_context_tokens:,}")

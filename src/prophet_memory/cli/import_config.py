@@ -79,8 +79,8 @@ def with_model(text: str, slug: str) -> str:
     return f"{text[:line_end]}\n{' ' * models.start_mark.column}- {entry}{text[line_end:]}"
 
 
-def write_model(slug: str, entry: Mapping[str, Any], *, replace: bool) -> list[Path]:
-    """Write the catalogue file and put the model into the sweep.
+def write_model(slug: str, entry: Mapping[str, Any], *, replace: bool, swept: bool) -> list[Path]:
+    """Write the catalogue file and put the model into the sweep, where it shall be swept.
 
     Returns:
         The files that were written.
@@ -97,9 +97,9 @@ def write_model(slug: str, entry: Mapping[str, Any], *, replace: bool) -> list[P
     file = MODELS_FOLDER / f"{slug}.yaml"
     if file.exists() and not replace:
         raise ConfigurationError(f"--name: {slug}; allowed: a name that {relative(MODELS_FOLDER)} does not hold, or --replace")
-    swept = read_settings_alone().sweep.models
+    known = read_settings_alone().sweep.models
     write_text(file, as_yaml(entry))
-    if slug in swept:
+    if slug in known or not swept:
         return [file]
     write_text(SETTINGS_FILE, with_model(SETTINGS_FILE.read_bytes().decode("utf-8"), slug))
     return [file, SETTINGS_FILE]
@@ -119,7 +119,7 @@ def write_model(slug: str, entry: Mapping[str, Any], *, replace: bool) -> list[P
 def command(
     *, config: Path, name: str | None, weights: str | None, dry_run: bool, replace: bool, via_transformers: bool, as_json: bool
 ) -> None:
-    """Read CONFIG, a Hugging Face config.json, into the catalogue and the sweep; the next `make paper` includes it."""
+    """Read CONFIG, a Hugging Face config.json, into the catalogue; the next `make paper` sweeps it unless it is dense."""
     if via_transformers:
         others = {"--name": name, "--weights": weights, "--dry-run": dry_run, "--replace": replace}
         if given := [option for option, value in others.items() if value]:
@@ -129,10 +129,10 @@ def command(
         show(counted_by_reference(config, read_json(config)), as_json=as_json)
         return
     opened = open_config(config, name=name, stored=weights)
-    slug = file_name(name) if name else opened.slug
+    slug, dense = file_name(name) if name else opened.slug, opened.architecture.is_dense
     with described_by(config):
         found = counted(opened.architecture)
-    written = [] if dry_run else write_model(slug, opened.document or {}, replace=replace)
+    written = [] if dry_run else write_model(slug, opened.document or {}, replace=replace, swept=not dense)
     show({"model": slug} | found if as_json else found, as_json=as_json)
     say_notes(opened.notes)
     for file in written:

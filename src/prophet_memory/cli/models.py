@@ -34,7 +34,7 @@ def command(*, as_json: bool) -> None:
         return
     rows = [
         (
-            m["model"], m["name"], str(m["layers"]), str(m["moe_layers"]), str(m["experts"]), str(m["top_k"]),
+            m["model"], m["name"], str(m["layers"]), *(str(m[key] or "–") for key in ("moe_layers", "experts", "top_k")),
             f"{m['total_params'] / 1e9:,.2f}", f"{m['active_params_per_token'] / 1e9:,.2f}", f"{m['kv_bytes_per_token']:,}",
             f"{m['max_context_tokens']:,}" if m["max_context_tokens"] else "–", m["published_precision"],
         )

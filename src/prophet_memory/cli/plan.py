@@ -45,7 +45,7 @@ from prophet_memory.routing import RoutingLaw
 from prophet_memory.sweeps import FIT_VERDICTS, NEWLY_FITS
 
 LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9; default: the paper's"
-POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0; default: the paper's"
+POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0; default: the paper's; a dense model has nothing to fetch"
 OF_ENGINE = {field.name for field in fields(Engine)}
 HEADS = (("on the fullest GPU", False), ("GiB", True), ("share", True))
 PARTS = {
@@ -143,17 +143,24 @@ def verdict(plan: Plan) -> Iterator[str]:
         yield f"KV extension       undefined: {who} fit{'' if plan.context_tokens is None else ' with that context'}"
 
 
+def routed(plan: Plan, experts: int) -> str:
+    """The law and what it says."""
+    if not experts:
+        return "none: a dense model"
+    own_parameters = plan.law.parameters.items() if plan.law.name == plan.law.kind else ()  # others stand in the label
+    law = ", ".join([plan.law.words.label, *(f"{name} {value}" for name, value in own_parameters)])
+    return f"{law}: {plan.row['distinct_experts']:,.2f} of {experts:,} experts a layer at batch {plan.row['batch_size']}"
+
+
 def basis(plan: Plan, experts: int, profile: Engine) -> Iterator[str]:
     """Law, layout and assumptions."""
     row, own = plan.row, plan.assumptions
-    own_parameters = plan.law.parameters.items() if plan.law.name == plan.law.kind else ()  # others stand in the label
-    law = ", ".join([plan.law.words.label, *(f"{name} {value}" for name, value in own_parameters)])
-    yield f"routing            {law}: {row['distinct_experts']:,.2f} of {experts:,} experts a layer at batch {row['batch_size']}"
+    yield f"routing            {routed(plan, experts)}"
     if row["n_gpus"] > 1:
         spread = ", ".join(f"{row[f'{kind}_parallel']}-way {kind}" for kind in ("tensor", "data", "expert"))
         bounded = "" if plan.fullest_is_exact else "at most "
-        fullest = f"{bounded}{row['resident_experts_per_layer']:,.2f} experts a layer resident on the fullest rank"
-        yield f"layout             {spread} parallel; {fullest}"
+        fullest = f"; {bounded}{row['resident_experts_per_layer']:,.2f} experts a layer resident on the fullest rank"
+        yield f"layout             {spread} parallel{fullest if experts else ''}"
     changed = ", changed" if own.engine != profile else ""
     each = row["kv_constant_bytes_per_sequence"]
     constant = f"; {each / 2**20:,.1f} MiB of each sequence whatever its context" if each else ""
@@ -211,7 +218,7 @@ def command(  # noqa: PLR0913 - one argument an option
             layout=spread,
             precision=precision_name(weights, experts),
             routing=routing or settings.reference_law,
-            policy=policy or settings.reference_policy,
+            policy=policy or (BASELINE if architecture.is_dense else settings.reference_policy),
             context_tokens=context,
         )
     warnings = list(warnings_of(plan.row, architecture, context))

@@ -61,7 +61,7 @@ class ModelEntry(Dimensions):
     sources: Annotated[tuple[Text, ...], Len(1)]  # where the values were read
     notes: Annotated[tuple[Text, ...], Len(1)] | None = None
     mixers: Annotated[dict[BlockName, AnyMixer], Len(1)]  # by names that the layers use
-    feed_forwards: Annotated[dict[BlockName, AnyFeedForward], Len(1)]  # the same; exactly one of kind moe
+    feed_forwards: Annotated[dict[BlockName, AnyFeedForward], Len(1)]  # the same; at most one of kind moe
     encoder: StackEntry | None = None
     decoder: StackEntry
 
@@ -119,6 +119,11 @@ class Cluster(Described):
 def read_models(folder: Path = MODELS_FOLDER) -> dict[str, ModelEntry]:
     """The catalogue: models by slug, sorted."""
     return {file.stem: read_model(file) for file in sorted(folder.glob("*.yaml"))}
+
+
+def with_experts(models: Mapping[str, ModelEntry]) -> list[str]:
+    """The models that have routed experts, which sweeps compare; dense ones are for single plans and observations."""
+    return [slug for slug, entry in models.items() if not entry.architecture.is_dense]
 
 
 def read_model(file: Path) -> ModelEntry:

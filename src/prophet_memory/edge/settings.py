@@ -22,6 +22,7 @@ from prophet_memory.edge.configuration import (
     read_engines,
     read_gpus,
     read_models,
+    with_experts,
 )
 from prophet_memory.edge.documents import checked, error, hint, read, read_yaml, relative
 from prophet_memory.fields import Count, Described, EachOnce, OneOf, Parsed, PlainSize, Several, Size, Slug
@@ -37,6 +38,7 @@ Law = Annotated[RoutingLaw, Parsed(routing_law, Specification)]
 Policy = Annotated[ResidencyPolicy, Parsed(residency_policy, Specification)]
 BatchSize = Annotated[int, Ge(1), Le(2**20)]
 CacheFormat = Annotated[str, OneOf(CACHE_FORMATS)]
+SWEPT_MODELS = f"the files in {relative(MODELS_FOLDER)} with routed experts"
 POINT_PRECISIONS = ("bf16", "int8_experts")
 
 
@@ -165,7 +167,7 @@ class DesignSettings(Described):
 
 def read_settings(file: Path = SETTINGS_FILE) -> Settings:
     """config/config.yaml, checked against the catalogue."""
-    return check_settings(read_yaml(file), read_models(), read_gpus(), file)
+    return check_settings(read_yaml(file), with_experts(read_models()), read_gpus(), file)
 
 
 def read_settings_alone(file: Path = SETTINGS_FILE) -> Settings:
@@ -187,7 +189,7 @@ def check_settings(document: object, models: Iterable[str], gpus: Iterable[str],
     """Settings from plain values: each by itself, then that every model and GPU exists and the paper's points are swept."""
     settings = _consistent(document, file)
     sweep, paper, reference = settings.sweep, settings.paper, settings.paper.reference
-    check_known(sweep.models, "sweep.models", models, f"the files in {relative(MODELS_FOLDER)}", file)
+    check_known(sweep.models, "sweep.models", models, SWEPT_MODELS, file)
     check_known(sweep.gpus, "sweep.gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
     policies = [policy.name for policy in sweep.policies]
     swept: dict[str, tuple[Iterable[object], str, Iterable[object]]] = {
@@ -213,7 +215,7 @@ def check_settings(document: object, models: Iterable[str], gpus: Iterable[str],
 def read_design_space(models: Iterable[str], gpus: Iterable[str], file: Path = DESIGN_SPACE_FILE) -> DesignSettings:
     """config/design_space.yaml, checked against the models and GPUs that there are."""
     design = read(DesignSettings, file)
-    check_known(design.models, "models", models, f"the files in {relative(MODELS_FOLDER)}", file)
+    check_known(design.models, "models", models, SWEPT_MODELS, file)
     check_known(design.gpus, "gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
     if design.policy == BASELINE:
         raise error(file, "policy", design.policy.name, "a policy that is compared with all experts resident")

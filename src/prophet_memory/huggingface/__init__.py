@@ -48,12 +48,12 @@ def read(config: Mapping[str, Any]) -> Reading:
     """A model from its parsed `config.json`, and which keys were defaulted.
 
     Raises:
-        ArchitectureError: for a type that is not supported, a dense model, a wrong or missing value, and a model that cannot be
+        ArchitectureError: for a type that is not supported, a wrong or missing value, and a model that cannot be
             described; with the key as the config spells it.
     """
     kind = config.get("model_type")
     if not isinstance(kind, str) or kind not in READERS:
-        raise ArchitectureError("model_type", kind, f"a mixture of experts, one of {', '.join(SUPPORTED_TYPES)}")
+        raise ArchitectureError("model_type", kind, f"one of {', '.join(SUPPORTED_TYPES)}")
     reader = READERS[kind]
     values = Values(config, reader.defaults, reader.aliases)
     if values.raw("per_layer_config") is not None:  # the reference then builds layers that differ

@@ -151,6 +151,16 @@ def decoder_only(
     return architecture(values, decoder=stacked(mixers, feed_forwards), **others)
 
 
+def dense_decoder(
+    values: Values,
+    mixers: Sequence[Mixer],
+    block: Dense,
+    **others: Any,  # noqa: ANN401 - fields of Architecture
+) -> Architecture:
+    """A model that is one decoder without experts, the same feed-forward block in every layer."""
+    return _assembled(values, decoder=stacked(mixers, everywhere(block, len(mixers))), encoder=None, **others)
+
+
 def architecture(values: Values, *, decoder: Stack, encoder: Stack | None = None, **others: Any) -> Architecture:  # noqa: ANN401
     """A model of its stacks.
 
@@ -163,9 +173,13 @@ def architecture(values: Values, *, decoder: Stack, encoder: Stack | None = None
     Raises:
         ArchitectureError: if no layer holds a mixture of experts.
     """
-    layers = [layer for stack in (encoder, decoder) if stack is not None for layer in stack.layers]
-    if not any(isinstance(layer.feed_forward, MoE) for layer in layers):
+    found = _assembled(values, decoder=decoder, encoder=encoder, **others)
+    if found.is_dense:
         raise ArchitectureError("model_type", values.raw("model_type"), "a model with a mixture of experts in some layer")
+    return found
+
+
+def _assembled(values: Values, *, decoder: Stack, encoder: Stack | None, **others: Any) -> Architecture:  # noqa: ANN401
     own: dict[str, Any] = {
         "hidden_size": values.size("hidden_size"),
         "vocabulary_size": values.size("vocab_size"),
