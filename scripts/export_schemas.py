@@ -11,6 +11,7 @@ from prophet_memory.edge.command import script
 from prophet_memory.edge.configuration import Cluster, EngineEntries, GpuEntries, ModelEntry
 from prophet_memory.edge.documents import adapter
 from prophet_memory.edge.files import REPOSITORY, write_text
+from prophet_memory.edge.observing import Observations
 from prophet_memory.edge.settings import DesignSettings, Settings
 from prophet_paper.ledger import Ledger
 from prophet_paper.prose import Numbers
@@ -22,6 +23,7 @@ DOCUMENTS: dict[str, Any] = {
     "design_space": DesignSettings,
     "gpus": GpuEntries,
     "engines": EngineEntries,
+    "observations": Observations,
     "model": ModelEntry,
     "claims": Ledger,
     "numbers": Numbers,

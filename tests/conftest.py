@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -24,6 +25,8 @@ from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import CacheFormats
 from prophet_memory.memory import Assumptions
+from prophet_memory.parallelism import ALONE, Parallelism
+from prophet_memory.peaks import LargestPhase, Step
 from prophet_memory.residency import residency_policies
 from prophet_memory.routing import routing_laws
 
@@ -52,6 +55,15 @@ def grid_of(models: dict[str, Architecture], memory_bytes: dict[str, int], **axe
 def cache(kv: str, state: str | None = None, conv: str | None = None) -> CacheFormats:
     """Formats of a cache by name; the state's and the convolution's follow the KV's."""
     return CacheFormats(FORMATS[kv], FORMATS[state or kv], FORMATS[conv or kv])
+
+
+def activation_bytes(
+    architecture: Architecture, *, batch_sizes: Any, max_step_tokens: int, value_bytes: int, layout: Parallelism = ALONE
+) -> Any:
+    """The peak of the profile `ideal`, each sequence with a row of logits."""
+    sequences = layout.sequences(batch_sizes)
+    step = Step(np.maximum(max_step_tokens, sequences), sequences)
+    return LargestPhase(value_bytes=value_bytes).peak_bytes(architecture, step, layout)
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

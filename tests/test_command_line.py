@@ -61,7 +61,7 @@ def test_a_plan_is_the_row_of_the_sweep(rows: pd.DataFrame, seed: int):
     assert {name: plan[name] for name in row} == row
     assert plan["fullest_rank_is_exact"] is True
     assert list(plan)[: len(KEYS)] == KEYS
-    assert plan["assumptions"] == asdict(ASSUMED)
+    assert plan["assumptions"] == json.loads(json.dumps(asdict(ASSUMED)))
 
 
 def test_a_context_is_held_exactly_up_to_the_largest(rows: pd.DataFrame):
@@ -240,7 +240,7 @@ def test_wrong_input_gets_one_line(arguments: tuple, line: str, tmp_path: Path, 
         ("[]", "allowed: a JSON object"),
         ("\xff", "config.json: "),
         ('{"model_type": "mixtral", "num_hidden_layers": -3}', "config.json: num_hidden_layers: -3; allowed: "),
-        ('{"model_type": "llama"}', 'config.json: model_type: "llama"; allowed: .*mixtral'),
+        ('{"model_type": "bert"}', 'config.json: model_type: "bert"; allowed: .*mixtral'),
         ("{}", "config.json: model_type: "),
         (
             '{"model_type": "mixtral", "model_type": "dbrx"}',

@@ -1,11 +1,10 @@
 """How models spread over GPUs: what divides, what is replicated, and that nothing is lost."""
 
 import pytest
-from conftest import ASSUMED, MODELS, cache
+from conftest import ASSUMED, MODELS, activation_bytes, cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prophet_memory.activations import activation_bytes
 from prophet_memory.architecture import Architecture, Layer, MoE, Stack
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model

@@ -9,8 +9,10 @@ business of `edge` and `cli` alone. One module per part:
 - `kv_cache`: bytes of cache and state per sequence, and the closed-form KV capacity
 - `routing`: the laws for the number of distinct experts U(B)
 - `residency`: which experts a policy keeps in GPU memory
-- `formats`, `precision`, `activations`, `parallelism`: bytes per weight, the peak of an engine step, several GPUs
+- `formats`, `precision`, `parallelism`: bytes per weight, several GPUs
 - `gpu`, `engine`: what it runs on
+- `peaks`, `loading`, `paging`: of an engine its activations, what it holds beyond weights, and how it cuts the cache
+- `stages`: pipeline parallelism
 - `memory`, `grid`, `sweeps`, `planning`: the memory equation over named axes, and at one point
 - `facts`: what a model is, in numbers
 
@@ -21,11 +23,12 @@ from importlib import import_module
 
 _HOMES = {
     "architecture": ("Architecture",),
-    "engine": ("Engine",),
+    "engine": ("Engine", "Reserve", "StepSize"),
     "gpu": ("Gpu",),
     "grid": ("Grid", "Model"),
     "huggingface": ("read_config",),
     "memory": ("Assumptions",),
+    "peaks": ("LargestPhase",),
     "planning": ("Plan", "plan"),
     "residency": ("ResidencyPolicy", "residency_policy"),
     "routing": ("RoutingLaw", "routing_law"),

@@ -1,10 +1,13 @@
 from prophet_memory.architecture import Architecture as Architecture
 from prophet_memory.engine import Engine as Engine
+from prophet_memory.engine import Reserve as Reserve
+from prophet_memory.engine import StepSize as StepSize
 from prophet_memory.gpu import Gpu as Gpu
 from prophet_memory.grid import Grid as Grid
 from prophet_memory.grid import Model as Model
 from prophet_memory.huggingface import read_config as read_config
 from prophet_memory.memory import Assumptions as Assumptions
+from prophet_memory.peaks import LargestPhase as LargestPhase
 from prophet_memory.planning import Plan as Plan
 from prophet_memory.planning import plan as plan
 from prophet_memory.residency import ResidencyPolicy as ResidencyPolicy
@@ -20,10 +23,13 @@ __all__ = [
     "Engine",
     "Gpu",
     "Grid",
+    "LargestPhase",
     "Model",
     "Plan",
+    "Reserve",
     "ResidencyPolicy",
     "RoutingLaw",
+    "StepSize",
     "Sweep",
     "plan",
     "read_config",

@@ -98,6 +98,8 @@ class Architecture(Dimensions):
 
     decoder: Stack
     encoder: Stack | None = None
+    holds_embedding: bool = True  # a pipeline stage behind the first does not
+    holds_head: bool = True  # nor one before the last
 
     @property
     def stacks(self) -> tuple[Stack, ...]:

@@ -1,26 +1,78 @@
-"""What a serving engine assumes: how much of the memory it takes, how large its steps are, and what it sets aside."""
+"""What a serving engine assumes: how much of the memory it takes, how large its steps are, what it sets aside, how it stores.
+
+A profile may leave out what nobody measured or read. What then asks for it gets an `EngineError` instead of a guess.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from prophet_memory.fields import Bytes, Described, Fraction, OneOf, Size, Text
+from annotated_types import Len
+
+from prophet_memory.errors import ModelError
+from prophet_memory.fields import ByKind, Bytes, Described, Fraction, Size, Slug, Text
+from prophet_memory.gpu import Gpu
+from prophet_memory.loading import Loading
+from prophet_memory.paging import PagedCache
+from prophet_memory.parallelism import Parallelism
+from prophet_memory.peaks import PEAKS, Peak
+
+if TYPE_CHECKING:
+    AnyPeak = Peak
+else:  # every kind that there is
+    AnyPeak = Annotated[Union[PEAKS], ByKind()]  # noqa: UP007 - a union of what is found
+
+
+class EngineError(ModelError):
+    """What a profile does not say; the key is the part of the profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSize(Described):
+    """The largest step on GPUs of at least some memory; `sequences` is None for as many as are decoded together."""
+
+    tokens: Size
+    sequences: Size | None = None
+    memory_bytes: Bytes = 0  # of the GPU, at least
+    but: tuple[Slug, ...] = ()  # GPUs whose names begin so are taken for smaller ones
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve(Described):
+    """What stands beside torch's memory on each GPU of a layout; None stands for any number."""
+
+    bytes: Bytes
+    n_gpus: Size | None = None  # that serve the model together
+    tensor: Size | None = None  # of them that share a layer
+    pipeline: Size | None = None  # stages
+
+    def matches(self, layout: Parallelism) -> bool:
+        """Whether it is said of a layout."""
+        return all(getattr(self, key) in (None, getattr(layout, key)) for key in ("n_gpus", "tensor", "pipeline"))
+
+
+@dataclass(frozen=True, slots=True)
+class Graphs(Described):
+    """CUDA graphs: whether the engine takes their memory off the cache, and what they were seen to take, from and to."""
+
+    deducted: bool
+    seen_bytes: Annotated[tuple[Bytes, ...], Len(2, 2)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile(Described):
-    """The values of an engine; config/engines.yaml holds them and their sources."""
+    """The values of an engine; config/engines.yaml holds them, each with its source."""
 
-    usable_fraction: Fraction  # of each GPU's memory
-    max_step_tokens: Size  # of the largest prefill chunk
-    runtime_reserve_bytes: Bytes
-    communication_reserve_bytes: Bytes  # on each of several GPUs
-    activation_value_bytes: Annotated[int, OneOf((1, 2, 4))]
-
-    def reserve_bytes(self, n_gpus: int) -> int:
-        """What is set aside on each of some GPUs."""
-        return self.runtime_reserve_bytes + (self.communication_reserve_bytes if n_gpus > 1 else 0)
+    usable_fraction: Fraction | None = None  # of each GPU's memory
+    steps: tuple[StepSize, ...] = ()  # the first that a GPU meets counts
+    reserves: tuple[Reserve, ...] = ()  # the first that a layout meets counts
+    activation: AnyPeak | None = None
+    cuts_experts: bool = False  # unless told otherwise, GPUs cut each expert instead of holding whole ones
+    cache: PagedCache | None = None  # None: tokens as many as fit
+    loading: Loading | None = None  # None: weights as they are counted
+    graphs: Graphs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +82,47 @@ class Engine(Profile):
     name: str
     label: str = ""
 
+    def part(self, key: str) -> Any:  # noqa: ANN401 - a field
+        """A part of the profile. Raises EngineError where it has none."""
+        value = getattr(self, key)
+        if value is None or value == ():
+            raise EngineError(key, None, f"a value: the profile {self.name} has none, for no source says it")
+        return value
+
+    def step_size(self, gpu: Gpu) -> StepSize:
+        """The largest step on a GPU. Raises EngineError where the profile has none for it."""
+        for size in self.part("steps"):
+            if gpu.memory_bytes >= size.memory_bytes and not any(gpu.name.startswith(name) for name in size.but):
+                found: StepSize = size
+                return found
+        raise EngineError("steps", gpu.name, f"a GPU that {self.name} has a step for")
+
+    def reserve_bytes(self, layout: Parallelism) -> int:
+        """What is set aside on each GPU of a layout. Raises EngineError where nobody measured it."""
+        entries: Sequence[Reserve] = self.part("reserves")
+        for entry in entries:
+            if entry.matches(layout):
+                return entry.bytes
+        shape = f"{layout.tensor}-way tensor, {layout.data}-way data, {layout.pipeline}-way pipeline"
+        keys = ("n_gpus", "tensor", "pipeline")
+        known = "; ".join(", ".join(f"{key} {v}" for key in keys if (v := getattr(entry, key))) for entry in entries)
+        raise EngineError("reserves", shape, f"a layout that {self.name} was measured in: {known}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineEntry(Profile):
-    """An entry of config/engines.yaml."""
+    """An entry of config/engines.yaml; `sources` says where each of its values was read."""
 
     name: Text  # as figures and tables print it
+    sources: dict[str, Text]
+
+    def __post_init__(self) -> None:
+        given = {field.name for field in fields(Profile) if getattr(self, field.name) != field.default}
+        for key in sorted(given ^ set(self.sources)):
+            allowed = "a source for each value of the profile" if key in given else "a value that the profile has"
+            raise ModelError(f"sources.{key}", self.sources.get(key), allowed)
 
     def engine(self, name: str) -> Engine:
         """The engine of that name."""
-        return Engine(**asdict(self) | {"name": name, "label": self.name})
+        own = {field.name: getattr(self, field.name) for field in fields(Profile)}
+        return Engine(**own, name=name, label=self.name)

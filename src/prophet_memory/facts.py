@@ -29,8 +29,8 @@ def facts(architecture: Architecture, cache: CacheFormats = BF16_CACHE) -> dict[
     return {
         "layers": architecture.layer_count,
         "moe_layers": architecture.moe_layer_count,
-        "experts": moe.routed_experts,
-        "top_k": moe.top_k,
+        "experts": moe.routed_experts or None,
+        "top_k": moe.top_k or None,
         "total_params": counts.total,
         "routed_expert_params": counts.routed_expert,
         "non_expert_params": counts.non_expert,

@@ -55,7 +55,13 @@ FORMATS = {
     "int4": Format("INT4", bits=4, scale_bytes=2, zero_point_bits=4, block_columns=128),
     "mxfp4": Format("MXFP4", bits=4, scale_bytes=1, block_columns=32),
 }
-CACHE_FORMATS = tuple(name for name in FORMATS if name != "fp8_blocks")  # a token is one row: blocks of rows are for weights
+# What llama.cpp stores a cache in, beside 16 bit: an fp16 scale for 32 values.
+LLAMA_CPP_CACHE = {
+    "q8_0": Format("Q8_0", bits=8, scale_bytes=2, block_columns=32),
+    "q4_0": Format("Q4_0", bits=4, scale_bytes=2, block_columns=32),
+}
+OF_CACHE = {name: stored for name, stored in FORMATS.items() if name != "fp8_blocks"} | LLAMA_CPP_CACHE
+CACHE_FORMATS = tuple(OF_CACHE)  # a token is one row: blocks of rows are for weights
 DEFAULT_FORMAT = "bf16"
 EXPERTS_SUFFIX = "_experts"
 NATIVE = "native"

@@ -11,15 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from prophet_memory.activations import activation_bytes
+from prophet_memory.architecture import Architecture
 from prophet_memory.engine import Engine
-from prophet_memory.formats import DEFAULT_FORMAT, FORMATS
+from prophet_memory.formats import DEFAULT_FORMAT, OF_CACHE
+from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.integers import IntArray, int64
 from prophet_memory.kv_cache import CacheFormats, KVGrowth, kv_growth
 from prophet_memory.occupancy import experts_on_fullest_rank
+from prophet_memory.paging import Blocks, blocks
 from prophet_memory.parallelism import Parallelism
-from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
+from prophet_memory.peaks import Buffer, Moment, Step
+from prophet_memory.precision import Precision, non_expert_bytes, precision, routed_expert_bytes
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 from prophet_memory.routing.law import DISTINCT_EXPERT_DECIMALS
@@ -39,12 +42,12 @@ class Assumptions:
     @property
     def cache(self) -> CacheFormats:
         """How the cache is stored; the inputs of short convolutions are activations, 16 bit."""
-        return CacheFormats(FORMATS[self.kv_format], FORMATS[self.state_format], FORMATS[DEFAULT_FORMAT])
+        return CacheFormats(OF_CACHE[self.kv_format], OF_CACHE[self.state_format], OF_CACHE[DEFAULT_FORMAT])
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What the fullest GPU holds beside the KV cache; every array has the axes (batch, routing, precision, policy)."""
+    """What the fullest GPU holds beside the KV cache; every array has the axes (GPU, batch, routing, precision, policy)."""
 
     distinct_experts: FloatArray
     expert_savings_fraction: FloatArray
@@ -78,6 +81,60 @@ def usable_bytes(gpu_memory_bytes: npt.ArrayLike, usable_fraction: float) -> Int
     return np.floor(np.asarray(gpu_memory_bytes, np.float64) * usable_fraction).astype(np.int64)
 
 
+def largest_step(assumptions: Assumptions, gpu: Gpu, spread: Parallelism, batch_sizes: npt.ArrayLike) -> Step:
+    """The largest step of a group of attention on a GPU, for each batch size: a decode step of a larger batch is larger still.
+
+    Raises:
+        EngineError: where the profile has no step for the GPU.
+    """
+    size, batch = assumptions.engine.step_size(gpu), spread.sequences(batch_sizes)
+    sequences = batch if size.sequences is None else np.maximum(size.sequences, batch)
+    return Step(np.maximum(size.tokens, sequences), sequences)
+
+
+def activation_moments(
+    model: Model, spread: Parallelism, assumptions: Assumptions, gpu: Gpu, batch_size: int
+) -> tuple[Moment, ...]:
+    """The moments at which the activation peak of one point can be, the largest first."""
+    step = largest_step(assumptions, gpu, spread, batch_size)
+    found = assumptions.engine.part("activation").moments(model.architecture, step, spread)
+    return tuple(sorted(found, key=lambda moment: -int(moment.total_bytes)))
+
+
+def loaded_beyond_counted(
+    architecture: Architecture, stored: Precision, spread: Parallelism, engine: Engine
+) -> tuple[Buffer, ...]:
+    """What the engine holds beyond the weights that are counted; nothing where the profile does not say."""
+    return () if engine.loading is None else engine.loading.lines(architecture, stored, spread)
+
+
+def expert_bytes(architecture: Architecture, stored: Precision, spread: Parallelism, engine: Engine) -> int:
+    """One routed expert of one layer on each of the GPUs that share it, as the engine holds it."""
+    own = None
+    if engine.loading is not None and not architecture.is_dense:
+        own = engine.loading.expert_bytes(
+            architecture.moe, architecture.hidden_size, stored.routed_expert, expert_tensor=spread.expert_tensor
+        )
+    return routed_expert_bytes(architecture, stored, expert_tensor=spread.expert_tensor) if own is None else own
+
+
+def held_weight_bytes(architecture: Architecture, stored: Precision, spread: Parallelism, engine: Engine) -> int:
+    """All weights with every expert resident on the fullest GPU, and what the engine holds beyond them."""
+    experts = experts_on_fullest_rank(architecture.moe.routed_experts, spread.expert) * architecture.moe_layer_count
+    beyond = sum(int(np.asarray(line.size_bytes)) for line in loaded_beyond_counted(architecture, stored, spread, engine))
+    rest = non_expert_bytes(architecture, stored, tensor=spread.tensor)
+    return rest + beyond + experts * expert_bytes(architecture, stored, spread, engine)
+
+
+def cache_blocks(model: Model, spread: Parallelism, assumptions: Assumptions, gpu: Gpu) -> Blocks | None:
+    """How the engine cuts the cache; None where it holds as many tokens as fit."""
+    paged = assumptions.engine.cache
+    if paged is None:
+        return None
+    tokens = assumptions.engine.step_size(gpu).tokens
+    return blocks(paged, model.architecture, assumptions.cache, step_tokens=tokens, tensor=spread.tensor)
+
+
 def activated(
     model: Model, spread: Parallelism, batch_sizes: IntArray, routings: Sequence[RoutingLaw]
 ) -> tuple[FloatArray, FloatArray]:
@@ -100,6 +157,7 @@ def demand(
 
     Raises:
         ArchitectureError: for more bytes than any machine holds.
+        EngineError: for what the engine's profile does not say.
     """
     architecture, engine = model.architecture, assumptions.engine
     experts, layers, dense = architecture.moe.routed_experts, architecture.moe_layer_count, architecture.is_dense
@@ -107,24 +165,36 @@ def demand(
     distinct, fullest = activated(model, spread, batch_sizes, grid.routings)
 
     def slots(needed: FloatArray, of: int) -> FloatArray:
-        return np.stack([policy.slots(needed, of) for policy in policies], axis=-1)[:, :, None]
+        return np.stack([policy.slots(needed, of) for policy in policies], axis=-1)[None, :, :, None]
 
     resident = slots(fullest, experts_on_fullest_rank(experts, spread.expert))
     stored = [precision(name, architecture.published_precision) for name in grid.precisions]
-    each = [layers * routed_expert_bytes(architecture, form, expert_tensor=spread.expert_tensor) for form in stored]
+    each = [layers * expert_bytes(architecture, form, spread, engine) for form in stored]
     int64([experts * size for size in each], "routed_expert_bytes")
-    rest = [[non_expert_bytes(architecture, form, tensor=spread.tensor)] for form in stored]
-    activations = activation_bytes(
-        architecture, batch_sizes=batch_sizes, max_step_tokens=engine.max_step_tokens,
-        value_bytes=engine.activation_value_bytes, layout=spread,
-    )  # fmt: skip
+    beyond = [
+        sum(int(np.asarray(b.size_bytes)) for b in loaded_beyond_counted(architecture, form, spread, engine)) for form in stored
+    ]
+    rest = [
+        [non_expert_bytes(architecture, form, tensor=spread.tensor) + more] for form, more in zip(stored, beyond, strict=True)
+    ]
+    activations = _activations(architecture, spread, assumptions, grid.gpus, batch_sizes)
     return Demand(
-        distinct_experts=distinct[:, :, None, None],
+        distinct_experts=distinct[None, :, :, None, None],
         expert_savings_fraction=np.zeros_like(resident) if dense else 1 - slots(distinct, experts) / experts,
         resident_experts_per_layer=resident,
-        non_expert_bytes=int64(rest, "non_expert_bytes")[None, None],
+        non_expert_bytes=int64(rest, "non_expert_bytes")[None, None, None],
         resident_expert_bytes=np.ceil(resident * np.array(each, np.int64)[:, None]).astype(np.int64),
-        activation_bytes=activations[:, None, None, None],
-        overhead_bytes=np.array([policy.overhead_bytes for policy in policies], np.int64)[None, None, None],
-        runtime_reserve_bytes=np.array(engine.reserve_bytes(spread.n_gpus), np.int64).reshape(1, 1, 1, 1),
+        activation_bytes=activations[:, :, None, None, None],
+        overhead_bytes=np.array([policy.overhead_bytes for policy in policies], np.int64)[None, None, None, None],
+        runtime_reserve_bytes=np.array(engine.reserve_bytes(spread), np.int64).reshape(1, 1, 1, 1, 1),
     )
+
+
+def _activations(
+    architecture: Architecture, spread: Parallelism, assumptions: Assumptions, gpus: Sequence[Gpu], batch_sizes: IntArray
+) -> IntArray:
+    """Peaks as (GPU, batch), one row where all GPUs have the same largest step."""
+    peak, sizes = assumptions.engine.part("activation"), [assumptions.engine.step_size(gpu) for gpu in gpus]
+    told_apart = gpus if len({(size.tokens, size.sequences) for size in sizes}) > 1 else gpus[:1]
+    steps = [largest_step(assumptions, gpu, spread, batch_sizes) for gpu in told_apart]
+    return np.stack([peak.peak_bytes(architecture, step, spread) for step in steps])

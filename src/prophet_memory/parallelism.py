@@ -18,7 +18,7 @@ from prophet_memory.mixers import Mixer
 
 
 class ParallelismError(ModelError):
-    """A layout that the model cannot have: the key is n_gpus, tp or ep."""
+    """A layout that the model cannot have: the key is n_gpus, tp, ep or pp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +28,17 @@ class Parallelism:
     tensor: int = 1
     data: int = 1
     expert: int = 1
+    pipeline: int = 1  # stages of layers, each on GPUs of its own
 
     @property
     def n_gpus(self) -> int:
         """All GPUs."""
-        return self.tensor * self.data
+        return self.tensor * self.data * self.pipeline
 
     @property
     def expert_tensor(self) -> int:
         """GPUs that share each routed expert."""
-        return self.n_gpus // self.expert
+        return self.tensor * self.data // self.expert
 
     def sequences(self, batch_sizes: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Sequences on the fullest group of attention, for each batch size."""
@@ -73,16 +74,26 @@ def max_gpus(architecture: Architecture) -> int:
     return max(most_heads(architecture), architecture.moe.routed_experts)
 
 
-def known_layout(architecture: Architecture, n_gpus: int, layout: Parallelism | None) -> Parallelism:
+def known_layout(
+    architecture: Architecture, n_gpus: int, layout: Parallelism | None, *, cut_experts: bool = False
+) -> Parallelism:
     """A layout that is given, once it is known to be one of the model's; without one, the default. Raises as `parallelism`."""
     if layout is None:
-        return parallelism(architecture, n_gpus)
+        return parallelism(architecture, n_gpus, cut_experts=cut_experts)
     if layout.n_gpus != n_gpus:
         raise ParallelismError("n_gpus", n_gpus, f"{layout.n_gpus}, as the layout has them")
-    return parallelism(architecture, n_gpus, layout.tensor, layout.expert)
+    return parallelism(architecture, n_gpus, layout.tensor, layout.expert, pipeline=layout.pipeline)
 
 
-def parallelism(architecture: Architecture, n_gpus: int, tensor: int | None = None, expert: int | None = None) -> Parallelism:
+def parallelism(
+    architecture: Architecture,
+    n_gpus: int,
+    tensor: int | None = None,
+    expert: int | None = None,
+    *,
+    pipeline: int = 1,
+    cut_experts: bool = False,
+) -> Parallelism:
     """A layout for a number of GPUs.
 
     Args:
@@ -90,13 +101,18 @@ def parallelism(architecture: Architecture, n_gpus: int, tensor: int | None = No
         n_gpus: how many there are.
         tensor: GPUs that share attention; by default as many as the heads allow. The others are data parallel.
         expert: ranks of whole experts; by default one for each GPU as far as there are experts, 1 in a dense model.
+        pipeline: stages of layers; the others share each stage.
+        cut_experts: whether by default no rank holds whole experts, but all cut each.
 
     Raises:
         ParallelismError: for a number that the model's heads or experts, or the GPUs, do not allow.
     """
     most = max_gpus(architecture)
-    if not 1 <= n_gpus <= most:
-        raise ParallelismError("n_gpus", n_gpus, f"1 to {most}, one GPU for each head or routed expert of the model")
+    if not 1 <= n_gpus <= most * pipeline:
+        raise ParallelismError("n_gpus", n_gpus, f"1 to {most * pipeline}, one GPU for each head or routed expert of the model")
+    if pipeline < 1 or n_gpus % pipeline:
+        raise ParallelismError("pp", pipeline, f"a divisor of {n_gpus} GPUs")
+    n_gpus //= pipeline
     divisors = [size for size in range(1, n_gpus + 1) if n_gpus % size == 0]
     tensors = [size for size in tensor_parallel_sizes(architecture, n_gpus) if size in divisors]
     experts = [size for size in divisors if size <= max(1, architecture.moe.routed_experts)]
@@ -105,4 +121,5 @@ def parallelism(architecture: Architecture, n_gpus: int, tensor: int | None = No
             reason = {"tp": "the model's heads", "ep": f"{architecture.moe.routed_experts} routed experts"}[key]
             raise ParallelismError(key, value, f"{', '.join(map(str, allowed))} (for {n_gpus} GPUs and {reason})")
     tensor = tensor or tensors[-1]
-    return Parallelism(tensor=tensor, data=n_gpus // tensor, expert=expert or experts[-1])
+    expert = expert or experts[0 if cut_experts else -1]
+    return Parallelism(tensor=tensor, data=n_gpus // tensor, expert=expert, pipeline=pipeline)

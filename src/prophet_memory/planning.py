@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,14 @@ from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import KVGrowth, bytes_per_sequence
-from prophet_memory.memory import Assumptions, growth_of
-from prophet_memory.parallelism import Parallelism, parallelism
+from prophet_memory.memory import Assumptions, activation_moments, cache_blocks, growth_of, loaded_beyond_counted
+from prophet_memory.paging import Blocks
+from prophet_memory.parallelism import Parallelism, known_layout
+from prophet_memory.peaks import Buffer, Moment
+from prophet_memory.precision import precision as precision_of
 from prophet_memory.residency import ResidencyPolicy, residency_policy
 from prophet_memory.routing import RoutingLaw, routing_law
+from prophet_memory.stages import pipeline_stages
 from prophet_memory.sweeps import COLUMNS, DOES_NOT_FIT, FIT_VERDICTS, sweep
 
 
@@ -30,6 +34,9 @@ class Plan:
     context_tokens: int | None
     context_bytes: int | None
     fullest_is_exact: bool  # the experts on the fullest rank, or an upper bound
+    moments: tuple[Moment, ...]  # at which the activation peak can be, the largest first
+    beyond_weights: tuple[Buffer, ...]  # what the engine holds beyond the counted weights
+    blocks: Blocks | None  # of a paged cache
 
     @property
     def holds(self) -> bool:
@@ -55,6 +62,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
     routing: RoutingLaw | None = None,
     policy: ResidencyPolicy | None = None,
     context_tokens: int | None = None,
+    stage: int | None = None,
 ) -> Plan:
     """What a model needs on some GPUs and what it holds there.
 
@@ -64,15 +72,17 @@ def plan(  # noqa: PLR0913 - one argument a choice
         assumptions: what the memory model takes as given.
         batch_size: sequences decoded together.
         n_gpus: how many GPUs serve the model together.
-        layout: how it is spread over them; default: as wide as it can be.
+        layout: how it is spread over them, in pipeline stages, too; default: as wide as it can be, in one.
         precision: of the weights, as `prophet_memory.precision.precision` names it.
         routing: the law of the distinct experts; default: uniform.
         policy: which experts stay in GPU memory; default: prophet.
         context_tokens: of each sequence, that must fit.
+        stage: the pipeline stage to answer for, from 0; default: the one that holds the fewest tokens.
 
     Raises:
         ParallelismError: for more GPUs than the model can use.
         ArchitectureError: for more bytes than any machine holds.
+        EngineError: for what the engine's profile does not say.
         ModelError: for a count below one, and a precision that there is not.
     """
     law = routing or routing_law("uniform")
@@ -87,15 +97,44 @@ def plan(  # noqa: PLR0913 - one argument a choice
         context_tokens=[1 if context_tokens is None else context_tokens],
         layouts={} if layout is None else {n_gpus: layout},
     )
-    swept, spread = sweep(grid, assumptions), layout or parallelism(model.architecture, n_gpus)
+    spread = known_layout(model.architecture, n_gpus, layout, cut_experts=assumptions.engine.cuts_experts)
+    parts = pipeline_stages(model.architecture, spread.pipeline)
+    stages = dict.fromkeys(parts if stage is None else [parts[stage]])
+    found = [(part, _row(Model(model.name, part), spread, grid, assumptions)) for part in stages]
+    # A sequence needs every stage, so the one that holds the fewest tokens decides.
+    decisive, row = min(found, key=lambda item: (item[1]["max_context_tokens"] or 0, item[1]["free_for_kv_bytes"]))
+    own = Model(model.name, decisive)
+    growth, size = growth_of(own, spread, assumptions), None
+    paged = cache_blocks(own, spread, assumptions, gpu)
+    if context_tokens is not None and paged is not None:
+        taken = int(bytes_per_sequence(paged.growth, -(-context_tokens // paged.block_tokens)))
+        size = taken * paged.block_bytes * int(spread.sequences(batch_size))
+    elif context_tokens is not None:
+        size = int(bytes_per_sequence(growth, context_tokens)) * int(spread.sequences(batch_size))
+    stored = precision_of(precision, model.architecture.published_precision)
+    exact = model.architecture.is_dense or law.bind(model.name, model.architecture.moe).is_exact(batch_size, spread.expert)
+    return Plan(
+        row,
+        law,
+        assumptions,
+        spread,
+        growth,
+        context_tokens,
+        size,
+        exact,
+        moments=activation_moments(own, spread, assumptions, gpu, batch_size),
+        beyond_weights=loaded_beyond_counted(decisive, stored, spread, assumptions.engine),
+        blocks=paged,
+    )
+
+
+def _row(model: Model, spread: Parallelism, grid: Grid, assumptions: Assumptions) -> dict[str, Any]:
+    """The grid's one point for a model or a pipeline stage of it, as plain values."""
+    own = replace(grid, models=[model], layouts={spread.n_gpus: spread})
+    swept = sweep(own, assumptions)
     row: dict[str, Any] = {}
-    for name, array in {**grid.keys(), **{name: swept.column(name) for name in COLUMNS}}.items():
+    for name, array in {**own.keys(), **{name: swept.column(name) for name in COLUMNS}}.items():
         value = array.ravel()[0]
         row[name] = None if value is np.ma.masked else value.item()
     row["fit_verdict"] = FIT_VERDICTS[row["fit_verdict"]]
-    growth, size = growth_of(model, spread, assumptions), None
-    if context_tokens is not None:
-        size = int(bytes_per_sequence(growth, context_tokens)) * int(spread.sequences(batch_size))
-    dense = model.architecture.is_dense
-    exact = dense or law.bind(model.name, model.architecture.moe).is_exact(batch_size, spread.expert)
-    return Plan(row, law, assumptions, spread, growth, context_tokens, size, exact)
+    return row

@@ -7,6 +7,7 @@ then computed over all points, each when it is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ import numpy.typing as npt
 
 from prophet_memory.grid import Grid
 from prophet_memory.integers import IntArray
-from prophet_memory.kv_cache import longest_context, pieces_of
-from prophet_memory.memory import Assumptions, Demand, demand, growth_of, usable_bytes
+from prophet_memory.kv_cache import Pieces, longest_context, pieces_of
+from prophet_memory.memory import Assumptions, Demand, cache_blocks, demand, growth_of, usable_bytes
+from prophet_memory.paging import Blocks
 from prophet_memory.parallelism import known_layout
 from prophet_memory.residency import BASELINE
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 FIT_VERDICTS = ("fits", "newly_fits", "does_not_fit")
 FITS, NEWLY_FITS, DOES_NOT_FIT = range(3)
 CELL = ("model", "n_gpus")
-DEMAND = (*CELL, "batch_size", "routing", "precision", "policy")
+DEMAND = (*CELL, "gpu", "batch_size", "routing", "precision", "policy")
 
 # The value columns of the results contract, in its order.
 COLUMNS = (
@@ -39,18 +41,32 @@ COLUMNS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Paged:
+    """`Blocks` of every cell and GPU along the grid; no groups where the cache is not cut into blocks."""
+
+    block_bytes: IntArray
+    block_tokens: IntArray
+    groups: IntArray
+    growth: Pieces
+
+
 class Sweep:
     """The columns of a grid; arrays broadcast to the grid's shape and are masked where a value is undefined.
 
     Raises:
         ParallelismError: for more GPUs than a model can use, and a layout that it cannot have.
         ArchitectureError: for more bytes than any machine holds.
+        EngineError: for what the engine's profile does not say.
     """
 
     def __init__(self, grid: Grid, assumptions: Assumptions) -> None:
         self.grid, self.assumptions = grid, assumptions
         self._spreads = [
-            [known_layout(model.architecture, n_gpus, grid.layouts.get(n_gpus)) for n_gpus in grid.n_gpus]
+            [
+                known_layout(model.architecture, n_gpus, grid.layouts.get(n_gpus), cut_experts=assumptions.engine.cuts_experts)
+                for n_gpus in grid.n_gpus
+            ]
             for model in grid.models
         ]
         policies = [*grid.policies, BASELINE]
@@ -116,7 +132,7 @@ class Sweep:
     @property
     def usable_bytes(self) -> IntArray:
         """What the engine takes of it."""
-        return usable_bytes(self.gpu_memory_bytes, self.assumptions.engine.usable_fraction)
+        return usable_bytes(self.gpu_memory_bytes, self.assumptions.engine.part("usable_fraction"))
 
     @cached_property
     def _totals(self) -> IntArray:
@@ -126,7 +142,7 @@ class Sweep:
     @cached_property
     def _baseline_bytes(self) -> IntArray:
         """What the baseline takes: the same under every law and whatever the policy."""
-        found: IntArray = self.grid.along(DEMAND, self._totals[:, :, :, :1, :, -1:])
+        found: IntArray = self.grid.along(DEMAND, self._totals[:, :, :, :, :1, :, -1:])
         return found
 
     @cached_property
@@ -140,7 +156,32 @@ class Sweep:
         free: IntArray = self.usable_bytes - self.grid.along(DEMAND, self._totals[..., :-1])
         return free
 
+    @cached_property
+    def _paged(self) -> _Paged:
+        cells = [
+            cache_blocks(model, spread, self.assumptions, gpu) or Blocks(1, 1, 0, growth)
+            for model, spreads, growths in zip(self.grid.models, self._spreads, self._growths, strict=True)
+            for spread, growth in zip(spreads, growths, strict=True)
+            for gpu in self.grid.gpus
+        ]
+        shape = (len(self.grid.models), len(self.grid.n_gpus), len(self.grid.gpus))
+
+        def along(values: npt.ArrayLike) -> IntArray:
+            placed: IntArray = self.grid.along((*CELL, "gpu"), np.asarray(values, np.int64).reshape(shape))
+            return placed
+
+        return _Paged(
+            along([cell.block_bytes for cell in cells]),
+            along([cell.block_tokens for cell in cells]),
+            along([cell.groups for cell in cells]),
+            pieces_of([cell.growth for cell in cells]).shaped(along),
+        )
+
     def _contexts(self, free: IntArray) -> IntArray:
+        if self.assumptions.engine.cache is not None:
+            paged = self._paged
+            usable = free // paged.block_bytes - (paged.groups > 0)  # one block stands for tokens that are masked
+            return paged.block_tokens * longest_context(paged.growth, usable // self._sequences)
         flat = pieces_of([growth for row in self._growths for growth in row])
         shape = (len(self.grid.models), len(self.grid.n_gpus))
         return longest_context(flat.shaped(lambda part: self.grid.along(CELL, part.reshape(shape))), free // self._sequences)
@@ -160,9 +201,14 @@ class Sweep:
 
     @property
     def kv_capacity_tokens(self) -> npt.NDArray[Any]:
-        """Over the whole batch."""
+        """Over the whole batch; of an engine with a paged cache what it prints, for all its groups of attention together."""
         batch = self.grid.along("batch_size", np.array(self.grid.batch_sizes, np.int64))
-        return np.ma.masked_where(self._context == 0, self._context * batch)
+        tokens = self._context * batch
+        if self.assumptions.engine.cache is not None:
+            paged = self._paged
+            printed = self.free_for_kv_bytes // paged.block_bytes // np.maximum(paged.groups, 1) * paged.block_tokens
+            tokens = np.where(paged.groups > 0, printed * self.data_parallel, tokens)
+        return np.ma.masked_where(self._context == 0, tokens)
 
     @cached_property
     def fit_verdict(self) -> npt.NDArray[np.int8]:

@@ -13,6 +13,11 @@ COMPONENTS: tuple[Component, ...] = Component.__args__  # type: ignore[attr-defi
 Cut = Literal["rows", "columns", "none"]
 
 
+def multiple_of(count: int, unit: int) -> int:
+    """The least multiple of a unit that is no less than a count."""
+    return -(-count // unit) * unit
+
+
 @dataclass(frozen=True, slots=True)
 class Weight:
     """`copies` equal tensors of rows (output channels) x columns (inputs).

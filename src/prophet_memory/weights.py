@@ -67,10 +67,12 @@ def stack_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]:
 def model_weights(architecture: Architecture) -> Iterator[Weight]:
     """Every weight of a model. The vocabulary is cut by its entries."""
     vocabulary = architecture.vocabulary_size
-    yield Weight("embedding", vocabulary, architecture.hidden_size, cut="rows", units=vocabulary)
-    if not architecture.tied_embeddings:
+    head = architecture.holds_head
+    if architecture.holds_embedding or (head and architecture.tied_embeddings):
+        yield Weight("embedding", vocabulary, architecture.hidden_size, cut="rows", units=vocabulary)
+    if head and not architecture.tied_embeddings:
         yield Weight("lm_head", vocabulary, architecture.hidden_size, cut="rows", units=vocabulary)
-    if architecture.lm_head_bias:
+    if head and architecture.lm_head_bias:
         yield Weight("lm_head", vocabulary, cut="rows", units=vocabulary)
     for stack in architecture.stacks:
         yield from stack_weights(stack, architecture)

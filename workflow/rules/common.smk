@@ -50,7 +50,8 @@ if platform.machine() in {"x86_64", "AMD64"}:
     os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V4 AVX512_ICL AVX512_SPR")
 
 settings = run(lambda: read_yaml(SETTINGS_FILE))
-MODEL_NAMES = run(lambda: with_experts(read_models()))
+ENTRIES = run(read_models)
+ALL_MODELS, MODEL_NAMES = list(ENTRIES), run(lambda: with_experts(ENTRIES))
 run(lambda: check_settings(settings, MODEL_NAMES, read_gpus()))
 
 
@@ -80,6 +81,7 @@ ENGINES = f"{RESULTS}/engine_catalogue.csv"
 run(lambda: check_writable(map(Path, (RESULTS, FIGURES, TABLES, "evaluation/reports"))))
 
 ENVIRONMENT = "requirements.lock"
+OBSERVATION_FILES = sorted(map(str, Path("config/observations").glob("*.yaml")))
 MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])
 
 

@@ -88,6 +88,45 @@ rule describe_engines:
         RUN
 
 
+rule compare_observations:
+    input:
+        **program("compare_observations"),
+        observations=OBSERVATION_FILES,
+        beside=[
+            *expand("config/models/{model}.yaml", model=ALL_MODELS),
+            "config/engines.yaml",
+            "config/gpus.yaml",
+        ],
+    output:
+        f"{RESULTS}/observations.csv",
+    log:
+        "logs/compare_observations.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Comparing with published measurements"
+    shell:
+        RUN
+
+
+rule observation_errors:
+    input:
+        **program("observation_errors"),
+        observations=f"{RESULTS}/observations.csv",
+    output:
+        f"{RESULTS}/observation_errors.csv",
+    log:
+        "logs/observation_errors.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Summing up the errors against measurements"
+    shell:
+        RUN
+
+
 rule saturation_batches:
     input:
         **program("saturation_batches"),
@@ -251,6 +290,8 @@ rule results:
         rules.describe_laws.output,
         rules.describe_policies.output,
         rules.describe_engines.output,
+        rules.compare_observations.output,
+        rules.observation_errors.output,
         rules.saturation_batches.output,
         rules.expert_savings_curves.output,
         rules.summary_statistics.output,

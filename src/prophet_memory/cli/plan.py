@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from typing import Any
 
 import click
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.cli import engine_lines
 from prophet_memory.cli.options import (
     BATCH,
     CACHE,
@@ -28,13 +30,14 @@ from prophet_memory.cli.options import (
 from prophet_memory.cli.render import console, gib, print_json, table
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE
-from prophet_memory.edge.documents import described_by, relative
+from prophet_memory.edge.documents import described_by, error, relative
 from prophet_memory.edge.files import FLOAT_DECIMALS
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import AssumptionSettings, read_settings_alone
 from prophet_memory.edge.text import PRECISION_LABELS, is_below_16_bits, multiplied
-from prophet_memory.engine import Engine
+from prophet_memory.engine import Engine, EngineError
 from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, NATIVE
+from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism
@@ -45,8 +48,9 @@ from prophet_memory.routing import RoutingLaw
 from prophet_memory.sweeps import FIT_VERDICTS, NEWLY_FITS
 
 LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9; default: the paper's"
-POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0; default: the paper's; a dense model has nothing to fetch"
+POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0; default: the paper's"
 OF_ENGINE = {field.name for field in fields(Engine)}
+OF_STEP = {"max_step_tokens": "tokens", "max_step_sequences": "sequences"}
 HEADS = (("on the fullest GPU", False), ("GiB", True), ("share", True))
 PARTS = {
     "non_expert_bytes": "everything but routed experts",
@@ -78,10 +82,12 @@ def warnings_of(row: Mapping[str, Any], architecture: Architecture, context: int
         yield f"hypothetical: the model is published in {PRECISION_LABELS[published]} (--weights {NATIVE})"
 
 
-def spread_over(architecture: Architecture, n_gpus: int, tp: int | None, ep: int | None) -> Parallelism:
+def spread_over(
+    architecture: Architecture, n_gpus: int, tp: int | None, ep: int | None, pp: int, *, cut_experts: bool
+) -> Parallelism:
     """A layout; raises ConfigurationError, naming the option, for one that the model cannot have."""
     try:
-        return parallelism(architecture, n_gpus, tp, ep)
+        return parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=cut_experts)
     except ParallelismError as problem:
         option = f"--{problem.key.replace('_', '-')}"
         raise ConfigurationError(f"{option}: {problem.value}; allowed: {problem.allowed}") from None
@@ -94,8 +100,20 @@ def changed_assumptions(
     taken = taken_assumptions(settings, engine)
     given = {key: value for key, value in changes.items() if value is not None}
     of_engine = {key: value for key, value in given.items() if key in OF_ENGINE}
-    others = {key: value for key, value in given.items() if key not in of_engine}
+    step = {key: given[option] for option, key in OF_STEP.items() if option in given}
+    if step:
+        of_engine["steps"] = tuple(replace(size, **step) for size in taken.engine.steps)
+    others = {key: value for key, value in given.items() if key not in {*of_engine, *OF_STEP}}
     return replace(taken, engine=replace(taken.engine, **of_engine), **others), taken.engine
+
+
+@contextmanager
+def said_of_profile(name: str) -> Iterator[None]:
+    """What a profile does not say is said of its entry. Raises ConfigurationError."""
+    try:
+        yield
+    except EngineError as problem:
+        raise error(ENGINES_FILE, f"{name}.{problem.key}", problem.value, problem.allowed) from None
 
 
 def verdict_in_words(plan: Plan) -> str:
@@ -152,21 +170,25 @@ def routed(plan: Plan, experts: int) -> str:
     return f"{law}: {plan.row['distinct_experts']:,.2f} of {experts:,} experts a layer at batch {plan.row['batch_size']}"
 
 
-def basis(plan: Plan, experts: int, profile: Engine) -> Iterator[str]:
+def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
     """Law, layout and assumptions."""
     row, own = plan.row, plan.assumptions
     yield f"routing            {routed(plan, experts)}"
     if row["n_gpus"] > 1:
         spread = ", ".join(f"{row[f'{kind}_parallel']}-way {kind}" for kind in ("tensor", "data", "expert"))
+        spread += f", {plan.layout.pipeline} pipeline stages" if plan.layout.pipeline > 1 else ""
         bounded = "" if plan.fullest_is_exact else "at most "
         fullest = f"; {bounded}{row['resident_experts_per_layer']:,.2f} experts a layer resident on the fullest rank"
         yield f"layout             {spread} parallel{fullest if experts else ''}"
     changed = ", changed" if own.engine != profile else ""
+    step = own.engine.step_size(gpu)
+    rows = "" if step.sequences is None else f" and {step.sequences:,} sequences"
     each = row["kv_constant_bytes_per_sequence"]
     constant = f"; {each / 2**20:,.1f} MiB of each sequence whatever its context" if each else ""
     yield f"cache              KV {own.kv_format}, state {own.state_format}{constant}"
+    yield from engine_lines.cache_line(plan)
     yield (
-        f"assumptions        usable {own.engine.usable_fraction:.0%}, steps of {own.engine.max_step_tokens:,} tokens, reserve"
+        f"assumptions        usable {own.engine.usable_fraction:.0%}, steps of {step.tokens:,} tokens{rows}, reserve"
         f" {row['runtime_reserve_bytes'] / 2**20:,.0f} MiB ({own.engine.name} in {relative(ENGINES_FILE)}{changed})"
     )
 
@@ -176,7 +198,8 @@ def basis(plan: Plan, experts: int, profile: Engine) -> Iterator[str]:
 @click.option("--gpu", required=True, help="name of the catalogue (prophet-memory gpus)")
 @click.option("--n-gpus", type=GPUS, default=1, show_default=True, help="how many serve the model together")
 @click.option("--tp", type=GPUS, help="GPUs that share attention; default: as many as the heads allow")
-@click.option("--ep", type=GPUS, help="ranks of whole experts; default: one a GPU as far as there are experts")
+@click.option("--ep", type=GPUS, help="ranks of whole experts; default: one a GPU as far as there are experts, or the engine's")
+@click.option("--pp", type=GPUS, default=1, help="pipeline stages of layers; default: 1")
 @click.option("--batch", type=BATCH, help="sequences decoded together; default: the paper's")
 @click.option("--context", type=Number(1, 2**40), help="tokens of each sequence that must fit")
 @click.option(
@@ -189,12 +212,13 @@ def basis(plan: Plan, experts: int, profile: Engine) -> Iterator[str]:
 @click.option("--policy", type=POLICY, help=POLICY_HELP)
 @ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory; serving engines take 0.9")
-@click.option("--max-step-tokens", type=Number(1, 10**8), help="tokens of the largest prefill chunk")
+@click.option("--max-step-tokens", type=Number(1, 10**8), help="tokens of the largest step")
+@click.option("--max-step-sequences", type=Number(1, 10**6), help="sequences of the largest step")
 @click.option("--source-tokens", "encoder_source_tokens", type=Number(0, 10**8), help="encoder input of encoder-decoders")
 @click.option("--check", is_flag=True, help="exit with status 1 if it does not fit")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, batch: int | None, context: int | None,
+    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int, batch: int | None, context: int | None,
     weights: str | None, experts: str | None, routing: RoutingLaw | None, policy: ResidencyPolicy | None, engine: str | None,
     check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
@@ -206,12 +230,13 @@ def command(  # noqa: PLR0913 - one argument an option
     # A format that is given stands in for a published one that is not understood; the default does not.
     opened = open_model(model, stored=None if weights == NATIVE else weights)
     architecture, weights = opened.architecture, weights or DEFAULT_FORMAT
-    spread = spread_over(architecture, n_gpus, tp, ep)
-    with described_by(opened.file):
-        assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
+    assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
+    spread = spread_over(architecture, n_gpus, tp, ep, pp, cut_experts=profile.cuts_experts)
+    device = open_gpu(gpu)
+    with described_by(opened.file), said_of_profile(profile.name):
         plan = planned(
             Model(opened.slug, architecture),
-            open_gpu(gpu),
+            device,
             assumptions,
             batch_size=batch or settings.paper.reference.batch_size,
             n_gpus=n_gpus,
@@ -226,6 +251,7 @@ def command(  # noqa: PLR0913 - one argument an option
         print_json(
             {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
             | {"context_tokens": plan.context_tokens, "context_fits": None if context is None else plan.holds}
+            | engine_lines.as_document(plan)
             | {"assumptions": asdict(plan.assumptions)}
             | {"fullest_rank_is_exact": plan.fullest_is_exact, "warnings": warnings, "notes": opened.notes}
         )
@@ -235,7 +261,13 @@ def command(  # noqa: PLR0913 - one argument an option
     out = console()
     out.print(f"{opened.name} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {row['policy']}", style="bold")
     out.print(table(HEADS, breakdown(plan)))
-    for line in (*verdict(plan), "", *basis(plan, architecture.moe.routed_experts, profile)):
+    for heads, lines in (
+        (engine_lines.HEADS, engine_lines.peak_lines(plan)),
+        (engine_lines.BEYOND_HEADS, engine_lines.beyond_lines(plan)),
+    ):
+        if lines:
+            out.print(table(heads, lines))
+    for line in (*verdict(plan), "", *basis(plan, architecture.moe.routed_experts, profile, device)):
         out.print(line)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -118,7 +118,7 @@ class Cluster(Described):
 
 def read_models(folder: Path = MODELS_FOLDER) -> dict[str, ModelEntry]:
     """The catalogue: models by slug, sorted."""
-    return {file.stem: read_model(file) for file in sorted(folder.glob("*.yaml"))}
+    return {file.stem: read_model(file) for file in sorted(folder.glob("*.yaml"), key=lambda file: file.stem)}
 
 
 def with_experts(models: Mapping[str, ModelEntry]) -> list[str]:
@@ -147,9 +147,14 @@ def read_gpus(file: Path = GPUS_FILE) -> dict[str, Gpu]:
     return {name: entry.gpu(name) for name, entry in read(GpuEntries, file).items()}
 
 
+def read_engine_entries(file: Path = ENGINES_FILE) -> dict[str, EngineEntry]:
+    """The entries of config/engines.yaml by slug, with their sources."""
+    return read(EngineEntries, file)
+
+
 def read_engines(file: Path = ENGINES_FILE) -> dict[str, Engine]:
     """The engines by slug."""
-    return {name: entry.engine(name) for name, entry in read(EngineEntries, file).items()}
+    return {name: entry.engine(name) for name, entry in read_engine_entries(file).items()}
 
 
 def read_cluster(file: Path = CLUSTER_FILE) -> dict[str, str]:

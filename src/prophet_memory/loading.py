@@ -1,0 +1,138 @@
+"""What an engine holds beyond the counted weights once a model is loaded (docs/engines.md, "Weights").
+
+Padding of the vocabulary, the table of rotary positions, workspaces that come with a kernel, layouts of quantised experts, and
+the rounding of the allocator: each a named line.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prophet_memory.architecture import Architecture, MoE
+from prophet_memory.fields import Bytes, Described, Size
+from prophet_memory.formats import BITS_OF_A_BYTE, FORMATS, Format
+from prophet_memory.mixers import Attention, LatentAttention
+from prophet_memory.mixers.mixer import share
+from prophet_memory.parallelism import Parallelism
+from prophet_memory.peaks.peak import Buffer
+from prophet_memory.precision import Precision, weight_bytes
+from prophet_memory.tensors import Weight, multiple_of
+from prophet_memory.weights import feed_forward_weights
+
+FP32 = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Allocator(Described):
+    """What a tensor takes: a multiple of the unit; a large one a whole block where less than the least split would remain."""
+
+    unit_bytes: Size
+    large_bytes: Size
+    block_bytes: Size
+    least_split_bytes: Size
+
+    def taken_bytes(self, size_bytes: int) -> int:
+        """Bytes of the block that a tensor gets."""
+        taken = multiple_of(size_bytes, self.unit_bytes)
+        rest = multiple_of(taken, self.block_bytes) - taken
+        return taken + rest if taken >= self.large_bytes and rest <= self.least_split_bytes else taken
+
+
+@dataclass(frozen=True, slots=True)
+class BlockScaledLayout(Described):
+    """How the kernel for experts in blocks with a shared scale lays them out: sides and scales padded, and what stays beside."""
+
+    side_multiple: Size  # of the intermediate size, and of both sides of the packed values
+    scale_rows_multiple: Size
+    scale_columns_multiple: Size
+    keeps_loaded_scales: bool  # beside the ones that the kernel reads
+    bias_bytes: Size  # of each value
+
+
+@dataclass(frozen=True, slots=True)
+class Loading(Described):
+    """The rules of an engine."""
+
+    vocabulary_multiple: Size
+    rotary_value_bytes: Bytes  # of the table of positions, one for each width of a head; 0 without a table
+    latent_workspace_bytes: Bytes  # that comes with latent attention
+    allocator: Allocator
+    mxfp4: BlockScaledLayout | None = None
+
+    def lines(self, architecture: Architecture, stored: Precision, layout: Parallelism) -> tuple[Buffer, ...]:
+        """What is held beyond the counted weights on each GPU, without what `expert_bytes` adds; only lines that are not zero."""
+        vocabulary, hidden = architecture.vocabulary_size, architecture.hidden_size
+        padded = multiple_of(vocabulary, self.vocabulary_multiple) // layout.tensor
+        tables = sum(1 for _ in self._tables(architecture))
+        lines = (
+            Buffer("padding of the vocabulary", tables * (padded - share(vocabulary, layout.tensor)) * hidden * 2),
+            Buffer("table of rotary positions", self._rotary_bytes(architecture)),
+            Buffer("workspace of latent attention", self.latent_workspace_bytes * _is_latent(architecture)),
+            Buffer("rounding of allocations", self._rounding_bytes(architecture, stored, layout, padded)),
+        )
+        return tuple(line for line in lines if line.size_bytes)
+
+    def expert_bytes(self, moe: MoE, hidden_size: int, stored: Format, *, expert_tensor: int) -> int | None:
+        """Bytes of one routed expert of one layer as the kernel holds it; None where it holds what is counted."""
+        layout = self.mxfp4
+        if layout is None or stored != FORMATS["mxfp4"]:
+            return None
+        inner = multiple_of(share(moe.expert_intermediate_size, expert_tensor), layout.side_multiple)
+        values = stored.block_columns or inner
+        both = 2 * inner if moe.gated else inner
+        total = 0
+        for rows, columns in ((both, hidden_size), (hidden_size, inner)):
+            packed = multiple_of(columns * stored.bits // BITS_OF_A_BYTE, layout.side_multiple)
+            total += packed * multiple_of(rows, layout.side_multiple)
+            scales = columns // values
+            total += multiple_of(rows, layout.scale_rows_multiple) * multiple_of(scales, layout.scale_columns_multiple)
+            total += rows * scales * layout.keeps_loaded_scales + rows * layout.bias_bytes * moe.expert_bias
+        return total
+
+    def _tables(self, architecture: Architecture) -> Iterator[str]:
+        """Embedding and head as they are stored: a tied head is not stored twice."""
+        if architecture.holds_embedding or (architecture.holds_head and architecture.tied_embeddings):
+            yield "embedding"
+        if architecture.holds_head and not architecture.tied_embeddings:
+            yield "head"
+
+    def _rotary_bytes(self, architecture: Architecture) -> int:
+        widths = {_rotary_width(layer.mixer) for stack in architecture.stacks for layer in stack.layers}
+        return sum(widths) * (architecture.max_context_tokens or 0) * self.rotary_value_bytes
+
+    def _rounding_bytes(self, architecture: Architecture, stored: Precision, layout: Parallelism, padded: int) -> int:
+        table = padded * architecture.hidden_size * 2
+        sizes = [(1, table) for _ in self._tables(architecture)]
+        for stack in architecture.stacks:
+            for layer in stack.layers:
+                weights = [*layer.mixer.weights(architecture.hidden_size)]
+                weights += feed_forward_weights(layer.feed_forward, architecture.hidden_size)
+                sizes += [(layer.count, size) for size in _tensors(weights, stored, layout)]
+        return sum(count * (self.allocator.taken_bytes(size) - size) for count, size in sizes)
+
+
+def _tensors(weights: list[Weight], stored: Precision, layout: Parallelism) -> Iterator[int]:
+    """Bytes of each tensor of a layer: maps of the same input that are cut by outputs are one, and so are all experts."""
+    fused: dict[tuple[str, int], int] = defaultdict(int)
+    for weight in weights:
+        routed = weight.component == "routed_expert"
+        own = weight.shard(layout.expert_tensor if routed else layout.tensor)
+        size = weight_bytes(own, stored.routed_expert if routed else stored.rest)
+        size = size // weight.copies * share(weight.copies, layout.expert) if routed else size
+        if weight.linear and weight.cut == "rows":
+            fused[weight.component, weight.columns] += size
+        else:
+            yield size
+    yield from fused.values()
+
+
+def _is_latent(architecture: Architecture) -> bool:
+    return any(isinstance(layer.mixer, LatentAttention) for stack in architecture.stacks for layer in stack.layers)
+
+
+def _rotary_width(mixer: object) -> int:
+    if isinstance(mixer, Attention):
+        return mixer.head_dim
+    return mixer.qk_rope_head_dim if isinstance(mixer, LatentAttention) else 0

@@ -1,0 +1,281 @@
+"""Measurements of engines that others published, and what the memory model says of the same quantity (docs/engines.md).
+
+An observation is one run with every setting that its source states. A quantity is predicted where the stated settings determine
+it; where they do not, or where the model has no answer, a reason stands instead of a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import Annotated, Any
+
+from annotated_types import Len
+
+from prophet_memory.architecture import Architecture
+from prophet_memory.engine import Engine, EngineError, Reserve, StepSize
+from prophet_memory.errors import ModelError
+from prophet_memory.fields import Described, Fraction, OneOf, Size, Slug, Text
+from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Model
+from prophet_memory.kv_cache import bytes_per_sequence
+from prophet_memory.memory import Assumptions, activation_moments, cache_blocks, growth_of, held_weight_bytes
+from prophet_memory.parallelism import Parallelism
+from prophet_memory.planning import plan
+from prophet_memory.precision import precision
+from prophet_memory.residency import BASELINE
+from prophet_memory.stages import pipeline_stages
+from prophet_memory.tensors import multiple_of
+
+UNITS = {"B": 1, "MiB": 2**20, "GiB": 2**30, "GB": 10**9, "tokens": 1, "blocks": 1, "x": 1}
+VALUE = re.compile(r"(\d+(?:\.\d+)?) (\S+)")
+COMPONENTS = (
+    "weights", "kv_bytes_per_token", "kv_tokens", "kv_cache", "kv_cache_of_windows", "activation_peak", "non_torch", "cuda_graphs",
+    "cuda_graphs_estimated", "recurrent_state", "compute_buffer", "max_concurrency", "kv_blocks", "model_file", "total",
+)  # fmt: skip
+DERIVED = "kv_bytes_per_token"  # from the cache's bytes and tokens
+
+
+def amount(text: str) -> float:
+    """A measured value in bytes, tokens or blocks, from the value and its unit: `56.88 GiB`.
+
+    Raises:
+        ModelError: for text that is no number with a unit, and a unit that is not known.
+    """
+    found = VALUE.fullmatch(text)
+    if found is None or found[2] not in UNITS:
+        raise ModelError("measured", text, f"a number and a unit: {', '.join(UNITS)}")
+    return float(found[1]) * UNITS[found[2]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Described):
+    """Where a measurement was published."""
+
+    repository: Text
+    thread: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation(Described):
+    """A run as its source states it; None where it does not state a setting."""
+
+    source: Source
+    named: Text  # the model, as the source names it
+    engine: Text  # the same of the engine, with its version where it is stated
+    profile: Slug | None = None  # of config/engines.yaml
+    model: Slug | None = None  # of config/models
+    gpu: Slug | None = None  # of config/gpus.yaml
+    gpu_memory: Text | None = None  # as the engine prints it
+    tensor: Size | None = None
+    pipeline: Size = 1
+    weights: Text | None = None  # a precision
+    kv: Text | None = None  # a format
+    usable_fraction: Fraction | None = None
+    step_tokens: Size | None = None
+    step_sequences: Size | None = None
+    sequences: Size | None = None  # that share the cache, where the engine's cache is for a number of them
+    context_tokens: Size | None = None  # of each
+    measured: Annotated[dict[Annotated[str, OneOf(COMPONENTS)], Text], Len(1)]
+    stages: dict[Annotated[str, OneOf(COMPONENTS)], int] = field(default_factory=dict)  # the pipeline stage of a figure
+    reasons: dict[Annotated[str, OneOf(COMPONENTS)], Text] = field(
+        default_factory=dict
+    )  # why a figure differs, where it is known
+    note: Text | None = None
+
+    def __post_init__(self) -> None:
+        for value in self.measured.values():
+            amount(value)
+        if self.gpu_memory is not None:
+            amount(self.gpu_memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A measured figure beside the predicted one, in bytes, tokens or blocks; `reason`: why there is none or why it differs."""
+
+    run: str
+    component: str
+    measured: float
+    predicted: float | None
+    reason: str | None
+    predicted_left_out: float | None = None  # with the run left out of what the profile was fitted to
+
+    @property
+    def error(self) -> float | None:
+        """Predicted over measured, less one."""
+        return None if self.predicted is None else self.predicted / self.measured - 1
+
+
+class NotStatedError(ModelError):
+    """A setting that the source does not state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What observations refer to by name."""
+
+    models: Mapping[str, Architecture]
+    engines: Mapping[str, Engine]
+    gpus: Mapping[str, Gpu]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run with what it refers to; each method is one component. Raises NotStatedError, EngineError or ModelError."""
+
+    own: Observation
+    catalogue: Catalogue
+
+    def stated(self, key: str) -> Any:  # noqa: ANN401 - a setting
+        value = getattr(self.own, key)
+        if value is None:
+            raise NotStatedError(key, None, f"the source does not state {key.replace('_', ' ')}")
+        return value
+
+    @property
+    def engine(self) -> Engine:
+        found = self.catalogue.engines[self.stated("profile")]
+        steps = tuple(
+            StepSize(self.own.step_tokens or size.tokens, self.own.step_sequences or size.sequences, size.memory_bytes, size.but)
+            for size in found.steps
+        )
+        if self.own.step_tokens and self.own.step_sequences:
+            steps = (StepSize(self.own.step_tokens, self.own.step_sequences),)
+        return replace(found, steps=steps, usable_fraction=self.own.usable_fraction or found.usable_fraction)
+
+    @property
+    def assumptions(self) -> Assumptions:
+        return Assumptions(self.engine, encoder_source_tokens=0, kv_format=self.stated("kv"), state_format=STATE_FORMAT)
+
+    @property
+    def layout(self) -> Parallelism:
+        return Parallelism(tensor=self.stated("tensor"), pipeline=self.own.pipeline)
+
+    @property
+    def gpu(self) -> Gpu:
+        own = self.catalogue.gpus[self.stated("gpu")]
+        return own if self.own.gpu_memory is None else replace(own, memory_bytes=int(amount(self.own.gpu_memory)))
+
+    def model(self, component: str) -> Model:
+        """The model, or the pipeline stage that a figure is of."""
+        name = self.stated("model")
+        stages = pipeline_stages(self.catalogue.models[name], self.own.pipeline)
+        return Model(name, stages[self.own.stages.get(component, 0)])
+
+    def weights(self) -> float:
+        model = self.model("weights")
+        stored = precision(self.stated("weights"), model.architecture.published_precision)
+        return held_weight_bytes(model.architecture, stored, self.layout, self.engine)
+
+    def kv_bytes_per_token(self) -> float:
+        """Over all stages: what their caches were seen to hold is one stage's, and tokens are the same in each."""
+        model, blocks = self.model("kv_cache"), None
+        if self.engine.cache is not None and self.engine.steps:
+            blocks = cache_blocks(model, self.layout, self.assumptions, self.gpu)
+        if blocks is not None:
+            return blocks.block_bytes * max(blocks.groups, 1) / blocks.block_tokens
+        growth = growth_of(model, self.layout, self.assumptions)
+        if growth.windows or growth.constant_bytes:
+            raise ModelError("kv_bytes_per_token", None, "a cache of one kind: windows and states make the tokens depend on more")
+        return growth.bytes_per_token
+
+    def kv_cache(self) -> float:
+        """The size for a context that is asked for, the layers with a window aside; or what is left."""
+        if self.own.context_tokens is not None and self.own.sequences is not None:
+            growth = replace(growth_of(self.model("kv_cache"), self.layout, self.assumptions), windows=(), constant_bytes=0)
+            return int(bytes_per_sequence(growth, self.own.context_tokens)) * self.own.sequences
+        return float(self._row("kv_cache")["free_for_kv_bytes"])
+
+    def kv_cache_of_windows(self) -> float:
+        """Cells for the window and a step beside it, in whole blocks."""
+        growth = growth_of(self.model("kv_cache"), self.layout, self.assumptions)
+        context, step, unit = self.stated("context_tokens"), self.stated("step_tokens"), self.engine.part("cache").block_tokens
+        cells = [(multiple_of(min(context, window + step), unit), rate) for window, rate in growth.windows]
+        return float(sum(count * rate for count, rate in cells) * self.stated("sequences"))
+
+    def kv_tokens(self) -> float:
+        row = self._row("kv_tokens", decisive=True)
+        return float(row["kv_capacity_tokens"] or 0)
+
+    def activation_peak(self) -> float:
+        moments = activation_moments(self.model("activation_peak"), self.layout, self.assumptions, self.gpu, 1)
+        return float(moments[0].total_bytes)
+
+    def non_torch(self) -> float:
+        return float(self.engine.reserve_bytes(self.layout))
+
+    def _row(self, component: str, *, decisive: bool = False) -> dict[str, Any]:
+        stage = None if decisive else self.own.stages.get(component, 0)
+        whole = Model(self.stated("model"), self.catalogue.models[self.stated("model")])
+        found = plan(
+            whole, self.gpu, self.assumptions, batch_size=1, n_gpus=self.layout.n_gpus, layout=self.layout,
+            precision=self.stated("weights"), policy=BASELINE, stage=stage,
+        )  # fmt: skip
+        return found.row
+
+
+STATE_FORMAT = "bf16"
+UNANSWERED = {
+    "cuda_graphs": "no model of CUDA graphs: they depend on the kernels that are captured",
+    "cuda_graphs_estimated": "no model of CUDA graphs: they depend on the kernels that are captured",
+    "compute_buffer": "no model of llama.cpp's graph scratch",
+    "total": "no model of what else stands on the GPU",
+    "max_concurrency": "follows from the tokens and the context",
+    "kv_blocks": "follows from the tokens",
+    "model_file": "the file's mix of formats is not stated",
+    "recurrent_state": "the model is not in the catalogue",
+}
+
+
+def measured_amounts(own: Observation) -> dict[str, float]:
+    """What a run measured, in bytes, tokens or blocks, and the bytes of a token where one stage printed cache and tokens."""
+    found = {component: amount(text) for component, text in own.measured.items()}
+    if {"kv_cache", "kv_tokens"} <= found.keys() and own.pipeline == 1:
+        found[DERIVED] = found["kv_cache"] / found["kv_tokens"]
+    return {component: found[component] for component in COMPONENTS if component in found}
+
+
+def predicted(own: Observation, component: str, catalogue: Catalogue) -> tuple[float | None, str | None]:
+    """What the memory model says of a figure, or why it says nothing."""
+    answer: Callable[[], float] | None = getattr(_Run(own, catalogue), component, None)
+    if answer is None:
+        return None, UNANSWERED[component]
+    try:
+        return answer(), own.reasons.get(component)
+    except (EngineError, ModelError) as problem:
+        return None, own.reasons.get(component) or problem.allowed
+
+
+def compared(observations: Mapping[str, Observation], catalogue: Catalogue) -> Iterator[Comparison]:
+    """Every measured figure beside the predicted one, in the order of runs and components."""
+    for run, own in observations.items():
+        without = _without(run, observations, catalogue)
+        for component, measured in measured_amounts(own).items():
+            value, reason = predicted(own, component, catalogue)
+            left_out = None
+            if without is not None and value is not None and component in FITTED:
+                left_out, _ = predicted(own, component, without)
+            yield Comparison(run, component, measured, value, reason, left_out)
+
+
+FITTED = ("non_torch", "kv_tokens", "kv_cache")  # what rests on values that were fitted to observations
+
+
+def _without(run: str, observations: Mapping[str, Observation], catalogue: Catalogue) -> Catalogue | None:
+    """The catalogue with the reserve of the run's layout taken from the other runs alone; None where no other was measured."""
+    own = observations[run]
+    if own.profile is None or own.tensor is None or "non_torch" not in own.measured:
+        return None
+    others = [
+        amount(one.measured["non_torch"])
+        for name, one in observations.items()
+        if name != run and (one.profile, one.tensor, one.pipeline > 1) == (own.profile, own.tensor, own.pipeline > 1)
+        if "non_torch" in one.measured
+    ]
+    if not others:
+        return None
+    engine = replace(catalogue.engines[own.profile], reserves=(Reserve(int(median(others))),))
+    return replace(catalogue, engines=dict(catalogue.engines) | {own.profile: engine})

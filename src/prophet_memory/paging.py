@@ -1,0 +1,118 @@
+"""How an engine cuts its cache into blocks, and what it prints as the size of the cache (docs/engines.md, "Cache").
+
+Layers that store alike form groups of equal size; a block holds some tokens of every layer of one group. A token of a sequence
+takes a block of each group, so what the engine prints is the number of blocks over the number of groups, in tokens.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prophet_memory.architecture import Architecture
+from prophet_memory.fields import Described, Size
+from prophet_memory.kv_cache import CacheFormats, KVGrowth, mixer_kv_bytes_per_token
+from prophet_memory.mixers import LatentAttention, Mixer
+from prophet_memory.tensors import multiple_of
+
+UNEVEN = (3, 2)  # kinds of layers of which one has less than 3/2 the layers of the other form groups of the larger
+
+
+@dataclass(frozen=True, slots=True)
+class PagedCache(Described):
+    """Blocks of a number of tokens; models with recurrent state get larger ones, so that a block also holds a state."""
+
+    block_tokens: Size
+    latent_fp8_block_tokens: Size | None = None  # of MLA's latents in fp8, where the kernel wants other blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The cache of a model on one GPU: bytes of a block, its tokens, groups of layers, and the blocks that a sequence takes.
+
+    `growth` counts blocks instead of bytes, over blocks of tokens instead of tokens.
+    """
+
+    block_bytes: int
+    block_tokens: int
+    groups: int
+    growth: KVGrowth
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Layers that store alike: bytes of a token or of a state, and the window."""
+
+    token_bytes: int
+    state_bytes: int
+    window_tokens: int | None
+
+
+def blocks(
+    cache: PagedCache, architecture: Architecture, formats: CacheFormats, *, step_tokens: int, tensor: int = 1
+) -> Blocks | None:
+    """How a model's cache is cut; None where it caches nothing, or cross-attention, whose blocks no source says.
+
+    Args:
+        cache: the engine's blocks.
+        architecture: the model, or a pipeline stage of it.
+        formats: how keys, values and state are stored.
+        step_tokens: of the largest step: a window's layers hold them beside the window.
+        tensor: GPUs that share the attention.
+    """
+    if architecture.decoder.cross_attention is not None:
+        return None
+    counts: dict[_Kind, int] = defaultdict(int)
+    for layer in architecture.decoder.layers:
+        counts[_kind(layer.mixer, formats, tensor)] += layer.count
+    growing = {kind: count for kind, count in counts.items() if kind.token_bytes}
+    if not growing:
+        return None
+    tokens = _block_tokens(cache, architecture, counts, formats)
+    pages = {kind.token_bytes for kind in growing}
+    if len(pages) > 1 or any(kind.token_bytes == 0 and kind.state_bytes == 0 for kind in counts):
+        whole = sum(kind.token_bytes * count for kind, count in growing.items())
+        return Blocks(whole * tokens, tokens, 1, KVGrowth(0, 1))
+    size = _group_size(list(counts.values()))
+    groups = {kind: -(-count // size) for kind, count in counts.items()}
+    growth = _growth(groups, tokens, step_tokens, architecture.max_context_tokens)
+    return Blocks(pages.pop() * tokens * size, tokens, sum(groups.values()), growth)
+
+
+def _kind(mixer: Mixer, formats: CacheFormats, tensor: int) -> _Kind:
+    conv, state = mixer.state_vectors(tensor=tensor)
+    held = conv[0] * formats.conv.vector_bytes(conv[1]) + state[0] * formats.state.vector_bytes(state[1])
+    return _Kind(mixer_kv_bytes_per_token(mixer, formats.kv, tensor=tensor), held, mixer.window_tokens)
+
+
+def _block_tokens(cache: PagedCache, architecture: Architecture, counts: Mapping[_Kind, int], formats: CacheFormats) -> int:
+    """Tokens of a block: the engine's own, more where a block has to hold a recurrent state, too."""
+    latent = any(isinstance(layer.mixer, LatentAttention) for layer in architecture.decoder.layers)
+    unit = cache.block_tokens
+    if latent and cache.latent_fp8_block_tokens and formats.kv.bits == 8:  # noqa: PLR2004 - fp8
+        unit = cache.latent_fp8_block_tokens
+    state = max(kind.state_bytes for kind in counts)
+    rate = max(kind.token_bytes for kind in counts)
+    return max(unit, multiple_of(-(-state // rate), unit))
+
+
+def _group_size(counts: list[int]) -> int:
+    """Layers of a group: as many as the rarest kind has, or all of the commonest where that is hardly more."""
+    least, most = min(counts), max(counts)
+    return most if UNEVEN[1] * most < UNEVEN[0] * least else least
+
+
+def _growth(groups: Mapping[_Kind, int], tokens: int, step_tokens: int, most_tokens: int | None) -> KVGrowth:
+    """Blocks of a sequence over blocks of tokens: a window's groups hold the window and a step, and one block more."""
+    constant, forever, windows = 0, 0, defaultdict[int, int](int)
+    for kind, count in groups.items():
+        if not kind.token_bytes:
+            constant += count
+        elif kind.window_tokens is None:
+            forever += count
+        else:
+            constant += count
+            windows[-(-(kind.window_tokens - 1 + step_tokens) // tokens)] += count
+    most = None if most_tokens is None else -(-most_tokens // tokens)
+    return KVGrowth(constant, forever, tuple(sorted(windows.items())), most)

@@ -1,0 +1,46 @@
+"""Pipeline parallelism: a model's layers in stages, each on GPUs of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from prophet_memory.architecture import Architecture, Layer
+from prophet_memory.errors import ArchitectureError
+from prophet_memory.parallelism import ParallelismError
+
+
+def layers_of_stages(layers: int, stages: int) -> list[int]:
+    """Layers of each stage: as many in each, what remains one by one from the second-last on backwards (vLLM's rule)."""
+    each, rest = divmod(layers, stages)
+    counts = [each] * stages
+    for stage in range(rest):
+        counts[-2 - stage] += 1
+    return counts
+
+
+def pipeline_stages(architecture: Architecture, stages: int) -> list[Architecture]:
+    """The model as stages: the first holds the embedding, the last the head.
+
+    The order of layers is not recorded, so the kinds of layers are taken as evenly spread.
+
+    Raises:
+        ArchitectureError: for an encoder-decoder.
+        ParallelismError: for more stages than layers.
+    """
+    if stages == 1:
+        return [architecture]
+    if architecture.encoder is not None:
+        raise ArchitectureError("encoder", "", "a decoder alone where pipeline stages share the layers")
+    if stages > architecture.layer_count:
+        raise ParallelismError("pp", stages, f"at most one stage for each of {architecture.layer_count} layers")
+    groups = architecture.decoder.layers
+    spread = sorted((((i + 0.5) / group.count, place) for place, group in enumerate(groups) for i in range(group.count)))
+    found, start = [], 0
+    for stage, count in enumerate(layers_of_stages(len(spread), stages)):
+        own = Counter(place for _, place in spread[start : start + count])
+        layers = tuple(Layer(number, groups[place].mixer, groups[place].feed_forward) for place, number in sorted(own.items()))
+        part = replace(architecture.decoder, layers=layers)
+        found.append(replace(architecture, decoder=part, holds_embedding=stage == 0, holds_head=stage == stages - 1))
+        start += count
+    return found
