@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prophet_memory.edge.command import script
-from prophet_memory.edge.observing import comparison_rows, read_catalogue, read_observations
+from prophet_memory.edge.observing import comparison_rows, read_observations
 from prophet_memory.edge.tables import write_rows
 
 
@@ -16,8 +16,7 @@ def main(*, observations: list[Path], output: Path) -> None:
         observations: files of config/observations
         output: CSV file
     """
-    catalogue = read_catalogue()
-    write_rows(comparison_rows(read_observations(catalogue, sorted(observations)), catalogue), output)
+    write_rows(comparison_rows(read_observations(sorted(observations))), output)
 
 
 if __name__ == "__main__":

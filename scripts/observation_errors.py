@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from prophet_memory.edge.command import script
-from prophet_memory.edge.observing import error_rows
 from prophet_memory.edge.tables import read_rows, write_rows
+from prophet_memory.observations import error_rows
 
 
 def main(*, observations: Path, output: Path) -> None:

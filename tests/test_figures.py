@@ -18,6 +18,7 @@ NAMES = [
     "figure5_expert_count",
     "figure6_savings_vs_batch_by_experts",
     "figure7_multi_gpu",
+    "figure8_predicted_vs_observed",
 ]
 
 

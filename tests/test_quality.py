@@ -120,7 +120,9 @@ def test_jobs_import_only_what_they_use():
         unused = set() if "import seaborn" in text else {"pandas", "pyarrow", "seaborn", "matplotlib.pyplot", "scipy"}
         unused |= (
             set()
-            if re.search(r"(?:edge|paper)\.(configuration|documents|prose|claims|settings|design_space|queries|results)", text)
+            if re.search(
+                r"(?:edge|paper)\.(configuration|documents|observing|prose|claims|settings|design_space|queries|results)", text
+            )
             else {"pydantic", "yaml"}
         )
         unused |= set() if script.stem.startswith("figure") else {"matplotlib"}

@@ -8,7 +8,17 @@ import sys
 import time
 
 import pytest
-from conftest import GENERATED, MODELS, REPOSITORY, RESULTS, committed, copy_project, generated, small_project, snakemake
+from conftest import (
+    GENERATED,
+    IN_PAPER,
+    REPOSITORY,
+    RESULTS,
+    committed,
+    copy_project,
+    generated,
+    small_project,
+    snakemake,
+)
 
 MODEL = "config/models/olmoe-1b-7b.yaml"
 ALL_AFTER_A_SHARD = {
@@ -22,6 +32,7 @@ ALL_AFTER_A_SHARD = {
 
 
 DESCRIBED = {"describe_gpus", "describe_laws", "describe_policies", "describe_engines"}
+OBSERVED = {"compare_observations", "observation_errors", "figure8", "table_observations"}
 
 
 def planned(folder, *arguments: str) -> dict[str, int]:
@@ -41,7 +52,7 @@ def test_a_clean_checkout_regenerates_every_committed_byte(built):
 
 
 def test_outputs_are_exactly_what_is_committed(built):
-    shards = {f"{RESULTS}/shards/{model}.{kind}" for model in MODELS for kind in ("parquet", "json")}
+    shards = {f"{RESULTS}/shards/{model}.{kind}" for model in IN_PAPER for kind in ("parquet", "json")}
     there = {str(path.relative_to(built)) for top in GENERATED for path in (built / top).rglob("*") if path.is_file()}
     assert there - shards - {f"{RESULTS}/prophet_kv_extension_data.csv"} == set(committed())
 
@@ -49,8 +60,8 @@ def test_outputs_are_exactly_what_is_committed(built):
 def test_a_clean_checkout_with_committed_results_runs_everything(tmp_path):
     folder = copy_project(tmp_path, with_results=True)
     jobs = planned(folder)
-    assert jobs["sweep_model"] == len(MODELS)
-    assert set(jobs) == ALL_AFTER_A_SHARD | DESCRIBED
+    assert jobs["sweep_model"] == len(IN_PAPER)
+    assert set(jobs) == ALL_AFTER_A_SHARD | DESCRIBED | OBSERVED
 
 
 def test_a_second_run_does_nothing(built):
@@ -76,17 +87,17 @@ def test_an_edited_model_reruns_its_shard_and_what_depends_on_it(built):
 
 
 def test_an_edited_library_reruns_what_imports_it(built):
-    assert touched(built, "src/prophet_memory/routing/uniform.py", "# edited\n")["sweep_model"] == len(MODELS)
+    assert touched(built, "src/prophet_memory/routing/uniform.py", "# edited\n")["sweep_model"] == len(IN_PAPER)
     assert set(touched(built, "src/prophet_paper/latex.py", "# edited\n")) == {
         rule for rule in ALL_AFTER_A_SHARD if "table" in rule
-    } | {"prose_numbers", "batch_size_justification", "checksums"}
-    assert set(touched(built, "src/prophet_paper/figures.py", "# edited\n")) == {f"figure{i}" for i in range(1, 8)} | {
+    } | {"table_observations", "prose_numbers", "batch_size_justification", "checksums"}
+    assert set(touched(built, "src/prophet_paper/figures.py", "# edited\n")) == {f"figure{i}" for i in range(1, 9)} | {
         "checksums"
     }
     assert touched(built, "src/prophet_memory/huggingface/decoders.py", "# edited\n") == {}, (
         "no job imports the reader of config.json"
     )
-    assert set(touched(built, "requirements.lock", "# edited\n")) == ALL_AFTER_A_SHARD | DESCRIBED
+    assert set(touched(built, "requirements.lock", "# edited\n")) == ALL_AFTER_A_SHARD | DESCRIBED | OBSERVED
 
 
 def test_an_edited_script_reruns_its_own_output(built):
@@ -96,7 +107,7 @@ def test_an_edited_script_reruns_its_own_output(built):
 @pytest.mark.parametrize(
     ("right", "wrong", "expected"),
     [
-        ("encoder_source_tokens: 512", "encoder_source_tokens: 1024", {"sweep_model": len(MODELS)}),
+        ("encoder_source_tokens: 512", "encoder_source_tokens: 1024", {"sweep_model": len(IN_PAPER)}),
         ("breakdown_models: [mixtral-8x7b,", "breakdown_models: [dbrx,", {"figure1": 1}),
         ("summary:\n    models: [mixtral-8x7b,", "summary:\n    models: [dbrx,", {"summary_statistics": 1}),
     ],
@@ -120,8 +131,8 @@ def test_any_part_of_the_lists_is_enough_for_every_output(tmp_path):
     folder = small_project(tmp_path)
     done = snakemake(folder)
     assert done.returncode == 0, done.stderr
-    assert len(list((folder / "evaluation/figures").rglob("*.pdf"))) == 7
-    assert len(list((folder / "paper_tables").glob("*.tex"))) == 10
+    assert len(list((folder / "evaluation/figures").rglob("*.pdf"))) == 8
+    assert len(list((folder / "paper_tables").glob("*.tex"))) == 11
     rows = (folder / RESULTS / "prophet_kv_extension_data.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 2 * 1 * 2 * 2 * 1 * 1 * 2
 
@@ -179,7 +190,7 @@ def test_a_killed_run_is_taken_up_and_ends_in_the_same_bytes(tmp_path_factory):
 
 def test_nothing_is_built_by_accident_only(tmp_path):
     """A clean tree has work to do: a Snakefile without a default target would say that there is none."""
-    assert sum(planned(copy_project(tmp_path)).values()) == 59
+    assert sum(planned(copy_project(tmp_path)).values()) == 63
 
 
 @pytest.mark.parametrize("script", sorted((REPOSITORY / "scripts").glob("*.py")), ids=lambda path: path.stem)

@@ -7,7 +7,7 @@ it; where they do not, or where the model has no answer, a reason stands instead
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Annotated, Any
@@ -32,9 +32,11 @@ from prophet_memory.tensors import multiple_of
 UNITS = {"B": 1, "MiB": 2**20, "GiB": 2**30, "GB": 10**9, "tokens": 1, "blocks": 1, "x": 1}
 VALUE = re.compile(r"(\d+(?:\.\d+)?) (\S+)")
 COMPONENTS = (
-    "weights", "kv_bytes_per_token", "kv_tokens", "kv_cache", "kv_cache_of_windows", "activation_peak", "non_torch", "cuda_graphs",
-    "cuda_graphs_estimated", "recurrent_state", "compute_buffer", "max_concurrency", "kv_blocks", "model_file", "total",
+    "weights", "kv_bytes_per_token", "kv_tokens", "kv_cache", "kv_cache_of_windows", "activation_peak", "non_torch",
+    "cuda_graphs", "cuda_graphs_estimated", "recurrent_state", "compute_buffer", "max_concurrency", "kv_blocks",
+    "model_file", "total",
 )  # fmt: skip
+NO_PROFILE = "none"  # of an engine or version that no profile describes
 DERIVED = "kv_bytes_per_token"  # from the cache's bytes and tokens
 
 
@@ -279,3 +281,31 @@ def _without(run: str, observations: Mapping[str, Observation], catalogue: Catal
         return None
     engine = replace(catalogue.engines[own.profile], reserves=(Reserve(int(median(others))),))
     return replace(catalogue, engines=dict(catalogue.engines) | {own.profile: engine})
+
+
+def error_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Errors by engine profile and component, from rows of observations.csv: how many figures, the median and the worst of them.
+
+    A figure whose difference has a reason beside it counts by itself, so that what is known to be left out hides no other error.
+    """
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["profile"] or NO_PROFILE, row["component"]), []).append(row)
+    order = sorted(groups, key=lambda key: (key[0] == NO_PROFILE, key[0], COMPONENTS.index(key[1])))
+    return [_errors(profile, component, groups[profile, component]) for profile, component in order]
+
+
+def _errors(profile: str, component: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    known = [row for row in rows if row["error_fraction"] is not None]
+    plain = [row for row in known if not row["reason"]]
+    worst = max(plain, key=lambda row: abs(row["error_fraction"]), default=None)
+    left_out = [abs(row["error_fraction_left_out"]) for row in plain if row["error_fraction_left_out"] is not None]
+    return {
+        "profile": profile, "component": component, "figures": len(rows), "compared": len(plain),
+        "explained": len(known) - len(plain), "not_predicted": len(rows) - len(known),
+        "median_error_fraction": median(abs(row["error_fraction"]) for row in plain) if plain else None,
+        "highest_error_fraction": max((row["error_fraction"] for row in plain), default=None),
+        "lowest_error_fraction": min((row["error_fraction"] for row in plain), default=None),
+        "worst_error_fraction_left_out": max(left_out, default=None),
+        "worst_difference": None if worst is None else worst["difference"], "worst_run": None if worst is None else worst["run"],
+    }  # fmt: skip

@@ -27,13 +27,14 @@ class Column:
     head: str
     places: tuple[int, int] | None = None
     width: str | None = None
+    signed: bool = False  # room for a minus before the digits
 
     @property
     def specification(self) -> str:
         """For the tabular preamble."""
         if self.width is not None:
             return rf">{{\raggedright\arraybackslash}}p{{{self.width}}}"
-        return "l" if self.places is None else f"S[table-format={self.places[0]}.{self.places[1]}]"
+        return "l" if self.places is None else f"S[table-format={'-' if self.signed else ''}{self.places[0]}.{self.places[1]}]"
 
     def cell(self, value: object) -> str:
         """A value as this column prints it: text escaped, numbers rounded, None a dash, other text in a number column braced."""

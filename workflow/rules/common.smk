@@ -26,6 +26,7 @@ from prophet_memory.edge.configuration import (
     with_experts,
 )
 from prophet_memory.edge.documents import read_yaml
+from prophet_memory.edge.observing import read_observations
 from prophet_memory.edge.settings import (
     SETTINGS_FILE,
     check_settings,
@@ -50,8 +51,7 @@ if platform.machine() in {"x86_64", "AMD64"}:
     os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V4 AVX512_ICL AVX512_SPR")
 
 settings = run(lambda: read_yaml(SETTINGS_FILE))
-ENTRIES = run(read_models)
-ALL_MODELS, MODEL_NAMES = list(ENTRIES), run(lambda: with_experts(ENTRIES))
+MODEL_NAMES = run(lambda: with_experts(read_models()))
 run(lambda: check_settings(settings, MODEL_NAMES, read_gpus()))
 
 
@@ -81,7 +81,9 @@ ENGINES = f"{RESULTS}/engine_catalogue.csv"
 run(lambda: check_writable(map(Path, (RESULTS, FIGURES, TABLES, "evaluation/reports"))))
 
 ENVIRONMENT = "requirements.lock"
-OBSERVATION_FILES = sorted(map(str, Path("config/observations").glob("*.yaml")))
+OBSERVATION_NAMES = sorted(glob_wildcards("config/observations/{name}.yaml").name)
+OBSERVATIONS = run(read_observations)
+OBSERVED_MODELS = sorted({own.model for own in OBSERVATIONS.values() if own.model})
 MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])
 
 

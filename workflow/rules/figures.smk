@@ -172,6 +172,23 @@ rule figure7_multi_gpu:
         RUN
 
 
+rule figure8_predicted_vs_observed:
+    input:
+        **program("figure8_predicted_vs_observed"),
+        observations=f"{RESULTS}/observations.csv",
+    output:
+        figure("figure8_predicted_vs_observed", FIGURES),
+    log:
+        "logs/figure8_predicted_vs_observed.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Drawing Figure 8"
+    shell:
+        RUN
+
+
 rule figures:
     input:
         rules.figure1_detailed_memory_breakdown.output,
@@ -181,3 +198,4 @@ rule figures:
         rules.figure5_expert_count.output,
         rules.figure6_savings_vs_batch_by_experts.output,
         rules.figure7_multi_gpu.output,
+        rules.figure8_predicted_vs_observed.output,

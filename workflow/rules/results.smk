@@ -91,9 +91,9 @@ rule describe_engines:
 rule compare_observations:
     input:
         **program("compare_observations"),
-        observations=OBSERVATION_FILES,
+        observations=expand("config/observations/{name}.yaml", name=OBSERVATION_NAMES),
         beside=[
-            *expand("config/models/{model}.yaml", model=ALL_MODELS),
+            *expand("config/models/{model}.yaml", model=OBSERVED_MODELS),
             "config/engines.yaml",
             "config/gpus.yaml",
         ],

@@ -195,6 +195,23 @@ rule table_claims_summary:
         RUN
 
 
+rule table_observations:
+    input:
+        **program("table_observations"),
+        errors=f"{RESULTS}/observation_errors.csv",
+    output:
+        f"{TABLES}/table_observations.tex",
+    log:
+        "logs/table_observations.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Writing table_observations"
+    shell:
+        RUN
+
+
 rule tables:
     input:
         rules.table_model_catalogue.output,
@@ -206,3 +223,4 @@ rule tables:
         rules.table_multi_gpu.output,
         rules.table_claims.output,
         rules.table_claims_summary.output,
+        rules.table_observations.output,

@@ -18,6 +18,7 @@ COMMANDS = {
     "explain": "a model's parameters by component, and its cache in numbers",
     "import-config": "a Hugging Face config.json as a model of the catalogue",
     "sweep": "a grid of your own into a table",
+    "observations": "the memory model against what engines printed",
 }
 
 

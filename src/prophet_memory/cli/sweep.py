@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from prophet_memory.cli.options import BATCH, CACHE, ENGINE, GPUS, POLICY, ROUTING, Among, Several, say_notes, taken_assumptions
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.edge.configuration import read_gpus
+from prophet_memory.edge.configuration import known_models, read_gpus
 from prophet_memory.edge.documents import described_by
-from prophet_memory.edge.model_files import OpenedModel, known_models, open_model
+from prophet_memory.edge.model_files import OpenedModel, open_model
 from prophet_memory.edge.results import grid_of
 from prophet_memory.edge.settings import AxesSettings, read_settings_alone
 from prophet_memory.edge.tables import write_table

@@ -116,6 +116,11 @@ class Cluster(Described):
     slurm_extra: Annotated[str, Pattern("^--[A-Za-z0-9 =,:._-]+$")] | None  # more words for sbatch
 
 
+def known_models() -> list[str]:
+    """The names of the catalogue."""
+    return sorted(path.stem for path in MODELS_FOLDER.glob("*.yaml"))
+
+
 def read_models(folder: Path = MODELS_FOLDER) -> dict[str, ModelEntry]:
     """The catalogue: models by slug, sorted."""
     return {file.stem: read_model(file) for file in sorted(folder.glob("*.yaml"), key=lambda file: file.stem)}

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from prophet_memory.architecture import Architecture, FeedForward
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.edge.configuration import MODELS_FOLDER, ModelEntry, read_model
+from prophet_memory.edge.configuration import MODELS_FOLDER, ModelEntry, known_models, read_model
 from prophet_memory.edge.documents import checked, described_by, error, hint, read_json
 from prophet_memory.edge.files import sha256
 from prophet_memory.formats import DEFAULT_FORMAT
@@ -39,11 +39,6 @@ class OpenedModel:
     architecture: Architecture
     notes: tuple[str, ...] = ()
     document: Mapping[str, Any] | None = None
-
-
-def known_models() -> list[str]:
-    """The names of the catalogue."""
-    return sorted(path.stem for path in MODELS_FOLDER.glob("*.yaml"))
 
 
 def open_model(name: str, *, stored: str | None = None, remedy: str = TAKEN_AS) -> OpenedModel:

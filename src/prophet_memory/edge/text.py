@@ -12,6 +12,15 @@ PRECISION_LABELS = (
     | {NATIVE: "published precision"}
 )
 
+# What engines print, as figures and tables call it.
+COMPONENT_LABELS = {
+    "weights": "weights", "kv_bytes_per_token": "KV bytes a token", "kv_tokens": "KV tokens", "kv_cache": "KV cache",
+    "kv_cache_of_windows": "KV cache of windows", "activation_peak": "activation peak", "non_torch": "memory beside torch",
+    "cuda_graphs": "CUDA graphs", "cuda_graphs_estimated": "CUDA graphs, estimated", "recurrent_state": "recurrent state",
+    "compute_buffer": "compute buffer", "max_concurrency": "concurrency", "kv_blocks": "KV blocks", "model_file": "model file",
+    "total": "all in use",
+}  # fmt: skip
+
 
 def is_below_16_bits(published_precision: str) -> bool:
     """Whether a model is published in fewer than 16 bits, so that nobody runs it in bf16."""

@@ -1,0 +1,46 @@
+"""LaTeX table: errors of the memory model against what engines printed, by engine and quantity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prophet_memory.edge.command import script
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.tables import read_rows
+from prophet_memory.edge.text import COMPONENT_LABELS
+from prophet_paper.latex import Column, table, with_group_rules
+
+COLUMNS = (
+    Column("Engine"), Column("quantity"), Column("compared", (3, 0)), Column("explained", (2, 0)),
+    Column("median", (1, 3)),
+    Column("lowest", (2, 3), signed=True), Column("highest", (1, 3), signed=True), Column("left out", (2, 3)), Column("worst run"),
+)  # fmt: skip
+ERRORS = ("median_error_fraction", "lowest_error_fraction", "highest_error_fraction", "worst_error_fraction_left_out")
+CAPTION = r"""Predicted against what engines printed, in percent of the measured figure: the median size of the error, its
+    lowest and highest (above zero the model promises more), and the largest with each run left out of what its profile was fitted
+    to. \emph{{Explained}} figures differ for a known reason and are not in the errors. {left} further figures have no prediction,
+    each with its reason in observations.csv."""
+
+
+def main(*, errors: Path, output: Path) -> None:
+    """Read results, write.
+
+    Args:
+        errors: observation_errors.csv
+        output: .tex file
+    """
+    found = read_rows(errors)
+    lines = []
+    for row in found:
+        percents = [None if row[name] is None else 100 * row[name] for name in ERRORS]
+        counts = [row["compared"], row["explained"] or None]
+        if row["compared"] + row["explained"]:
+            what = [row["profile"], COMPONENT_LABELS[row["component"]]]
+            lines.append((row["profile"], [*what, *counts, *percents, row["worst_run"] or ""]))
+    caption = CAPTION.format(left=sum(row["not_predicted"] for row in found))
+    text = table(COLUMNS, with_group_rules(lines), caption=caption, label="tab:observations", wide=True, column_gap_points=5)
+    write_text(output, text)
+
+
+if __name__ == "__main__":
+    script(main)

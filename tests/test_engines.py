@@ -1,0 +1,277 @@
+"""Engine profiles: their parts by hand and by property, and what a profile does not say."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ASSUMED, MODELS, REPOSITORY, cache
+from hypothesis import given
+from hypothesis import strategies as st
+from test_command_line import call, refused
+
+from prophet_memory.architecture import Architecture
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.configuration import read_engine_entries, read_engines
+from prophet_memory.engine import Engine, EngineError, Profile, Reserve, StepSize
+from prophet_memory.errors import ModelError
+from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Model
+from prophet_memory.kv_cache import bytes_per_sequence, kv_growth
+from prophet_memory.loading import Allocator
+from prophet_memory.memory import Assumptions, held_weight_bytes, loaded_beyond_counted
+from prophet_memory.paging import PagedCache, blocks
+from prophet_memory.parallelism import Parallelism, ParallelismError
+from prophet_memory.parameters import count_parameters
+from prophet_memory.peaks import Step
+from prophet_memory.planning import plan
+from prophet_memory.precision import precision
+from prophet_memory.residency import BASELINE
+from prophet_memory.stages import layers_of_stages, pipeline_stages
+
+ENGINES = read_engines()
+VLLM = ENGINES["vllm-0.19"]
+MIB, GIB = 2**20, 2**30
+H100 = Gpu("h100-80gb", 79 * GIB)
+names = st.sampled_from(sorted(MODELS))
+DECODERS = sorted(name for name, model in MODELS.items() if model.encoder is None)
+
+
+def test_every_value_of_a_profile_has_a_source_and_nothing_else_has():
+    entry = read_engine_entries()["vllm-0.19"]
+    without = {key: text for key, text in entry.sources.items() if key != "cache"}
+    with pytest.raises(ModelError, match=r"sources\.cache: None; allowed: a source for each value"):
+        replace(entry, sources=without)
+    with pytest.raises(ModelError, match=r"sources\.speed: 'x'; allowed: a value that the profile has"):
+        replace(entry, sources=entry.sources | {"speed": "x"})
+
+
+def test_the_largest_step_goes_by_the_gpu():
+    sizes = {name: VLLM.step_size(Gpu(name, memory)) for name, memory in (("h100-80gb", 79 * GIB), ("l40s", 44 * GIB))}
+    assert (sizes["h100-80gb"].tokens, sizes["h100-80gb"].sequences) == (8192, 1024)
+    assert (sizes["l40s"].tokens, sizes["l40s"].sequences) == (2048, 256)
+    assert VLLM.step_size(Gpu("a100-80gb", 79 * GIB)).tokens == 2048  # large, and told apart by its name
+    with pytest.raises(EngineError, match="steps: 'l40s'"):
+        replace(VLLM, steps=VLLM.steps[:1]).step_size(Gpu("l40s", 44 * GIB))
+
+
+def test_a_layout_that_nobody_measured_has_no_reserve():
+    assert VLLM.reserve_bytes(Parallelism(1)) == 256 * MIB
+    assert VLLM.reserve_bytes(Parallelism(2)) > 2 * GIB
+    assert VLLM.reserve_bytes(Parallelism(1, pipeline=4)) < 100 * MIB
+    for layout in (Parallelism(8), Parallelism(1, 2), Parallelism(2, pipeline=2)):
+        with pytest.raises(EngineError, match=r"reserves: .*allowed: a layout that vllm-0.19 was measured in: n_gpus 1;"):
+            VLLM.reserve_bytes(layout)
+    assert Engine(name="any", reserves=(Reserve(7),)).reserve_bytes(Parallelism(8, 4)) == 7
+
+
+@pytest.mark.parametrize("part", ["usable_fraction", "steps", "reserves", "activation"])
+def test_a_plan_says_what_a_profile_lacks(part: str):
+    lacking = replace(VLLM, **{part: () if part in {"steps", "reserves"} else None})
+    with pytest.raises(EngineError) as refusal:
+        plan(Model("m", MODELS["phi-4"]), H100, replace(ASSUMED, engine=lacking), batch_size=1, policy=BASELINE)
+    assert refusal.value.key == part
+
+
+ALLOCATOR = VLLM.part("loading").allocator
+
+
+@given(st.integers(1, 2**36))
+def test_a_tensor_takes_what_it_needs_and_at_most_a_megabyte_more(size: int):
+    taken = ALLOCATOR.taken_bytes(size)
+    assert size <= taken <= size + 512 + MIB
+    assert taken % 512 == 0
+    assert ALLOCATOR.taken_bytes(taken) == taken
+
+
+def test_large_tensors_take_whole_blocks_where_little_would_remain():
+    assert ALLOCATOR.taken_bytes(1) == 512
+    assert ALLOCATOR.taken_bytes(10 * MIB - 512) == 10 * MIB - 512  # small: split to the unit
+    assert ALLOCATOR.taken_bytes(11 * MIB) == 12 * MIB  # 1 MiB would remain
+    assert ALLOCATOR.taken_bytes(11 * MIB - 512) == 11 * MIB - 512  # more would
+    assert Allocator(512, 1, 512, 0).taken_bytes(513) == 1024
+
+
+@given(names, st.sampled_from([1, 2, 4]))
+def test_an_engine_never_holds_less_than_the_counted_weights(name: str, tensor: int):
+    model, stored = MODELS[name], precision("bf16")
+    layout = Parallelism(tensor)
+    lines = loaded_beyond_counted(model, stored, layout, VLLM)
+    assert all(int(np.asarray(line.size_bytes)) > 0 for line in lines)
+    ideal, own = (held_weight_bytes(model, stored, layout, engine) for engine in (ENGINES["ideal"], VLLM))
+    assert own - ideal == sum(int(np.asarray(line.size_bytes)) for line in lines)
+
+
+def test_padding_rotary_table_and_workspace_by_hand():
+    granite = {
+        line.name: line.size_bytes
+        for line in loaded_beyond_counted(MODELS["granite-3.1-8b"], precision("bf16"), Parallelism(), VLLM)
+    }
+    assert granite["padding of the vocabulary"] == (49216 - 49155) * 4096 * 2  # tied, so once
+    assert granite["table of rotary positions"] == 131072 * 128 * 2
+    assert "workspace of latent attention" not in granite
+    lite = {
+        line.name: line.size_bytes
+        for line in loaded_beyond_counted(MODELS["deepseek-v2-lite"], precision("bf16"), Parallelism(), VLLM)
+    }
+    assert lite["workspace of latent attention"] == 128 * MIB
+    assert lite["table of rotary positions"] == 163840 * 64 * 2
+
+
+def test_experts_of_gpt_oss_as_the_kernel_lays_them_out():
+    moe = MODELS["gpt-oss-20b"].moe
+    held = VLLM.part("loading").expert_bytes(moe, 2880, precision("mxfp4").routed_expert, expert_tensor=1)
+    # Both matrices: packed values, scales padded to 256 rows and 2 columns, the loaded scales, biases in fp32. 2880 = 45 x 64.
+    gate_up = 5760 * 1472 + 5888 * 90 + 5760 * 90 + 5760 * 4
+    down = 2880 * 1472 + 3072 * 90 + 2880 * 90 + 2880 * 4
+    assert held == gate_up + down
+    assert VLLM.part("loading").expert_bytes(moe, 2880, precision("bf16").routed_expert, expert_tensor=1) is None
+
+
+@given(st.sampled_from(DECODERS), st.integers(1, 8))
+def test_stages_share_out_every_layer_and_every_parameter(name: str, stages: int):
+    model = MODELS[name]
+    parts = pipeline_stages(model, stages)
+    assert [part.layer_count for part in parts] == layers_of_stages(model.layer_count, stages)
+    assert sum(part.moe_layer_count for part in parts) == model.moe_layer_count
+    assert [part.holds_embedding for part in parts] == [True] + [False] * (stages - 1)
+    assert [part.holds_head for part in parts] == [False] * (stages - 1) + [True]
+    whole, sums = count_parameters(model), [count_parameters(part) for part in parts]
+    again = whole.embedding if model.tied_embeddings and stages > 1 else 0  # a tied table stands at both ends
+    norms = (stages - 1) * model.hidden_size * (2 if model.norm_bias else 1)  # a last norm is counted in each
+    assert sum(part.total for part in sums) == whole.total + again + norms
+
+
+def test_stages_that_there_cannot_be():
+    with pytest.raises(ParallelismError, match="pp: 41"):
+        pipeline_stages(MODELS["phi-4"], 41)
+    with pytest.raises(ModelError, match="encoder"):
+        pipeline_stages(MODELS["switch-base-8"], 2)
+    assert layers_of_stages(30, 4) == [7, 8, 8, 7]
+
+
+@given(st.sampled_from(DECODERS), st.integers(1, 200_000), st.sampled_from([1, 16, 256]))
+def test_blocks_hold_what_a_sequence_stores(name: str, context: int, block_tokens: int):
+    model, formats = MODELS[name], cache("bf16")
+    cut = blocks(PagedCache(block_tokens), model, formats, step_tokens=2048)
+    assert cut is not None
+    taken = int(bytes_per_sequence(cut.growth, -(-context // cut.block_tokens))) * cut.block_bytes
+    assert taken >= int(bytes_per_sequence(kv_growth(model, formats, source_tokens=0), context))
+    assert cut.block_tokens % block_tokens == 0
+
+
+def test_blocks_of_uniform_windowed_and_hybrid_models_by_hand():
+    def cut(name: str, **others: object):
+        return blocks(PagedCache(16, 64), MODELS[name], cache("bf16", **others), step_tokens=8192)  # type: ignore[arg-type]
+
+    llama, gemma, hybrid = cut("llama-3.1-8b"), cut("gemma-2-9b"), cut("qwen3-next-80b-a3b")
+    assert (llama.block_bytes, llama.groups) == (2097152, 1)
+    assert (gemma.block_bytes, gemma.groups) == (2752512, 2)
+    assert gemma.growth.windows == (((4096 - 1 + 8192 + 15) // 16, 1),)
+    # 36 recurrent layers and 12 of attention make four groups of 12; a block of 544 tokens holds a state of 1,097,728 bytes.
+    assert (hybrid.block_tokens, hybrid.groups, hybrid.block_bytes) == (544, 4, 1114112 * 12)
+    fp8 = blocks(PagedCache(16, 64), MODELS["deepseek-v2-lite"], cache("fp8", "bf16", "bf16"), step_tokens=8192)
+    assert fp8 is not None
+    assert (fp8.block_tokens, fp8.block_bytes) == (64, 64 * 576 * 27)
+    assert blocks(PagedCache(16), MODELS["switch-base-8"], cache("bf16"), step_tokens=1) is None
+
+
+@given(names, st.integers(1, 16384), st.integers(1, 2048), st.integers(1, 4096))
+def test_the_peak_grows_with_the_step_and_is_its_largest_moment(name: str, tokens: int, sequences: int, more: int):
+    peak, model = VLLM.part("activation"), MODELS[name]
+    step, larger = Step(tokens, sequences), Step(tokens + more, sequences + more)
+    moments = peak.moments(model, step)
+    assert int(peak.peak_bytes(model, step)) == max(int(moment.total_bytes) for moment in moments)
+    assert int(peak.peak_bytes(model, larger)) > int(peak.peak_bytes(model, step))
+    for moment in moments:
+        assert int(moment.total_bytes) == sum(int(np.asarray(buffer.size_bytes)) for buffer in moment.buffers)
+
+
+def test_arrays_of_steps_are_single_steps():
+    peak = VLLM.part("activation")
+    tokens, sequences = np.array([1, 100, 8192]), np.array([1, 7, 1024])
+    together = peak.peak_bytes(MODELS["qwen3-30b-a3b"], Step(tokens, sequences))
+    one_by_one = [int(peak.peak_bytes(MODELS["qwen3-30b-a3b"], Step(t, s))) for t, s in zip(tokens, sequences, strict=True)]
+    assert together.tolist() == one_by_one
+
+
+def planned_with(engine: Engine, model: Architecture, batch: int, **others: object):
+    assumptions = Assumptions(engine, 0, "bf16", "bf16")
+    return plan(Model("m", model), H100, assumptions, batch_size=batch, policy=BASELINE, **others)  # type: ignore[arg-type]
+
+
+@given(st.sampled_from(DECODERS), st.integers(1, 64))
+def test_the_longest_context_of_a_paged_cache_is_the_longest(name: str, batch: int):
+    found = planned_with(VLLM, MODELS[name], batch)
+    row, cut = found.row, found.blocks
+    if row["max_context_tokens"] is None or found.growth.unbounded_bytes_per_token == 0:
+        return
+    most, last = row["free_for_kv_bytes"] // cut.block_bytes - 1, row["max_context_tokens"] // cut.block_tokens
+    assert batch * int(bytes_per_sequence(cut.growth, last)) <= most < batch * int(bytes_per_sequence(cut.growth, last + 1))
+    assert row["kv_capacity_tokens"] == (most + 1) // cut.groups * cut.block_tokens
+
+
+def test_the_stage_with_the_fewest_tokens_decides():
+    llama = MODELS["llama-3.1-8b"]
+    layout = Parallelism(1, pipeline=2)
+    first, last, both = (planned_with(VLLM, llama, 1, n_gpus=2, layout=layout, stage=stage).row for stage in (0, 1, None))
+    assert both == last
+    assert first["kv_capacity_tokens"] > last["kv_capacity_tokens"]
+    assert first["activation_bytes"] < last["activation_bytes"]  # the last samples
+
+
+def test_the_profile_of_the_paper_is_the_old_one():
+    ideal = ENGINES["ideal"]
+    assert ideal.step_size(H100) == StepSize(2048)
+    assert (ideal.reserve_bytes(Parallelism(1)), ideal.reserve_bytes(Parallelism(4, 2))) == (500 * MIB, 1458 * MIB)
+    said = {field for field in Profile.__dataclass_fields__ if getattr(ideal, field)}
+    assert said == {"usable_fraction", "steps", "reserves", "activation"}
+
+
+def test_a_plan_names_the_buffers_and_its_json_has_them():
+    words = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "h100-80gb", "--engine", "vllm-0.19", "--usable-fraction", "0.95")
+    text = call(*words).stdout
+    for line in (
+        "sampler: probabilities in fp32",
+        "not the peak: compiling",
+        "table of rotary positions",
+        "cache blocks       16 tokens",
+    ):
+        assert line in text
+    found = json.loads(call(*words, "--policy", "all_resident", "--json").stdout)
+    largest = found["activation_moments"][0]
+    assert sum(buffer["bytes"] for buffer in largest["buffers"]) == largest["bytes"] == found["activation_bytes"]
+    assert found["kv_capacity_tokens"] == found["free_for_kv_bytes"] // found["cache_blocks"]["block_bytes"] * 16
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ("--engine", "vllm-0.10"),
+            r"config/engines.yaml: vllm-0.10.activation: null; allowed: a value: the profile vllm-0.10 has none",
+        ),
+        (
+            ("--engine", "vllm-0.19", "--n-gpus", "8"),
+            r"config/engines.yaml: vllm-0.19.reserves: \"8-way tensor.*n_gpus 4, tensor 4",
+        ),
+        (("--engine", "vllm"), r"--engine: \"vllm\"; allowed: ideal, vllm-0.19, vllm-0.10, sglang, llama.cpp"),
+        (("--n-gpus", "2", "--pp", "3"), r"--pp: 3; allowed: a divisor of 2 GPUs"),
+    ],
+)
+def test_what_an_engine_does_not_say_gets_one_line(words: tuple[str, ...], line: str):
+    assert re.search(line, refused("plan", "--model", "qwen3-235b-a22b", "--gpu", "h100-80gb", *words))
+
+
+def test_a_half_made_profile_is_refused_where_it_stands(tmp_path: Path):
+    text = (REPOSITORY / "config/engines.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "engines.yaml"
+    file.write_text(
+        text.replace("    cuts_experts: sgl-project/sglang#27537, experts of half the width on two GPUs\n", ""), encoding="utf-8"
+    )
+    with pytest.raises(ConfigurationError, match=r"sglang\.sources.cuts_experts: null; allowed: a source for each value"):
+        read_engines(file)
