@@ -13,7 +13,8 @@ from prophet_paper.latex import Column, table, with_group_rules
 COLUMNS = (
     Column("Engine"), Column("quantity"), Column("compared", (3, 0)), Column("explained", (2, 0)),
     Column("median", (1, 3)),
-    Column("lowest", (2, 3), signed=True), Column("highest", (1, 3), signed=True), Column("left out", (2, 3)), Column("worst run"),
+    Column("lowest", (2, 3), signed=True), Column("highest", (1, 3), signed=True),
+    Column("left out", (2, 3)), Column("worst run"),
 )  # fmt: skip
 ERRORS = ("median_error_fraction", "lowest_error_fraction", "highest_error_fraction", "worst_error_fraction_left_out")
 CAPTION = r"""Predicted against what engines printed, in percent of the measured figure: the median size of the error, its

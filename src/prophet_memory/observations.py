@@ -17,7 +17,8 @@ from annotated_types import Len
 from prophet_memory.architecture import Architecture
 from prophet_memory.engine import Engine, EngineError, Reserve, StepSize
 from prophet_memory.errors import ModelError
-from prophet_memory.fields import Described, Fraction, OneOf, Size, Slug, Text
+from prophet_memory.fields import Count, Described, Fraction, OneOf, Size, Slug, Text
+from prophet_memory.gguf import ERAS, FILE_TYPES, TensorList, file_bytes, gpu_bytes, tensor_list, types_of
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.kv_cache import bytes_per_sequence
@@ -36,6 +37,7 @@ COMPONENTS = (
     "cuda_graphs", "cuda_graphs_estimated", "recurrent_state", "compute_buffer", "max_concurrency", "kv_blocks",
     "model_file", "total",
 )  # fmt: skip
+NAMES = {"gguf": "a file of a published recipe", "kv": "the format of the cache", "profile": "an engine that has a profile"}
 NO_PROFILE = "none"  # of an engine or version that no profile describes
 DERIVED = "kv_bytes_per_token"  # from the cache's bytes and tokens
 
@@ -61,6 +63,19 @@ class Source(Described):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GgufFile(Described):
+    """The file that a run of the llama.cpp family loads, where a published recipe made it."""
+
+    file_type: Annotated[str, OneOf(FILE_TYPES)]
+    era: Annotated[str, OneOf(ERAS)] = ERAS[-1]
+    has_importance: bool = False
+    tied: bool | None = None  # where the file differs from the model
+    latent: Annotated[str, OneOf(("split", "joint", "both"))] = "split"
+    separate_experts: bool = False
+    gpu_layers: Count | None = None  # on the GPU, the output counted as one; None where experts stand apart or nobody says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation(Described):
     """A run as its source states it; None where it does not state a setting."""
 
@@ -74,6 +89,7 @@ class Observation(Described):
     tensor: Size | None = None
     pipeline: Size = 1
     weights: Text | None = None  # a precision
+    gguf: GgufFile | None = None
     kv: Text | None = None  # a format
     usable_fraction: Fraction | None = None
     step_tokens: Size | None = None
@@ -134,7 +150,7 @@ class _Run:
     def stated(self, key: str) -> Any:  # noqa: ANN401 - a setting
         value = getattr(self.own, key)
         if value is None:
-            raise NotStatedError(key, None, f"the source does not state {key.replace('_', ' ')}")
+            raise NotStatedError(key, None, f"the source does not state {NAMES.get(key, key.replace('_', ' '))}")
         return value
 
     @property
@@ -168,9 +184,23 @@ class _Run:
         return Model(name, stages[self.own.stages.get(component, 0)])
 
     def weights(self) -> float:
+        if (file := self.own.gguf) is not None:
+            if file.gpu_layers is None:
+                raise NotStatedError("gpu_layers", None, "the source does not state which tensors stand on the GPU")
+            return gpu_bytes(*self._file, file.gpu_layers)
         model = self.model("weights")
         stored = precision(self.stated("weights"), model.architecture.published_precision)
         return held_weight_bytes(model.architecture, stored, self.layout, self.engine)
+
+    def model_file(self) -> float:
+        return file_bytes(*self._file)
+
+    @property
+    def _file(self) -> tuple[TensorList, dict[str, str]]:
+        file: Any = self.stated("gguf")
+        architecture = self.catalogue.models[self.stated("model")]
+        tensors = tensor_list(architecture, tied=file.tied, latent=file.latent, separate_experts=file.separate_experts)
+        return tensors, types_of(tensors, file.file_type, era=file.era, has_importance=file.has_importance)
 
     def kv_bytes_per_token(self) -> float:
         """Over all stages: what their caches were seen to hold is one stage's, and tokens are the same in each."""
@@ -227,7 +257,6 @@ UNANSWERED = {
     "total": "no model of what else stands on the GPU",
     "max_concurrency": "follows from the tokens and the context",
     "kv_blocks": "follows from the tokens",
-    "model_file": "the file's mix of formats is not stated",
     "recurrent_state": "the model is not in the catalogue",
 }
 

@@ -1,0 +1,11 @@
+"""GGUF files, the format of the llama.cpp family: what a tensor of each type takes, and which gets which (docs/engines.md)."""
+
+from __future__ import annotations
+
+from prophet_memory.gguf.recipes import ERAS, FILE_TYPES, file_bytes, gpu_bytes, types_of
+from prophet_memory.gguf.tensors import Tensor, TensorList, tensor_list
+from prophet_memory.gguf.types import TYPES, TensorType
+
+__all__ = [
+    "ERAS", "FILE_TYPES", "TYPES", "Tensor", "TensorList", "TensorType", "file_bytes", "gpu_bytes", "tensor_list", "types_of",
+]  # fmt: skip
