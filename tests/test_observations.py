@@ -21,6 +21,7 @@ from prophet_memory.edge.text import COMPONENT_LABELS
 from prophet_memory.errors import ModelError
 from prophet_memory.observations import (
     COMPONENTS,
+    NAMES,
     UNITS,
     Observation,
     Source,
@@ -99,7 +100,7 @@ RUN = OBSERVATIONS["qwen3-30b-a3b-tp1"]
 def test_a_setting_that_is_not_stated_leaves_out_what_it_decides_and_no_more(setting: str):
     without = replace(RUN, **{setting: None})
     value, reason = predicted(without, "kv_tokens", CATALOGUE)
-    assert (value, reason) == (None, f"the source does not state {setting}")
+    assert (value, reason) == (None, f"the source does not state {NAMES.get(setting, setting)}")
     weights, _ = predicted(without, "weights", CATALOGUE)
     assert (weights is None) == (setting in {"model", "profile", "tensor", "weights"})
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "import-config": "a Hugging Face config.json as a model of the catalogue",
     "sweep": "a grid of your own into a table",
     "observations": "the memory model against what engines printed",
+    "observe": "your own engine's log against the memory model",
 }
 
 

@@ -57,7 +57,7 @@ def compare(*, engine: str | None, name: str | None, summary: bool, as_json: boo
         return
     out = console()
     if not summary:
-        out.print(table(HEADS, [_figure(row) for row in rows]))
+        out.print(table(HEADS, [figure_line(row) for row in rows]))
     out.print(table(ERROR_HEADS, [_errors(row) for row in errors]))
 
 
@@ -76,7 +76,8 @@ def _percent(fraction: float | None) -> str:
     return "–" if fraction is None else f"{100 * fraction:+.3f} %"
 
 
-def _figure(row: Mapping[str, Any]) -> tuple[str, ...]:
+def figure_line(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """One row of the comparison, as people read it."""
     what = row["component"]
     amounts = (_amount(what, row[key]) for key in ("measured", "predicted"))
     return (row["run"], COMPONENT_LABELS[what], *amounts, _percent(row["error_fraction"]), row["reason"] or "")

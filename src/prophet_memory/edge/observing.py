@@ -1,13 +1,18 @@
-"""config/observations, checked against what they refer to, and their comparison with the memory model as rows."""
+"""config/observations, checked against what they refer to, their comparison as rows, and a log as one more."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
 from annotated_types import Len
 
+from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import (
     CONFIG,
     ENGINES_FILE,
@@ -19,11 +24,17 @@ from prophet_memory.edge.configuration import (
     read_gpus,
     read_model,
 )
-from prophet_memory.edge.documents import error, read, relative
+from prophet_memory.edge.documents import checked, error, read, relative
+from prophet_memory.edge.files import write_text
+from prophet_memory.edge.places import SHIPPED
 from prophet_memory.fields import Slug
 from prophet_memory.formats import OF_CACHE
-from prophet_memory.observations import Catalogue, Comparison, Observation, compared
+from prophet_memory.gguf import FILE_TYPES
+from prophet_memory.logs.reading import LogReading
+from prophet_memory.observations import Catalogue, Comparison, GgufFile, Observation, Source, amount, compared
 
+EDITORS = "# yaml-language-server: $schema=../schemas/observations.schema.json\n"
+SAME_MEMORY = 0.01  # by which what engines print of the same GPU differs
 OBSERVATIONS_FOLDER = CONFIG / "observations"
 Observations = Annotated[dict[Slug, Observation], Len(1)]
 
@@ -77,3 +88,84 @@ def _row(own: Observation, one: Comparison) -> dict[str, Any]:
         "error_fraction_left_out": left_out, "reason": one.reason, "repository": own.source.repository,
         "thread": own.source.thread,
     }  # fmt: skip
+
+
+def observation_of(reading: LogReading, *, source: Source, changes: Mapping[str, Any]) -> tuple[Observation, list[str]]:
+    """A log's reading as an observation, and what a reader should know of it.
+
+    Args:
+        reading: what the log says.
+        source: where the log is from.
+        changes: what options say instead; None leaves what the log says.
+    """
+    notes, engines = list(reading.notes), read_engines()
+    settings: dict[str, Any] = dict(reading.settings)
+    if reading.named is not None and (model := model_named(reading.named)) is not None:
+        settings.setdefault("model", model)
+    if (profile := _profile(reading.engine, engines)) is not None:
+        settings.setdefault("profile", profile)
+    settings |= {key: value for key, value in changes.items() if value is not None}
+    if "gpu" not in settings and "gpu_memory" in settings and (gpu := _gpu_of(amount(settings["gpu_memory"]))) is not None:
+        settings["gpu"] = gpu
+        notes.append(f"the GPU is taken for {gpu}, the only one of this memory: --gpu names another")
+    if isinstance(settings.get("gguf"), dict):
+        known = settings["gguf"]["file_type"] in FILE_TYPES
+        settings["gguf"] = GgufFile(**settings["gguf"]) if known else None
+    if "model" in settings:
+        notes.append(f"the model is taken for {settings['model']}: --model names another")
+    own = Observation(
+        source=source, named=reading.named or "not named", engine=reading.engine, measured=dict(reading.measured), **settings
+    )
+    return own, notes
+
+
+def model_named(name: str) -> str | None:
+    """The catalogue's model whose name stands in what an engine calls its model, the longest such name."""
+    own = re.sub(r"[^a-z0-9.]+", "-", name.lower().rstrip("/").rsplit("/", maxsplit=1)[-1])
+    found = [slug for slug in known_models() if re.search(rf"(?<![a-z0-9]){re.escape(slug)}(?![a-z0-9])", own)]
+    return max(found, key=len, default=None)
+
+
+def _profile(engine: str, engines: Mapping[str, Any]) -> str | None:
+    """The profile of an engine's release: `vLLM 0.19.0` has vllm-0.19."""
+    name, _, version = engine.lower().partition(" ")
+    release = ".".join(version.split(".")[:2])
+    return next((slug for slug in (f"{name}-{release}", name) if slug in engines), None)
+
+
+def _gpu_of(memory_bytes: float) -> str | None:
+    """The only GPU of the catalogue that has about so much memory."""
+    found = [name for name, gpu in read_gpus().items() if abs(gpu.memory_bytes / memory_bytes - 1) < SAME_MEMORY]
+    return found[0] if len(found) == 1 else None
+
+
+def written_entry(own: Observation) -> dict[str, Any]:
+    """An observation as a file has it: without what is not stated."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, dict):
+            kept = {key: plain(one) for key, one in value.items()}
+            return {key: one for key, one in kept.items() if one not in (None, {}, ())}
+        return value
+
+    defaults = {field.name: field.default for field in fields(Observation)}
+    entry = {key: value for key, value in asdict(own).items() if value != defaults.get(key)}
+    return {key: value for key, one in entry.items() if (value := plain(one)) not in (None, {}, ())}
+
+
+def add_observation(run: str, own: Observation, file: Path) -> None:
+    """Append a run to a file of observations, checked as a whole before it replaces the file.
+
+    Raises:
+        ConfigurationError: for a name that a run has, outside of a checkout, and for what the file would not hold.
+    """
+    if OBSERVATIONS_FOLDER.is_relative_to(SHIPPED):
+        allowed = "a checkout, or prophet-memory --catalogue with a folder like config/"
+        raise ConfigurationError(f"observe: {run}: no config of yours to write to; allowed: {allowed}")
+    known = read_observations()
+    if run in known:
+        raise ConfigurationError(f"--name: {json.dumps(run)}; allowed: a name that no run in {relative(OBSERVATIONS_FOLDER)} has")
+    entry = yaml.safe_dump({run: written_entry(own)}, sort_keys=False, allow_unicode=True, width=120)
+    before = file.read_text(encoding="utf-8").rstrip("\n") + "\n\n" if file.exists() else EDITORS
+    checked(Observations, yaml.safe_load(before + entry), file)
+    write_text(file, before + entry, receipt=False)

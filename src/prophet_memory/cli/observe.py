@@ -1,0 +1,134 @@
+"""`prophet-memory observe`: the start-up log of an engine beside what the memory model says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from prophet_memory.cli.observations import HEADS, figure_line
+from prophet_memory.cli.options import CACHE, GPUS, Number, as_json, open_gpu, say_notes
+from prophet_memory.cli.render import console, print_json, table
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.configuration import ENGINES_FILE, check_known, known_models, read_engines
+from prophet_memory.edge.documents import hint, relative
+from prophet_memory.edge.files import sha256
+from prophet_memory.edge.observing import (
+    OBSERVATIONS_FOLDER,
+    add_observation,
+    comparison_rows,
+    observation_of,
+    written_entry,
+)
+from prophet_memory.errors import ModelError
+from prophet_memory.logs import LogError, LogReading, read_log
+from prophet_memory.observations import Observation, Source
+from prophet_memory.precision import precision
+
+RUN = re.compile(r"[a-z0-9][a-z0-9._-]*")
+MOST_BYTES = 2**28  # of a log
+# What a figure rests on, and how far it may be off before that is said.
+ASSUMPTIONS = {
+    "weights": (0.003, "the format or the layout of the weights, or a part of the model that is not counted"),
+    "kv_bytes_per_token": (0.003, "the format of the cache, or which layers share it"),
+    "activation_peak": (0.03, "the largest step: its tokens and sequences"),
+    "non_torch": (0.05, "what stands beside torch: another GPU, another communication library, or other processes"),
+    "model_file": (0.003, "the mix of formats: made by hand, or by another recipe than its name says"),
+    "kv_cache": (0.01, "the sum of the above, and the usable share of the memory"),
+}
+
+
+@click.command(name="observe")
+@click.option("--log", "file", type=click.Path(path_type=Path), required=True, help="start-up log of vLLM, SGLang or llama.cpp")
+@click.option("--model", help="name of the catalogue, where the log's name does not say it")
+@click.option("--gpu", help="name of the catalogue (prophet-memory gpus)")
+@click.option("--engine", help="profile of config/engines.yaml; default: that of the log's release")
+@click.option("--tp", type=GPUS, help="GPUs that share each layer, where the log does not say")
+@click.option("--weights", help="format of the weights, as plan names it, where the log does not say")
+@click.option("--kv", type=CACHE, help="format of the cache, where the log does not say")
+@click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory, where the log does not say")
+@click.option("--add", is_flag=True, help="write it into config/observations")
+@click.option("--name", help="of the run that is added; default: model and engine")
+@click.option("--repository", default="local", show_default=True, help="where the log was published: owner/name")
+@click.option("--thread", help="issue, pull request or path there; default: the file and its SHA-256")
+@as_json
+def command(  # noqa: PLR0913 - one argument an option
+    *, file: Path, model: str | None, gpu: str | None, engine: str | None, tp: int | None, weights: str | None, kv: str | None,
+    usable_fraction: float | None, add: bool, name: str | None, repository: str, thread: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """What a log says of an engine's memory beside what the memory model predicts, and which assumption is off.
+
+    Exit status: 0 with an answer, 2 for a log that is not read and for wrong input.
+    """
+    reading = _read(file)
+    _check(model, gpu, engine, weights)
+    source = Source(repository, thread or f"{file.name}, SHA-256 {sha256(file)}")
+    changes = {"model": model, "gpu": gpu, "profile": engine, "tensor": tp, "weights": weights, "kv": kv}
+    own, notes = observation_of(reading, source=source, changes=changes | {"usable_fraction": usable_fraction})
+    run = _run_name(name, own)
+    rows = comparison_rows({run: own})
+    off = list(assumptions_off(rows))
+    if add:
+        target = OBSERVATIONS_FOLDER / "own.yaml"
+        add_observation(run, own, target)
+        click.echo(f"wrote {relative(target)}: {run}", err=True)
+    if as_json:
+        print_json({"run": run, "observation": written_entry(own), "figures": rows, "off": off, "notes": notes})
+    else:
+        out = console()
+        out.print(f"{own.named} in {own.engine}", style="bold")
+        out.print(table(HEADS[1:], [figure_line(row)[1:] for row in rows]))
+        for line in off or ["no assumption is off by more than engines' own rounding and margins"]:
+            out.print(line)
+        say_notes(notes)
+
+
+def _read(file: Path) -> LogReading:
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise ConfigurationError(f"--log: {file}; allowed: a file of at most {MOST_BYTES // 2**20} MiB")
+        return read_log(file.read_text(encoding="utf-8", errors="replace"))
+    except OSError as problem:
+        raise ConfigurationError(f"--log: {file}: {problem.strerror}; allowed: a file that can be read") from None
+    except LogError as problem:
+        raise ConfigurationError(f"--log: {file}: {json.dumps(problem.value)}; allowed: {problem.allowed}") from None
+
+
+def _check(model: str | None, gpu: str | None, engine: str | None, weights: str | None) -> None:
+    if model is not None and model not in (known := known_models()):
+        raise ConfigurationError(f"--model: {json.dumps(model)}; allowed: {', '.join(known)}{hint(model, known)}")
+    if gpu is not None:
+        open_gpu(gpu)
+    if engine is not None:
+        check_known([engine], "--engine", read_engines(), "the entries", ENGINES_FILE)
+    if weights is not None:
+        try:
+            precision(weights)
+        except ModelError as problem:
+            raise ConfigurationError(f"--weights: {json.dumps(weights)}; allowed: {problem.allowed}") from None
+
+
+def _run_name(name: str | None, own: Observation) -> str:
+    run = name or re.sub(r"[^a-z0-9.]+", "-", f"{own.model or own.named} {own.engine}".lower()).strip("-.")
+    if not RUN.fullmatch(run):
+        raise ConfigurationError(f"--name: {json.dumps(run)}; allowed: lower-case letters, digits, dots, dashes and underscores")
+    return run
+
+
+def assumptions_off(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What does not hold of an engine, from the figures that are off, the largest difference first."""
+    found = [
+        (abs(row["difference"]), row)
+        for row in rows
+        if row["error_fraction"] is not None
+        and row["component"] in ASSUMPTIONS
+        and abs(row["error_fraction"]) > ASSUMPTIONS[row["component"]][0]
+    ]
+    for _, row in sorted(found, key=lambda item: -item[0]):
+        words = "more" if row["error_fraction"] < 0 else "less"
+        component = row["component"].replace("_", " ")
+        yield f"off: {component}, {abs(row['error_fraction']):.1%} {words} than predicted: {ASSUMPTIONS[row['component']][1]}"

@@ -1,0 +1,102 @@
+"""The start-up log of llama.cpp and its forks (ik_llama.cpp, ollama's runner), old names of functions and new ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from prophet_memory.logs.reading import LogReading, every, first, gib, last, mib
+
+N = r"(\d+(?:\.\d+)?)"
+META = re.compile(
+    r"(?:llm_load_print_meta|print_info): (general\.name|file type|file size|model ftype|model size|n_expert)\s+= (.*\S)"
+)
+SIZE = re.compile(rf"{N} (MiB|GiB) \({N} BPW\)")
+OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
+BUFFER = re.compile(rf"(\w+):\s+(\S+)\s+(?:(model|KV|RS|compute|output)\s+)?buffer size\s*=\s*{N} MiB")
+LOADERS = ("load_tensors", "llm_load_tensors")
+OLD_CACHE = re.compile(rf"KV self size\s*=\s*{N} MiB, (?:K|c\^KV|K-only) \((\w+)\)")
+CACHE = re.compile(
+    rf"size =\s*{N} MiB \(\s*(\d+) cells,\s*(\d+) layers,\s*(\d+)(?:/\d+)? seqs(?:\s+\d+ rs_seq)?\), ([KR]) \((\w+)\)"
+)
+CONTEXT = re.compile(
+    r"(?:llama_context|llama_new_context_with_model|llama_init_from_model): (n_seq_max|n_ctx|n_ctx_seq|n_ubatch)\s+= (\d+)"
+)
+OLD_USED = re.compile(rf"VRAM used: {N} MiB")
+FORMATS = {"f16": "fp16", "f32": "fp32", "bf16": "bf16", "q8_0": "q8_0", "q4_0": "q4_0"}
+FILE_TYPE = re.compile(r"^(\w+)(?: - (Small|Medium|Large))?")
+EMBEDDINGS = 0.1  # of a file: more than that with the host is more than the embedding
+SIZES = {"Small": "_S", "Medium": "_M", "Large": "_L", None: ""}
+
+
+def read_llama_cpp(lines: Sequence[str]) -> LogReading | None:
+    """What the log says; None for another engine's."""
+    meta = {found[1]: found[2] for found in every(META, lines)}
+    buffers = every(BUFFER, lines)
+    if not (meta or buffers or first(OLD_CACHE, lines) or first(CACHE, lines)):
+        return None
+    fork = "ik_llama.cpp" if any("c^KV" in line or "mla_attn" in line or "fused_moe" in line for line in lines) else "llama.cpp"
+    settings: dict[str, Any] = {"tensor": 1, "sequences": 1, "profile": "llama.cpp"}
+    context = {found[1]: int(found[2]) for found in every(CONTEXT, lines)}
+    measured = _measured(lines, buffers, meta)
+    cache = [found for found in every(CACHE, lines) if found[5] == "K"]
+    if cache:
+        settings |= {
+            "sequences": int(cache[0][4]),
+            "context_tokens": int(cache[0][2]),
+            "kv": FORMATS.get(cache[0][6], cache[0][6]),
+        }
+    elif (old := last(OLD_CACHE, lines)) is not None:
+        settings["kv"] = FORMATS.get(old[2], old[2])
+        if "n_ctx" in context:
+            settings["context_tokens"] = context["n_ctx"]
+    if "n_ubatch" in context:
+        settings["step_tokens"] = context["n_ubatch"]
+    notes = _file(meta, lines, settings)
+    return LogReading(fork, meta.get("general.name"), settings, measured, tuple(notes))
+
+
+def _file(meta: dict[str, str], lines: Sequence[str], settings: dict[str, Any]) -> list[str]:
+    """The recipe of the file, and how many layers stand on the GPU."""
+    kind = FILE_TYPE.match(meta.get("file type") or meta.get("model ftype") or "")
+    offloaded = last(OFFLOADED, lines)
+    notes = []
+    if kind is not None:
+        settings["gguf"] = {"file_type": kind[1] + SIZES[kind[2]]}
+        if offloaded is not None:
+            settings["gguf"]["gpu_layers"] = int(offloaded[1])
+        notes.append("a mix that its publisher made by hand prints the name of a recipe: then the file's size tells them apart")
+    host = sum(float(b[4]) for b in every(BUFFER, lines) if b[1] in LOADERS and b[2].startswith("CPU"))
+    size = SIZE.search(meta.get("file size") or meta.get("model size") or "")
+    if size is not None and host > EMBEDDINGS * float(size[1]) * (2**10 if size[2] == "GiB" else 1):
+        settings.get("gguf", {}).pop("gpu_layers", None)
+        notes.append("weights of layers on the GPU stand with the host: which, the log does not say")
+    return notes
+
+
+def _measured(lines: Sequence[str], buffers: list[re.Match[str]], meta: dict[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    on_gpu = [b for b in buffers if not b[2].startswith("CPU") and "Host" not in b[2]]
+    weights = {b[2]: float(b[4]) for b in on_gpu if b[1] in LOADERS and b[3] in (None, "model")}  # printed again: the last
+    if weights:
+        found["weights"] = mib(sum(weights.values()))
+    elif (used := first(OLD_USED, lines)) is not None:
+        found["weights"] = mib(used[1])
+    compute = {b[2]: float(b[4]) for b in on_gpu if b[3] == "compute"}
+    if compute:
+        found["compute_buffer"] = mib(max(compute.values()))
+    caches = every(CACHE, lines)
+    full, state = [c for c in caches if c[5] == "K"], [c for c in caches if c[5] == "R"]
+    if full:
+        found["kv_cache"] = mib(full[0][1])
+        if len(full) > 1:
+            found["kv_cache_of_windows"] = mib(full[1][1])
+    elif (old := last(OLD_CACHE, lines)) is not None:
+        found["kv_cache"] = mib(old[1])
+    if state:
+        found["recurrent_state"] = mib(state[0][1])
+    size = SIZE.search(meta.get("file size") or meta.get("model size") or "")
+    if size is not None:
+        found["model_file"] = gib(size[1]) if size[2] == "GiB" else mib(size[1])
+    return found

@@ -1,0 +1,148 @@
+"""vLLM's start-up log: V0 from 0.5 on and V1, read in the sources of 0.6.3, 0.8.5, 0.11.0 and 0.19.0 and in public logs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from prophet_memory.logs.reading import LogReading, every, first, gib, last, whole
+
+N = r"(-?\d+(?:\.\d+)?)"
+ENGINE = re.compile(r"Initializing an? (?:V[01] )?LLM engine \(v([^)]+)\) with config: model='([^']+)'")
+BANNER_VERSION, BANNER_MODEL = re.compile(r"█.*\bversion (\d\S*)"), re.compile(r"█.*\bmodel +(\S+/\S+)")
+KEY = re.compile(
+    r"(?:^|[ ,])(dtype|tensor_parallel_size|pipeline_parallel_size|data_parallel_size|quantization|kv_cache_dtype)=([^,)\s]+)"
+)
+GIVEN = re.compile(r"non-default args: (\{.*\})")
+TOKENS = re.compile(r"max_num_batched_tokens(?:=| to )(\d+)")
+SEQUENCES = re.compile(r"(?:Defaulting max_num_seqs to |max_num_seqs=)(\d+)")
+WEIGHTS = re.compile(rf"(?:Loading model weights|Model loading) took {N} (?:GB|GiB)")
+CACHE = re.compile(rf"Available KV cache memory: {N} GiB")
+CACHE_TOKENS = re.compile(r"GPU KV cache size: ([\d,]+) tokens")
+CONCURRENCY = re.compile(rf"Maximum concurrency for [\d,]+ tokens per request: {N}x")
+BLOCKS = re.compile(r"# (?:GPU|CUDA|cuda) blocks: (\d+)")
+GRAPHS = re.compile(rf"Graph capturing finished in \d+ secs, took {N} GiB")
+GRAPHS_ESTIMATED = re.compile(rf"Estimated CUDA graph memory: {N} GiB")
+OLD_TOTAL = re.compile(rf"total_gpu_memory \({N}GiB\) x gpu_memory_utilization \({N}\)")
+OLD_SPLIT = re.compile(
+    rf"model weights take {N}GiB; non_torch_memory takes {N}GiB; PyTorch activation peak memory takes {N}GiB;"
+    rf" the rest of the memory reserved for KV Cache is {N}GiB"
+)
+PROFILED = re.compile(rf"torch peak memory increase: {N}GiB; non-torch forward increase memory: {N}GiB; weights memory: {N}GiB")
+ON_DEVICE = re.compile(rf"Free memory on device(?: \S+)? \({N}/{N} GiB\) on startup")
+DESIRED = re.compile(rf"Desired GPU memory utilization is \({N}, {N} GiB\)")
+USED = re.compile(
+    rf"Actual usage is {N} GiB for weight, {N} GiB for peak activation, {N} GiB for non-torch memory,"
+    rf" and {N} GiB for CUDAGraph memory"
+)
+TOTAL = re.compile(rf"total_memory={N}GiB")
+WORKER = re.compile(r"\b(?:Worker(?:_[A-Z]+\d+)+|VllmWorker(?:Process)?(?: rank=\d+| [A-Z]+\d+)|RayWorkerWrapper)")
+SHORT_FORMS = {
+    "auto": None,
+    "bfloat16": "bf16",
+    "float16": "fp16",
+    "float32": "fp32",
+    "half": "fp16",
+    "fp8_e4m3": "fp8",
+    "fp8_e5m2": "fp8",
+}
+WEIGHTS_OF = {"fp8": "fp8", "mxfp4": "mxfp4_experts", "gpt_oss_mxfp4": "mxfp4_experts", "awq": "int4", "awq_marlin": "int4", "gptq": "int4", "gptq_marlin": "int4"}  # fmt: skip
+GIVEN_KEYS = {
+    "gpu_memory_utilization": "usable_fraction", "max_num_batched_tokens": "step_tokens", "max_num_seqs": "step_sequences",
+    "tensor_parallel_size": "tensor", "pipeline_parallel_size": "pipeline",
+}  # fmt: skip
+
+
+def read_vllm(lines: Sequence[str]) -> LogReading | None:
+    """What the log says; None for another engine's."""
+    engine, banner = first(ENGINE, lines), first(BANNER_VERSION, lines)
+    known = [WEIGHTS, CACHE_TOKENS, CACHE, OLD_SPLIT, BLOCKS, USED, PROFILED]
+    if not (engine or banner or any(first(pattern, lines) for pattern in known)):
+        return None
+    version = engine[1] if engine else banner[1] if banner else ""
+    model = engine or first(BANNER_MODEL, lines)
+    named = None if model is None else model[model.re.groups]
+    settings, notes = _settings(lines, engine)
+    return LogReading(f"vLLM {version}".strip(), named, settings, _measured(lines), tuple(notes))
+
+
+def _settings(lines: Sequence[str], engine: re.Match[str] | None) -> tuple[dict[str, Any], list[str]]:
+    found: dict[str, Any] = {}
+    notes: list[str] = []
+    values = dict(KEY.findall(engine.string)) if engine else {}
+    for key, name in (("tensor_parallel_size", "tensor"), ("pipeline_parallel_size", "pipeline")):
+        if key in values:
+            found[name] = int(values[key])
+    given = _given(lines)
+    found |= {name: given[key] for key, name in GIVEN_KEYS.items() if key in given}
+    for name, pattern in (("step_tokens", TOKENS), ("step_sequences", SEQUENCES)):
+        if name not in found and (line := first(pattern, lines)):
+            found[name] = int(line[1])
+    if (old := first(OLD_TOTAL, lines)) is not None:
+        found |= {"gpu_memory": gib(old[1]), "usable_fraction": float(old[2])}
+    if (total := first(TOTAL, lines)) is not None:
+        found["gpu_memory"] = gib(total[1])
+    if (device := last(ON_DEVICE, lines)) is not None:
+        found["gpu_memory"] = gib(device[2])
+        if (desired := DESIRED.search(device.string)) is not None:
+            found["usable_fraction"] = float(desired[1])
+    if values:
+        found |= _formats(values, notes)
+    if int(values.get("data_parallel_size", 1)) > 1 or given.get("enable_expert_parallel"):
+        notes.append("data or expert parallel: the prediction takes tensor parallelism alone")
+    return found, notes
+
+
+def _given(lines: Sequence[str]) -> dict[str, Any]:
+    """The arguments that are not the defaults, as the log prints them."""
+    line = first(GIVEN, lines)
+    try:
+        return dict(ast.literal_eval(line[1])) if line else {}
+    except (ValueError, SyntaxError, TypeError):
+        return {}
+
+
+def _formats(values: dict[str, str], notes: list[str]) -> dict[str, Any]:
+    dtype = values.get("dtype", "").removeprefix("torch.")
+    stored = SHORT_FORMS.get(dtype, dtype) or "bf16"
+    cache = values.get("kv_cache_dtype", "auto")
+    found: dict[str, Any] = {"kv": SHORT_FORMS.get(cache, cache) or stored}
+    quantization = values.get("quantization", "None")
+    if quantization == "None":
+        found["weights"] = stored
+    elif quantization in WEIGHTS_OF:
+        found["weights"] = WEIGHTS_OF[quantization]
+    else:
+        notes.append(f"quantization {quantization}: name its format with --weights")
+    return found
+
+
+def _measured(lines: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if weights := every(WEIGHTS, lines):
+        found["weights"] = gib(max(float(line[1]) for line in weights))  # workers may differ: the fullest decides
+    if (split := first(OLD_SPLIT, lines)) is not None:
+        found |= {
+            "weights": gib(split[1]),
+            "non_torch": gib(split[2]),
+            "activation_peak": gib(split[3]),
+            "kv_cache": gib(split[4]),
+        }
+    if (line := first(PROFILED, lines)) is not None:
+        found |= {"activation_peak": gib(line[1]), "non_torch": gib(line[2])}
+    if (used := last(USED, lines)) is not None:
+        found |= {"weights": gib(used[1]), "activation_peak": gib(used[2]), "non_torch": gib(used[3])}
+    if cache := every(CACHE, lines):
+        found["kv_cache"] = gib(min(float(line[1]) for line in cache))
+    for component, pattern in (("cuda_graphs_estimated", GRAPHS_ESTIMATED), ("cuda_graphs", GRAPHS)):
+        if (line := last(pattern, lines)) is not None and float(line[1]) >= 0:
+            found[component] = gib(line[1])
+    if (line := last(CACHE_TOKENS, lines)) is not None:
+        found["kv_tokens"] = f"{whole(line[1])} tokens"
+    if (line := last(BLOCKS, lines)) is not None:
+        found["kv_blocks"] = f"{line[1]} blocks"
+    if (line := last(CONCURRENCY, lines)) is not None:
+        found["max_concurrency"] = f"{line[1]} x"
+    return found

@@ -1,0 +1,191 @@
+"""Start-up logs: lines as vLLM, SGLang and llama.cpp format them, several versions each, with numbers of our own."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import REPOSITORY
+from hypothesis import given
+from hypothesis import strategies as st
+from test_command_line import call, refused
+
+from prophet_memory.edge.observing import model_named, read_observations
+from prophet_memory.logs import LogError, read_log
+from prophet_memory.observations import amount
+
+# As the engines format their lines, with numbers of our own where they are not those of config/observations.
+LOGS = {file.stem: file.read_bytes().decode() for file in sorted((Path(__file__).parent / "data" / "logs").glob("*.log"))}
+V1, V1_OLD = LOGS["vllm-0.19"], LOGS["vllm-0.8"]
+
+
+def read(name: str):
+    return read_log(LOGS[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "engine", "named", "measured"),
+    [
+        ("vllm-0.6", "vLLM 0.6.6", "mistralai/Mixtral-8x7B-v0.1",
+         {"weights": "43.51 GiB", "non_torch": "1.1 GiB", "activation_peak": "0.6 GiB", "kv_cache": "26.07 GiB",
+          "cuda_graphs": "0.85 GiB", "kv_blocks": "53391 blocks", "max_concurrency": "104.28 x"}),
+        ("vllm-0.8", "vLLM 0.8.5", "/models/Qwen3-30B-A3B",
+         {"weights": "14.2474 GiB", "kv_tokens": "198784 tokens", "max_concurrency": "24.27 x"}),
+        ("vllm-0.19", "vLLM 0.19.0", "Qwen/Qwen3-30B-A3B",
+         {"weights": "56.88 GiB", "activation_peak": "2.68 GiB", "non_torch": "0.27 GiB", "kv_cache": "15.41 GiB",
+          "cuda_graphs_estimated": "1.24 GiB", "cuda_graphs": "1.41 GiB", "kv_tokens": "168288 tokens",
+          "max_concurrency": "20.54 x"}),
+        ("vllm-used", "vLLM", None, {"weights": "37.99 GiB", "activation_peak": "4.71 GiB", "non_torch": "1.84 GiB"}),
+        ("sglang", "SGLang", "Qwen/Qwen3-30B-A3B",
+         {"weights": "28.5 GiB", "kv_cache": "36.62 GiB", "kv_tokens": "800000 tokens", "cuda_graphs": "0.93 GiB"}),
+        ("sglang-old", "SGLang", "deepseek-ai/DeepSeek-V2-Lite",
+         {"weights": "29.3 GiB", "kv_cache": "28.97 GiB", "kv_tokens": "1000000 tokens"}),
+        ("llama.cpp", "llama.cpp", "Qwen3 30B A3B",
+         {"weights": "17524.43 MiB", "compute_buffer": "300.75 MiB", "kv_cache": "6144 MiB", "model_file": "17.28 GiB"}),
+        ("llama.cpp-old", "llama.cpp", "mistralai_mixtral-8x7b-v0.1",
+         {"weights": "32353.06 MiB", "kv_cache": "64 MiB", "model_file": "46.22 GiB"}),
+        ("ik_llama.cpp", "ik_llama.cpp", "DeepSeek R1",
+         {"weights": "28581.04 MiB", "compute_buffer": "5088.02 MiB", "kv_cache": "10980 MiB", "model_file": "227.689 GiB"}),
+    ],
+)  # fmt: skip
+def test_what_each_log_measures(name: str, engine: str, named: str | None, measured: dict[str, str]):
+    found = read(name)
+    assert (found.engine, found.named, dict(found.measured)) == (engine, named, measured)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("vllm-0.6", {"tensor": 2, "pipeline": 1, "gpu_memory": "79.2 GiB", "usable_fraction": 0.9, "kv": "fp8",
+                      "weights": "bf16"}),
+        ("vllm-0.8", {"tensor": 4, "pipeline": 1, "step_tokens": 2048, "kv": "fp16", "weights": "fp16"}),
+        ("vllm-0.19", {"tensor": 1, "pipeline": 1, "usable_fraction": 0.95, "step_sequences": 1024, "step_tokens": 8192,
+                       "gpu_memory": "79.19 GiB", "kv": "bf16", "weights": "bf16"}),
+        ("vllm-used", {"gpu_memory": "79.2 GiB", "usable_fraction": 0.9}),
+        ("sglang", {"tensor": 2, "pipeline": 1, "kv": "bf16", "weights": "bf16"}),
+        ("sglang-old", {"tensor": 1, "weights": "fp8"}),
+        ("llama.cpp", {"tensor": 1, "sequences": 2, "context_tokens": 32768, "kv": "fp16", "step_tokens": 512,
+                       "profile": "llama.cpp", "gguf": {"file_type": "Q4_K_M", "gpu_layers": 49}}),
+        ("ik_llama.cpp", {"tensor": 1, "sequences": 1, "context_tokens": 163840, "kv": "fp16", "step_tokens": 1024,
+                          "profile": "llama.cpp", "gguf": {"file_type": "Q2_K"}}),
+    ],
+)  # fmt: skip
+def test_what_each_log_says_of_settings(name: str, settings: dict):
+    found = read(name)
+    if name == "ik_llama.cpp":  # Q2_K has no size: its printed name has one all the same
+        settings = settings | {"gguf": {"file_type": found.settings["gguf"]["file_type"]}}
+    assert dict(found.settings) == settings
+
+
+@given(st.sampled_from(sorted(LOGS)), st.randoms())
+def test_the_order_of_workers_does_not_matter(name: str, random):
+    lines = LOGS[name].splitlines()
+    random.shuffle(lines)
+    shuffled = read_log("\n".join(lines))
+    assert shuffled.measured.keys() == read(name).measured.keys()
+    assert shuffled.settings.keys() == read(name).settings.keys()
+
+
+@given(st.sampled_from(sorted(LOGS)), st.integers(0, 3000), st.binary(max_size=40))
+def test_a_cut_or_spoilt_log_is_read_or_refused(name: str, cut: int, noise: bytes):
+    text = LOGS[name][:cut] + noise.decode("latin-1") + LOGS[name][cut + 20 :]
+    try:
+        found = read_log(text)
+    except LogError as problem:
+        assert problem.allowed
+    else:
+        assert all(amount(value) >= 0 for value in found.measured.values())
+
+
+@given(st.text(max_size=300))
+def test_other_text_is_refused(text: str):
+    with pytest.raises(LogError, match=r"the start-up log of vLLM, SGLang or llama\.cpp"):
+        read_log(text)
+
+
+@pytest.mark.parametrize(
+    ("named", "model"),
+    [
+        ("Qwen/Qwen3-30B-A3B-Instruct-2507", "qwen3-30b-a3b"), ("deepseek-ai/DeepSeek-V2-Lite-Chat", "deepseek-v2-lite"),
+        ("/models/Meta-Llama-3.1-8B-Instruct/", "llama-3.1-8b"), ("DeepSeek V3 0324", "deepseek-v3"), ("Qwen/Qwen3-8B", None),
+        ("mistralai_mixtral-8x7b-v0.1", "mixtral-8x7b"), ("gpt-oss-120b", "gpt-oss-120b"), ("xphi-40", None),
+    ],
+)  # fmt: skip
+def test_models_are_found_in_what_engines_call_them(named: str, model: str | None):
+    assert model_named(named) == model
+
+
+def log_in(folder: Path, name: str) -> Path:
+    file = folder / "engine.log"
+    file.write_text(LOGS[name], encoding="utf-8")
+    return file
+
+
+def test_a_log_is_compared_component_by_component(tmp_path: Path):
+    found = json.loads(call("observe", "--log", log_in(tmp_path, "vllm-0.19"), "--gpu", "h100-80gb", "--json").stdout)
+    errors = {row["component"]: row["error_fraction"] for row in found["figures"]}
+    assert abs(errors["weights"]) < 0.001
+    assert abs(errors["kv_tokens"]) < 0.005
+    assert abs(errors["activation_peak"]) < 0.01
+    assert [line.split(",")[0] for line in found["off"]] == ["off: non torch"]  # 0.27 GiB where others have 0.25
+    assert found["observation"]["profile"] == "vllm-0.19"
+
+
+def test_what_is_off_is_said(tmp_path: Path):
+    file = tmp_path / "engine.log"
+    file.write_text(LOGS["vllm-0.19"].replace("took 56.88 GiB", "took 30.00 GiB").replace("168,288", "84,000"), encoding="utf-8")
+    text = call("observe", "--log", file, "--gpu", "h100-80gb").stdout
+    assert re.search(r"off: weights, 89\.\d% less than predicted: the format or the layout of the weights", text)
+    assert re.search(r"off: kv bytes per token, 50\.\d% more than predicted: the format of the cache", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "line"),
+    [
+        ("hello\n", (), r'--log: .*engine.log: "hello"; allowed: the start-up log of vLLM, SGLang or llama.cpp'),
+        (V1_OLD.splitlines()[0], (), r'--log: .*"vLLM 0.8.5"; allowed: the whole start-up log'),
+        ("", (), r"--log: .*allowed: the start-up log"),
+        (V1, ("--model", "qwen"), r'--model: "qwen"; allowed: dbrx'),
+        (V1, ("--engine", "vllm-9"), r"--engine: .*vllm-9.*allowed: the entries: ideal"),
+        (V1, ("--weights", "int9"), r'--weights: "int9"; allowed: '),
+        (V1, ("--gpu", "h100"), r'gpu: "h100"; allowed: '),
+        (V1, ("--name", "a b"), r'--name: "a b"; allowed: lower-case'),
+    ],
+)
+def test_wrong_input_gets_one_line(tmp_path: Path, text: str, words: tuple[str, ...], line: str):
+    file = tmp_path / "engine.log"
+    file.write_text(text, encoding="utf-8")
+    assert re.search(line, refused("observe", "--log", file, *words))
+
+
+def test_a_missing_log_gets_one_line(tmp_path: Path):
+    assert "No such file" in refused("observe", "--log", tmp_path / "none.log")
+
+
+def test_an_added_run_is_an_observation_with_its_source(tmp_path: Path):
+    mine = tmp_path / "config"
+    shutil.copytree(REPOSITORY / "config", mine)
+    file = log_in(tmp_path, "vllm-0.19")
+    words = ("--catalogue", mine, "observe", "--log", file, "--gpu", "h100-80gb", "--add")
+    assert call(*words, "--repository", "me/mine", "--thread", "issue #1").returncode == 0
+    (run, entry), *_ = yaml.safe_load((mine / "observations/own.yaml").read_text(encoding="utf-8")).items()
+    assert entry["source"] == {"repository": "me/mine", "thread": "issue #1"}
+    assert (run, entry["measured"]["kv_tokens"]) == ("qwen3-30b-a3b-vllm-0.19.0", "168288 tokens")
+    read_observations([mine / "observations/own.yaml"])
+    compared = json.loads(call("--catalogue", mine, "observations", "compare", "--run", run, "--json").stdout)
+    assert {row["component"] for row in compared} >= {"weights", "kv_tokens", "kv_bytes_per_token"}
+    before = (mine / "observations/own.yaml").read_bytes()
+    assert f'--name: "{run}"; allowed: a name that no run' in refused(*words)
+    assert (mine / "observations/own.yaml").read_bytes() == before
+    assert call(*words, "--name", "second").returncode == 0
+    assert list(yaml.safe_load((mine / "observations/own.yaml").read_text(encoding="utf-8"))) == [run, "second"]
+    assert "secret" not in (mine / "observations/own.yaml").read_text(encoding="utf-8")
+
+
+def test_secrets_of_arguments_are_not_kept(tmp_path: Path):
+    shown = call("observe", "--log", log_in(tmp_path, "sglang"), "--json").stdout
+    assert "secret" not in shown
