@@ -56,7 +56,15 @@ def test_plain_formats_cost_their_width_for_every_parameter(architecture: Archit
 
 @pytest.mark.parametrize(
     ("name", "low", "high"),
-    [("fp8", 8, 8.01), ("fp8_blocks", 8, 8.01), ("int8", 8, 8.05), ("int4", 4.15, 4.17), ("mxfp4", 4.25, 4.2501)],
+    [
+        ("fp8", 8, 8.01),
+        ("fp8_blocks", 8, 8.01),
+        ("int8", 8, 8.05),
+        ("int4", 4.15, 4.17),
+        ("mxfp4", 4.25, 4.2501),
+        ("nvfp4", 4.5, 4.5001),
+        ("int4_g32", 4.5, 4.5001),
+    ],
 )
 def test_bits_per_weight_of_large_matrices(name: str, low: float, high: float):
     assert low <= 8 * FORMATS[name].matrix_bytes(2048, 4096) / (2048 * 4096) <= high

@@ -16,6 +16,7 @@ from prophet_memory.formats import PRECISIONS
 EXPORT = runpy.run_path(str(REPOSITORY / "scripts/export_schemas.py"), run_name="imported")
 FILES = {name: [REPOSITORY / f"config/{name}.yaml"] for name in EXPORT["DOCUMENTS"]}
 FILES["model"] = sorted((REPOSITORY / "config/models").glob("*.yaml"))
+FILES["observations"] = sorted((REPOSITORY / "config/observations").glob("*.yaml"))
 
 
 def test_they_are_written_anew_with_what_they_are_made_of(tmp_path):

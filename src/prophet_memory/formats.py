@@ -44,7 +44,8 @@ def bytes_of_bits(bits: int) -> int:
 
 # The formats of public checkpoints: one fp32 scale a tensor (fp8) or a 128 x 128 block (DeepSeek-V3); one fp32 scale an output
 # channel, symmetric (W8A8); an fp16 scale and a 4-bit zero point for 128 inputs of a channel (GPTQ, AWQ); an E8M0 byte for 32
-# values (OCP Microscaling, gpt-oss).
+# values (OCP Microscaling, gpt-oss); an FP8 byte for 16 (NVFP4, its scale of the tensor left out); an fp16 scale for 32, symmetric
+# (compressed-tensors, Kimi K2 Thinking).
 FORMATS = {
     "fp32": Format("fp32", bits=32, other_bits=32),
     "bf16": Format("bf16", bits=16),
@@ -54,6 +55,8 @@ FORMATS = {
     "int8": Format("INT8", bits=8, scale_bytes=4),
     "int4": Format("INT4", bits=4, scale_bytes=2, zero_point_bits=4, block_columns=128),
     "mxfp4": Format("MXFP4", bits=4, scale_bytes=1, block_columns=32),
+    "nvfp4": Format("NVFP4", bits=4, scale_bytes=1, block_columns=16),
+    "int4_g32": Format("INT4, groups of 32", bits=4, scale_bytes=2, block_columns=32),
 }
 # What llama.cpp stores a cache in, beside 16 bit: an fp16 scale for 32 values.
 LLAMA_CPP_CACHE = {
