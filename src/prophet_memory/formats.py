@@ -44,8 +44,8 @@ def bytes_of_bits(bits: int) -> int:
 
 # The formats of public checkpoints: one fp32 scale a tensor (fp8) or a 128 x 128 block (DeepSeek-V3); one fp32 scale an output
 # channel, symmetric (W8A8); an fp16 scale and a 4-bit zero point for 128 inputs of a channel (GPTQ, AWQ); an E8M0 byte for 32
-# values (OCP Microscaling, gpt-oss); an FP8 byte for 16 (NVFP4, its scale of the tensor left out); an fp16 scale for 32, symmetric
-# (compressed-tensors, Kimi K2 Thinking).
+# values (OCP Microscaling, gpt-oss); an FP8 byte for 16 (NVFP4, its scale of the tensor left out); an fp16 scale for 32,
+# symmetric (compressed-tensors, Kimi K2 Thinking).
 FORMATS = {
     "fp32": Format("fp32", bits=32, other_bits=32),
     "bf16": Format("bf16", bits=16),

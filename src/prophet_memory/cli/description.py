@@ -16,11 +16,15 @@ COUNTED = (
     "kv_bytes_per_token", "state_bytes_per_sequence",
 )  # fmt: skip
 
+EXPERT_KEYS = ("experts", "top_k")
+DENSE = "the model has no experts"
+
 
 def counted(architecture: Architecture) -> dict[str, Any]:
-    """Those of the model's facts."""
+    """Those of the model's facts, and the reasons of those that it has not."""
     known = facts(architecture)
-    return {name: known[name] for name in COUNTED}
+    reasons = {"reasons": dict.fromkeys(EXPERT_KEYS, DENSE)} if architecture.is_dense else {}
+    return {name: known[name] for name in COUNTED} | reasons
 
 
 def cache_terms(architecture: Architecture) -> Iterator[tuple[str, str, int]]:

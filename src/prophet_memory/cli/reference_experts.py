@@ -18,7 +18,6 @@ FIXED_TOP_K = {"switch_transformers": 1, "nllb-moe": 2}  # their classes route t
 # A part of a parameter's name that says router, and one that says expert.
 ROUTER = re.compile(r"gate|gating|.*router.*|.*score_correction_bias|expert_bias|moe_statics")
 EXPERT = re.compile(r"experts?(?:_\d+)?|.*_experts")
-DENSE = "the model has no experts"
 LAYER = re.compile(r".*?\.\d+(?=\.)")  # up to the first number of a name
 
 Shapes = Mapping[str, tuple[int, ...]]

@@ -51,11 +51,6 @@ def every(pattern: re.Pattern[str], lines: Iterable[str]) -> list[re.Match[str]]
     return [found for line in lines if (found := pattern.search(line))]
 
 
-def whole(number: str) -> int:
-    """A whole number, with separators of thousands."""
-    return int(number.replace(",", ""))
-
-
 def gib(number: float | str) -> str:
     """A figure in GiB; what older engines call GB is GiB."""
     return f"{float(number):g} GiB"

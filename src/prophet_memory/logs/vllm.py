@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from prophet_memory.logs.reading import LogReading, every, first, gib, last, whole
+from prophet_memory.logs.reading import LogReading, every, first, gib, last
 
 N = r"(-?\d+(?:\.\d+)?)"
 ENGINE = re.compile(r"Initializing an? (?:V[01] )?LLM engine \(v([^)]+)\) with config: model='([^']+)'")
@@ -48,7 +48,10 @@ SHORT_FORMS = {
     "fp8_e4m3": "fp8",
     "fp8_e5m2": "fp8",
 }
-WEIGHTS_OF = {"fp8": "fp8", "mxfp4": "mxfp4_experts", "gpt_oss_mxfp4": "mxfp4_experts", "awq": "int4", "awq_marlin": "int4", "gptq": "int4", "gptq_marlin": "int4"}  # fmt: skip
+WEIGHTS_OF = {
+    "fp8": "fp8", "mxfp4": "mxfp4_experts", "gpt_oss_mxfp4": "mxfp4_experts", "awq": "int4", "awq_marlin": "int4", "gptq": "int4",
+    "gptq_marlin": "int4",
+}  # fmt: skip
 GIVEN_KEYS = {
     "gpu_memory_utilization": "usable_fraction", "max_num_batched_tokens": "step_tokens", "max_num_seqs": "step_sequences",
     "tensor_parallel_size": "tensor", "pipeline_parallel_size": "pipeline",
@@ -69,17 +72,25 @@ def read_vllm(lines: Sequence[str]) -> LogReading | None:
 
 
 def _settings(lines: Sequence[str], engine: re.Match[str] | None) -> tuple[dict[str, Any], list[str]]:
-    found: dict[str, Any] = {}
     notes: list[str] = []
-    values = dict(KEY.findall(engine.string)) if engine else {}
-    for key, name in (("tensor_parallel_size", "tensor"), ("pipeline_parallel_size", "pipeline")):
-        if key in values:
-            found[name] = int(values[key])
-    given = _given(lines)
+    values, given = dict(KEY.findall(engine.string)) if engine else {}, _given(lines)
+    parallel = (("tensor_parallel_size", "tensor"), ("pipeline_parallel_size", "pipeline"))
+    found: dict[str, Any] = {name: int(values[key]) for key, name in parallel if key in values}
     found |= {name: given[key] for key, name in GIVEN_KEYS.items() if key in given}
     for name, pattern in (("step_tokens", TOKENS), ("step_sequences", SEQUENCES)):
         if name not in found and (line := first(pattern, lines)):
             found[name] = int(line[1])
+    found |= _memory(lines)
+    if values:
+        found |= _formats(values, notes)
+    if int(values.get("data_parallel_size", 1)) > 1 or given.get("enable_expert_parallel"):
+        notes.append("data or expert parallel: the prediction takes tensor parallelism alone")
+    return found, notes
+
+
+def _memory(lines: Sequence[str]) -> dict[str, Any]:
+    """The GPU's memory and the share of it, as each release prints them."""
+    found: dict[str, Any] = {}
     if (old := first(OLD_TOTAL, lines)) is not None:
         found |= {"gpu_memory": gib(old[1]), "usable_fraction": float(old[2])}
     if (total := first(TOTAL, lines)) is not None:
@@ -88,11 +99,7 @@ def _settings(lines: Sequence[str], engine: re.Match[str] | None) -> tuple[dict[
         found["gpu_memory"] = gib(device[2])
         if (desired := DESIRED.search(device.string)) is not None:
             found["usable_fraction"] = float(desired[1])
-    if values:
-        found |= _formats(values, notes)
-    if int(values.get("data_parallel_size", 1)) > 1 or given.get("enable_expert_parallel"):
-        notes.append("data or expert parallel: the prediction takes tensor parallelism alone")
-    return found, notes
+    return found
 
 
 def _given(lines: Sequence[str]) -> dict[str, Any]:
@@ -119,30 +126,32 @@ def _formats(values: dict[str, str], notes: list[str]) -> dict[str, Any]:
     return found
 
 
+# Lines that print several components, in the order of their numbers; a later line replaces an earlier one's.
+SPLITS = (
+    (OLD_SPLIT, ("weights", "non_torch", "activation_peak", "kv_cache")),
+    (PROFILED, ("activation_peak", "non_torch")),
+    (USED, ("weights", "activation_peak", "non_torch")),
+)
+
+
 def _measured(lines: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     if weights := every(WEIGHTS, lines):
         found["weights"] = gib(max(float(line[1]) for line in weights))  # workers may differ: the fullest decides
-    if (split := first(OLD_SPLIT, lines)) is not None:
-        found |= {
-            "weights": gib(split[1]),
-            "non_torch": gib(split[2]),
-            "activation_peak": gib(split[3]),
-            "kv_cache": gib(split[4]),
-        }
-    if (line := first(PROFILED, lines)) is not None:
-        found |= {"activation_peak": gib(line[1]), "non_torch": gib(line[2])}
-    if (used := last(USED, lines)) is not None:
-        found |= {"weights": gib(used[1]), "activation_peak": gib(used[2]), "non_torch": gib(used[3])}
+    for pattern, components in SPLITS:
+        if (split := last(pattern, lines)) is not None:
+            found |= {component: gib(number) for component, number in zip(components, split.groups(), strict=False)}
     if cache := every(CACHE, lines):
         found["kv_cache"] = gib(min(float(line[1]) for line in cache))
     for component, pattern in (("cuda_graphs_estimated", GRAPHS_ESTIMATED), ("cuda_graphs", GRAPHS)):
-        if (line := last(pattern, lines)) is not None and float(line[1]) >= 0:
+        if (line := last(pattern, lines)) is not None:
             found[component] = gib(line[1])
-    if (line := last(CACHE_TOKENS, lines)) is not None:
-        found["kv_tokens"] = f"{whole(line[1])} tokens"
-    if (line := last(BLOCKS, lines)) is not None:
-        found["kv_blocks"] = f"{line[1]} blocks"
-    if (line := last(CONCURRENCY, lines)) is not None:
-        found["max_concurrency"] = f"{line[1]} x"
-    return found
+    for component, pattern, unit in (
+        ("kv_tokens", CACHE_TOKENS, "tokens"),
+        ("kv_blocks", BLOCKS, "blocks"),
+        ("max_concurrency", CONCURRENCY, "x"),
+    ):
+        if (line := last(pattern, lines)) is not None:
+            found[component] = f"{line[1].replace(',', '')} {unit}"
+    # What fell between two readings of the driver can come out below zero: no measurement.
+    return {component: text for component, text in found.items() if not text.startswith("-")}
