@@ -122,6 +122,17 @@ def test_padding_rotary_table_and_workspace_by_hand():
     assert lite["table of rotary positions"] == 163840 * 64 * 2
 
 
+def test_zero_points_are_widened_in_dense_maps_alone():
+    lines = {
+        line.name: line.size_bytes for line in loaded_beyond_counted(MODELS["phi-4"], precision("int4"), Parallelism(), VLLM)
+    }
+    groups = 40 * (7680 * 40 + 5120 * 40 + 2 * 17920 * 40 + 5120 * 140)  # rows x groups of 128 inputs, by layer
+    assert lines["widened zero points"] == groups * 12 // 8
+    for stored in ("bf16", "int4_experts", "nvfp4"):
+        other = loaded_beyond_counted(MODELS["qwen3-30b-a3b"], precision(stored), Parallelism(), VLLM)
+        assert "widened zero points" not in {line.name for line in other}
+
+
 def test_experts_of_gpt_oss_as_the_kernel_lays_them_out():
     moe = MODELS["gpt-oss-20b"].moe
     held = VLLM.part("loading").expert_bytes(moe, 2880, precision("mxfp4").routed_expert, expert_tensor=1)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 from conftest import MODELS
 from hypothesis import given
 from hypothesis import strategies as st
+from test_command_line import call, refused
 
+from prophet_memory.edge.gguf_header import read_header
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import LLAMA_CPP_CACHE
 from prophet_memory.gguf import FILE_TYPES, TYPES, Tensor, file_bytes, gpu_bytes, tensor_list, types_of
@@ -113,3 +119,69 @@ def test_what_has_no_recipe_or_no_names_gets_one_line():
         tensor_list(MODELS["switch-base-8"])
     with pytest.raises(ModelError, match="columns: 100; allowed: a multiple of 256"):
         Tensor("a", (100, 2)).bytes_as("Q4_K")
+
+
+def write_file(path: Path, model: str, file_type: str, *, parts: int = 1) -> int:
+    """A file of a model with no weights in it, as sparse as a disk allows; returns the bytes of its tensors."""
+    tensors = tensor_list(MODELS[model])
+    chosen = types_of(tensors, file_type)
+    for part in range(parts):
+        name = path if parts == 1 else path.with_name(f"{path.stem}-{part + 1:05d}-of-{parts:05d}.gguf")
+        writer = gguf.GGUFWriter(name, "llama")
+        for tensor in tensors.tensors[part::parts]:
+            kind = gguf.GGMLQuantizationType[chosen[tensor.name]]
+            block, size = gguf.GGML_QUANT_SIZES[kind]
+            sides = [*reversed(tensor.shape[1:]), tensor.shape[0] // block * size]
+            plain = block == 1
+            shape = list(reversed(tensor.shape)) if plain else sides
+            dtype = np.float32 if kind.name == "F32" else np.float16 if kind.name == "F16" else np.uint8
+            writer.add_tensor_info(tensor.name, shape, np.dtype(dtype), tensor.bytes_as(chosen[tensor.name]), kind)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        writer.close()
+        with name.open("ab") as stream:  # where the weights would be, a hole
+            total = sum(-(-t.bytes_as(chosen[t.name]) // 32) * 32 for t in tensors.tensors[part::parts])
+            stream.truncate(stream.tell() + 64 + total)
+    return file_bytes(tensors, chosen)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_header_says_what_each_tensor_takes(tmp_path: Path, parts: int):
+    total = write_file(tmp_path / "olmoe.gguf", "olmoe-1b-7b", "Q4_K_M", parts=parts)
+    file = tmp_path / ("olmoe.gguf" if parts == 1 else "olmoe-00002-of-00003.gguf")
+    assert sum(tensor.size_bytes for tensor in read_header(file)) == total
+    found = json.loads(
+        call("plan", "--model", "olmoe-1b-7b", "--gpu", "rtx-4090", "--gguf", file, "--policy", "all_resident", "--json").stdout
+    )
+    tensors = tensor_list(MODELS["olmoe-1b-7b"])
+    chosen = types_of(tensors, "Q4_K_M")
+    assert found["non_expert_bytes"] + found["resident_expert_bytes"] == gpu_bytes(tensors, chosen)
+    assert found["precision"] == file.name
+    saved = json.loads(
+        call("plan", "--model", "olmoe-1b-7b", "--gpu", "rtx-4090", "--gguf", file, "--batch", "1", "--json").stdout
+    )
+    assert saved["resident_expert_bytes"] == pytest.approx(found["resident_expert_bytes"] * 8 / 64, rel=1e-6)
+
+
+def test_a_file_that_is_not_read_gets_one_line(tmp_path: Path):
+    file = tmp_path / "olmoe.gguf"
+    write_file(file, "olmoe-1b-7b", "Q8_0")
+    words = ("plan", "--gpu", "h100-80gb", "--gguf", file, "--model")
+    assert re.search(
+        r"--gguf: .*olmoe.gguf: 6,9\d\d,\d{3},\d{3} parameters; allowed: a file of the model, which has", refused(*words, "phi-4")
+    )
+    assert "--weights: beside --gguf" in refused(*words, "olmoe-1b-7b", "--weights", "fp8")
+    assert "gguf: 2; allowed: one GPU" in refused(*words, "olmoe-1b-7b", "--n-gpus", "2")
+    assert "No such file" in refused("plan", "--gpu", "h100-80gb", "--model", "phi-4", "--gguf", tmp_path / "none.gguf")
+    file.write_bytes(b"GGUF" + bytes(100))
+    assert "allowed: a whole GGUF file" in refused(*words, "olmoe-1b-7b")
+    file.write_bytes(b"no file of this kind, but long enough to hold a header")
+    assert "allowed: a whole GGUF file" in refused(*words, "olmoe-1b-7b")
+
+
+def test_sizes_of_types_are_those_of_the_package():
+    theirs = {kind.name: sizes for kind, sizes in gguf.GGML_QUANT_SIZES.items()}
+    known = {name: (one.block_values, one.block_bytes) for name, one in TYPES.items() if name in theirs}
+    assert known == {name: theirs[name] for name in known}
+    assert len(known) > 25

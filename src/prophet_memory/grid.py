@@ -16,6 +16,7 @@ from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.gpu import Gpu
 from prophet_memory.integers import is_count
 from prophet_memory.parallelism import Parallelism
+from prophet_memory.precision import FileWeights
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 
@@ -40,7 +41,7 @@ class Grid:
     batch_sizes: Sequence[int]
     routings: Sequence[RoutingLaw]
     policies: Sequence[ResidencyPolicy]
-    precisions: Sequence[str] = (DEFAULT_FORMAT,)
+    precisions: Sequence[str | FileWeights] = (DEFAULT_FORMAT,)
     n_gpus: Sequence[int] = (1,)
     context_tokens: Sequence[int] = (1,)
     order: tuple[str, ...] = KEYS

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prophet_memory.architecture import Architecture, MoE
-from prophet_memory.fields import Bytes, Described, Size
+from prophet_memory.fields import Bytes, Count, Described, Size
 from prophet_memory.formats import BITS_OF_A_BYTE, FORMATS, Format
 from prophet_memory.mixers import Attention, LatentAttention
 from prophet_memory.mixers.mixer import share
@@ -19,7 +19,7 @@ from prophet_memory.parallelism import Parallelism
 from prophet_memory.peaks.peak import Buffer
 from prophet_memory.precision import Precision, weight_bytes
 from prophet_memory.tensors import Weight, multiple_of
-from prophet_memory.weights import feed_forward_weights
+from prophet_memory.weights import feed_forward_weights, model_weights
 
 FP32 = 4
 
@@ -59,6 +59,7 @@ class Loading(Described):
     rotary_value_bytes: Bytes  # of the table of positions, one for each width of a head; 0 without a table
     latent_workspace_bytes: Bytes  # that comes with latent attention
     allocator: Allocator
+    zero_point_bits: Count = 0  # of each zero point of a dense map where the kernel widens them; 0: as they are stored
     mxfp4: BlockScaledLayout | None = None
 
     def lines(self, architecture: Architecture, stored: Precision, layout: Parallelism) -> tuple[Buffer, ...]:
@@ -70,6 +71,7 @@ class Loading(Described):
             Buffer("padding of the vocabulary", tables * (padded - share(vocabulary, layout.tensor)) * hidden * 2),
             Buffer("table of rotary positions", self._rotary_bytes(architecture)),
             Buffer("workspace of latent attention", self.latent_workspace_bytes * _is_latent(architecture)),
+            Buffer("widened zero points", self._zero_point_bytes(architecture, stored, layout)),
             Buffer("rounding of allocations", self._rounding_bytes(architecture, stored, layout, padded)),
         )
         return tuple(line for line in lines if line.size_bytes)
@@ -97,6 +99,14 @@ class Loading(Described):
             yield "embedding"
         if architecture.holds_head and not architecture.tied_embeddings:
             yield "head"
+
+    def _zero_point_bytes(self, architecture: Architecture, stored: Precision, layout: Parallelism) -> int:
+        form = stored.rest
+        if not form.zero_point_bits or self.zero_point_bits <= form.zero_point_bits or form.block_columns is None:
+            return 0
+        cut = [w.shard(layout.tensor) for w in model_weights(architecture) if w.linear and w.component != "routed_expert"]
+        points = sum(weight.copies * weight.rows * -(-weight.columns // form.block_columns) for weight in cut)
+        return points * (self.zero_point_bits - form.zero_point_bits) // BITS_OF_A_BYTE
 
     def _rotary_bytes(self, architecture: Architecture) -> int:
         widths = {_rotary_width(layer.mixer) for stack in architecture.stacks for layer in stack.layers}

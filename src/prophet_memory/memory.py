@@ -22,7 +22,7 @@ from prophet_memory.occupancy import experts_on_fullest_rank
 from prophet_memory.paging import Blocks, blocks
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.peaks import Buffer, Moment, Step
-from prophet_memory.precision import Precision, non_expert_bytes, precision, routed_expert_bytes
+from prophet_memory.precision import FileWeights, Stored, non_expert_bytes, precision, routed_expert_bytes
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 from prophet_memory.routing.law import DISTINCT_EXPERT_DECIMALS
@@ -101,24 +101,29 @@ def activation_moments(
     return tuple(sorted(found, key=lambda moment: -int(moment.total_bytes)))
 
 
-def loaded_beyond_counted(
-    architecture: Architecture, stored: Precision, spread: Parallelism, engine: Engine
-) -> tuple[Buffer, ...]:
+def stored_as(name: str | FileWeights, architecture: Architecture) -> Stored:
+    """How weights are stored: a precision by its name, or a file's."""
+    return name if isinstance(name, FileWeights) else precision(name, architecture.published_precision)
+
+
+def loaded_beyond_counted(architecture: Architecture, stored: Stored, spread: Parallelism, engine: Engine) -> tuple[Buffer, ...]:
     """What the engine holds beyond the weights that are counted; nothing where the profile does not say."""
-    return () if engine.loading is None else engine.loading.lines(architecture, stored, spread)
+    if engine.loading is None or isinstance(stored, FileWeights):
+        return ()
+    return engine.loading.lines(architecture, stored, spread)
 
 
-def expert_bytes(architecture: Architecture, stored: Precision, spread: Parallelism, engine: Engine) -> int:
+def expert_bytes(architecture: Architecture, stored: Stored, spread: Parallelism, engine: Engine) -> int:
     """One routed expert of one layer on each of the GPUs that share it, as the engine holds it."""
     own = None
-    if engine.loading is not None and not architecture.is_dense:
+    if engine.loading is not None and not architecture.is_dense and not isinstance(stored, FileWeights):
         own = engine.loading.expert_bytes(
             architecture.moe, architecture.hidden_size, stored.routed_expert, expert_tensor=spread.expert_tensor
         )
     return routed_expert_bytes(architecture, stored, expert_tensor=spread.expert_tensor) if own is None else own
 
 
-def held_weight_bytes(architecture: Architecture, stored: Precision, spread: Parallelism, engine: Engine) -> int:
+def held_weight_bytes(architecture: Architecture, stored: Stored, spread: Parallelism, engine: Engine) -> int:
     """All weights with every expert resident on the fullest GPU, and what the engine holds beyond them."""
     experts = experts_on_fullest_rank(architecture.moe.routed_experts, spread.expert) * architecture.moe_layer_count
     beyond = sum(int(np.asarray(line.size_bytes)) for line in loaded_beyond_counted(architecture, stored, spread, engine))
@@ -168,7 +173,7 @@ def demand(
         return np.stack([policy.slots(needed, of) for policy in policies], axis=-1)[None, :, :, None]
 
     resident = slots(fullest, experts_on_fullest_rank(experts, spread.expert))
-    stored = [precision(name, architecture.published_precision) for name in grid.precisions]
+    stored = [stored_as(name, architecture) for name in grid.precisions]
     each = [layers * expert_bytes(architecture, form, spread, engine) for form in stored]
     int64([experts * size for size in each], "routed_expert_bytes")
     beyond = [

@@ -11,11 +11,11 @@ from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import KVGrowth, bytes_per_sequence
-from prophet_memory.memory import Assumptions, activation_moments, cache_blocks, growth_of, loaded_beyond_counted
+from prophet_memory.memory import Assumptions, activation_moments, cache_blocks, growth_of, loaded_beyond_counted, stored_as
 from prophet_memory.paging import Blocks
 from prophet_memory.parallelism import Parallelism, known_layout
 from prophet_memory.peaks import Buffer, Moment
-from prophet_memory.precision import precision as precision_of
+from prophet_memory.precision import FileWeights
 from prophet_memory.residency import ResidencyPolicy, residency_policy
 from prophet_memory.routing import RoutingLaw, routing_law
 from prophet_memory.stages import pipeline_stages
@@ -58,7 +58,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
     batch_size: int,
     n_gpus: int = 1,
     layout: Parallelism | None = None,
-    precision: str = DEFAULT_FORMAT,
+    precision: str | FileWeights = DEFAULT_FORMAT,
     routing: RoutingLaw | None = None,
     policy: ResidencyPolicy | None = None,
     context_tokens: int | None = None,
@@ -73,7 +73,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         batch_size: sequences decoded together.
         n_gpus: how many GPUs serve the model together.
         layout: how it is spread over them, in pipeline stages, too; default: as wide as it can be, in one.
-        precision: of the weights, as `prophet_memory.precision.precision` names it.
+        precision: of the weights, as `prophet_memory.precision.precision` names it, or those of a file.
         routing: the law of the distinct experts; default: uniform.
         policy: which experts stay in GPU memory; default: prophet.
         context_tokens: of each sequence, that must fit.
@@ -111,7 +111,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         size = taken * paged.block_bytes * int(spread.sequences(batch_size))
     elif context_tokens is not None:
         size = int(bytes_per_sequence(growth, context_tokens)) * int(spread.sequences(batch_size))
-    stored = precision_of(precision, model.architecture.published_precision)
+    stored = stored_as(precision, model.architecture)
     exact = model.architecture.is_dense or law.bind(model.name, model.architecture.moe).is_exact(batch_size, spread.expert)
     return Plan(
         row,

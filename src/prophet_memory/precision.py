@@ -32,6 +32,23 @@ class Precision:
         return sum(weight_bytes(w, self.routed_expert if w.component == "routed_expert" else self.rest) for w in weights)
 
 
+@dataclass(frozen=True, slots=True)
+class FileWeights:
+    """The weights of a file whose tensors have formats of their own, as one GPU holds them; `name` is what results call it."""
+
+    name: str
+    rest_bytes: int
+    all_experts_bytes: int  # the routed experts of all layers
+
+    def check_whole(self, gpus: int) -> None:
+        """Raise a ModelError unless one GPU holds it: how an engine cuts such tensors is not known here."""
+        if gpus != 1:
+            raise ModelError("gguf", gpus, "one GPU, whose weights are those of the file")
+
+
+Stored = Precision | FileWeights
+
+
 def weight_bytes(weight: Weight, stored: Format) -> int:
     """Bytes of a weight, all copies."""
     if weight.linear:
@@ -62,12 +79,19 @@ def precision(name: str, published: str = DEFAULT_FORMAT) -> Precision:
     return Precision(FORMATS[routed_expert], FORMATS[rest])
 
 
-def routed_expert_bytes(architecture: Architecture, stored: Precision, *, expert_tensor: int = 1) -> int:
-    """Bytes of one routed expert of one layer on each of the `expert_tensor` GPUs that share it."""
+def routed_expert_bytes(architecture: Architecture, stored: Stored, *, expert_tensor: int = 1) -> int:
+    """Bytes of one routed expert of one layer on each of `expert_tensor` GPUs that share it; of a file the layers' mean."""
+    if isinstance(stored, FileWeights):
+        stored.check_whole(expert_tensor)
+        experts = architecture.moe_layer_count * architecture.moe.routed_experts
+        return stored.all_experts_bytes // experts if experts else 0
     weights = expert_weights(architecture.moe, architecture.hidden_size)
     return stored.bytes_of(weight.shard(expert_tensor) for weight in weights)
 
 
-def non_expert_bytes(architecture: Architecture, stored: Precision, *, tensor: int = 1) -> int:
+def non_expert_bytes(architecture: Architecture, stored: Stored, *, tensor: int = 1) -> int:
     """Bytes of everything but the routed experts on each of `tensor` GPUs."""
+    if isinstance(stored, FileWeights):
+        stored.check_whole(tensor)
+        return stored.rest_bytes
     return stored.bytes_of(w.shard(tensor) for w in model_weights(architecture) if w.component != "routed_expert")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -32,6 +33,7 @@ from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE
 from prophet_memory.edge.documents import described_by, error, relative
 from prophet_memory.edge.files import FLOAT_DECIMALS
+from prophet_memory.edge.gguf_header import file_weights
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import AssumptionSettings, read_settings_alone
 from prophet_memory.edge.text import PRECISION_LABELS, is_below_16_bits, multiplied
@@ -78,7 +80,8 @@ def warnings_of(row: Mapping[str, Any], architecture: Architecture, context: int
     if limit and row["exceeds_model_context"]:
         yield f"the cache could hold {row['max_context_tokens']:,} tokens a sequence, beyond the model's own maximum of {limit:,}"
     published = architecture.published_precision
-    if row["precision"] not in {NATIVE, published} and is_below_16_bits(published):
+    named = row["precision"] in PRECISION_LABELS  # a file is what it is
+    if named and row["precision"] not in {NATIVE, published} and is_below_16_bits(published):
         yield f"hypothetical: the model is published in {PRECISION_LABELS[published]} (--weights {NATIVE})"
 
 
@@ -205,6 +208,7 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option(
     "--weights", type=WEIGHT_FORMATS, help=f"format of all weights, {NATIVE} for the published; default: {DEFAULT_FORMAT}"
 )
+@click.option("--gguf", type=click.Path(path_type=Path), help="file whose header says what each tensor takes; one GPU")
 @click.option("--experts", type=EXPERT_FORMATS, help="format of the routed experts, where it is another")
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents; default: config's")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
@@ -219,17 +223,21 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int, batch: int | None, context: int | None,
-    weights: str | None, experts: str | None, routing: RoutingLaw | None, policy: ResidencyPolicy | None, engine: str | None,
-    check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
+    weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None, policy: ResidencyPolicy | None,
+    engine: str | None, check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
 
     Exit status: 0 with an answer, whatever the verdict; with --check 1 if it does not fit; 2 for wrong input.
     """
-    settings = read_settings_alone()
+    settings, given = read_settings_alone(), {"--weights": weights, "--experts": experts}
+    given_formats = [option for option, value in given.items() if value is not None]
     # A format that is given stands in for a published one that is not understood; the default does not.
     opened = open_model(model, stored=None if weights == NATIVE else weights)
     architecture, weights = opened.architecture, weights or DEFAULT_FORMAT
+    if gguf is not None and given_formats:
+        raise ConfigurationError(f"{given_formats[0]}: beside --gguf; allowed: the formats of the file")
+    taken = precision_name(weights, experts) if gguf is None else file_weights(gguf, architecture)
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
     spread = spread_over(architecture, n_gpus, tp, ep, pp, cut_experts=profile.cuts_experts)
     device = open_gpu(gpu)
@@ -241,7 +249,7 @@ def command(  # noqa: PLR0913 - one argument an option
             batch_size=batch or settings.paper.reference.batch_size,
             n_gpus=n_gpus,
             layout=spread,
-            precision=precision_name(weights, experts),
+            precision=taken,
             routing=routing or settings.reference_law,
             policy=policy or (BASELINE if architecture.is_dense else settings.reference_policy),
             context_tokens=context,

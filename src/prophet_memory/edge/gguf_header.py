@@ -1,0 +1,80 @@
+"""The header of a GGUF file: what each tensor takes, read with the gguf package (the extra `[gguf]`); no weight is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from prophet_memory.architecture import Architecture
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.parameters import count_parameters
+from prophet_memory.precision import FileWeights
+
+PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
+EXPERTS = re.compile(r"\.ffn_(?:gate|up|down|gate_up)(?:_exps|\.\d+)\.")
+BESIDE_THE_MODEL = 0.001  # of the parameters: tables of frequencies, biases that select experts
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderTensor:
+    """A tensor as a header has it."""
+
+    name: str
+    values: int
+    size_bytes: int
+
+
+def parts_of(file: Path) -> list[Path]:
+    """The files of a model that is split into several, of which one is named."""
+    found = PART.fullmatch(file.name)
+    if found is None:
+        return [file]
+    return [file.with_name(f"{found[1]}-{part:05d}-of-{found[3]}.gguf") for part in range(1, int(found[3]) + 1)]
+
+
+def read_header(file: Path) -> list[HeaderTensor]:
+    """Every tensor of a model's file or files.
+
+    Raises:
+        ConfigurationError: for a file that is missing or none of this kind, a type that the package does not know, and without
+            the package.
+    """
+    try:
+        from gguf import GGUFReader  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError:
+        raise ConfigurationError("--gguf: needs the package gguf; allowed: pip install 'prophet-memory[gguf]'") from None
+
+    def tensors(part: Path) -> Iterator[HeaderTensor]:
+        try:
+            reader = GGUFReader(part)
+        except OSError as problem:
+            raise ConfigurationError(f"--gguf: {part}: {problem.strerror or problem}; allowed: a file that can be read") from None
+        except (ValueError, KeyError, IndexError) as problem:
+            reason = (str(problem).splitlines() or [type(problem).__name__])[0]
+            allowed = "a whole GGUF file whose types the package gguf knows"
+            raise ConfigurationError(f"--gguf: {part}: {reason}; allowed: {allowed}") from None
+        for tensor in reader.tensors:
+            yield HeaderTensor(str(tensor.name), int(tensor.n_elements), int(tensor.n_bytes))
+
+    return [tensor for part in parts_of(file) for tensor in tensors(part)]
+
+
+def file_weights(file: Path, architecture: Architecture) -> FileWeights:
+    """The weights of a file as a plan takes them: on the GPU stands all but the embedding, which stays with the host.
+
+    A tied embedding is loaded a second time as the output.
+
+    Raises:
+        ConfigurationError: as `read_header`, and for a file of another model.
+    """
+    tensors = read_header(file)
+    own, expected = sum(tensor.values for tensor in tensors), count_parameters(architecture).total
+    if abs(own / expected - 1) > BESIDE_THE_MODEL:
+        allowed = f"a file of the model, which has {expected:,}"
+        raise ConfigurationError(f"--gguf: {file}: {own:,} parameters; allowed: {allowed}")
+    experts = sum(tensor.size_bytes for tensor in tensors if EXPERTS.search(tensor.name))
+    tied = not any(tensor.name == "output.weight" for tensor in tensors)
+    rest = [t for t in tensors if not EXPERTS.search(t.name) and (tied or t.name != "token_embd.weight")]
+    return FileWeights(file.name, sum(tensor.size_bytes for tensor in rest), experts)
