@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, read_rows
 from prophet_memory.edge.text import COMPONENT_LABELS
-from prophet_memory.observations import COMPONENTS
+from prophet_memory.observations import COMPONENTS, NO_PROFILE
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, SERIES, new_figure, save
 from prophet_paper.looks import GREY
 
@@ -27,6 +27,7 @@ NAMED = 2  # worst runs with a name in a panel
 COLUMNS = 3
 WIDE = 100  # times the least value: from here a tick at each power of ten is enough
 LEAST_SHOWN = 1e-4  # of a median
+WITHOUT = "as counted, without a profile"
 EXACT = 5e-6  # fraction below which an error prints as none
 
 
@@ -44,7 +45,7 @@ def draw_panel(axes: Axes, component: str, rows: Sequence[Row], looks: Mapping[s
     """Points about the identity line; hollow where a reason for the difference is known."""
     scale, unit = SCALES.get(component, IN_GIB)
     for row in rows:
-        colour, marker = looks[row["profile"]]
+        colour, marker = looks[row["profile"] or NO_PROFILE]
         face = "none" if row["reason"] else colour
         axes.plot(row["measured"] / scale, row["predicted"] / scale, marker, color=colour, markerfacecolor=face,
                   markeredgecolor=colour, markeredgewidth=0.8, markersize=4)  # fmt: skip
@@ -89,7 +90,9 @@ def main(*, observations: Path, output: list[Path]) -> None:
     known.sort(key=lambda row: COMPONENTS.index(row["component"]))
     panels = [(name, list(rows)) for name, rows in groupby(known, key=lambda row: row["component"])]
     panels = [(name, rows) for name, rows in panels if len(rows) >= LEAST_FIGURES]
-    profiles = sorted({row["profile"] for _, rows in panels for row in rows})
+    profiles = sorted(
+        {row["profile"] or NO_PROFILE for _, rows in panels for row in rows}, key=lambda name: (name == NO_PROFILE, name)
+    )
     looks = {profile: SERIES[i % len(SERIES)] for i, profile in enumerate(profiles)}
     lines = -(-len(panels) // COLUMNS)
     figure = new_figure(DOUBLE_COLUMN_INCHES, 0.35 + 2.05 * lines)
@@ -100,7 +103,10 @@ def main(*, observations: Path, output: list[Path]) -> None:
         axes.set_visible(False)
     figure.supxlabel("measured by the engine", fontsize=7.5)
     figure.supylabel("predicted", fontsize=7.5)
-    handles = [Line2D([], [], color=c, marker=m, linestyle="none", label=profile) for profile, (c, m) in looks.items()]
+    handles = [
+        Line2D([], [], color=c, marker=m, linestyle="none", label=WITHOUT if profile == NO_PROFILE else profile)
+        for profile, (c, m) in looks.items()
+    ]
     handles.append(Line2D([], [], color=GREY, marker="o", markerfacecolor="none", markeredgewidth=0.8, linestyle="none",
                           label="hollow: the reason is known"))  # fmt: skip
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))

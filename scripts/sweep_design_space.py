@@ -14,7 +14,7 @@ from polars.io.plugins import register_io_source
 
 from prophet_memory.design_space import POINT_AXES
 from prophet_memory.edge.command import ConfigurationError, script
-from prophet_memory.edge.configuration import ENGINES_FILE, GPUS_FILE, read_engines
+from prophet_memory.edge.configuration import ENGINES_FILE, GPUS_FILE, read_engines, said_of_profile
 from prophet_memory.edge.files import sha256, write_text
 from prophet_memory.edge.results import taken_assumptions
 from prophet_memory.edge.tables import replacing_table, write_table
@@ -108,7 +108,8 @@ def main(
     taken = taken_assumptions(assumptions, read_engines(engines))
     if progress is not None:
         write_text(progress, "0", receipt=False)
-    write_shard(space, space.settings.members_of_shard(shard), taken, output, counts, progress)
+    with said_of_profile(taken.engine.name, engines):
+        write_shard(space, space.settings.members_of_shard(shard), taken, output, counts, progress)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from prophet_memory.edge.configuration import (
     read_engines,
     read_gpus,
     read_model,
+    said_of_profile,
 )
 from prophet_memory.edge.documents import checked, described_by, error
 from prophet_memory.edge.results import grid_of, taken_assumptions
@@ -40,8 +41,9 @@ def main(
     axes = read_settings().sweep if sweep is None else checked(AxesSettings, sweep, SETTINGS_FILE)
     grid = grid_of([Model(model.stem, read_model(model).architecture)], axes, read_gpus(gpus))
     try:
-        with described_by(model):
-            table = swept(grid, taken_assumptions(assumptions, read_engines(engines))).to_polars()
+        taken = taken_assumptions(assumptions, read_engines(engines))
+        with described_by(model), said_of_profile(taken.engine.name, engines):
+            table = swept(grid, taken).to_polars()
     except ParallelismError as problem:
         raise error(SETTINGS_FILE, f"sweep.{problem.key}", problem.value, f"{problem.allowed}, {model.stem}") from None
     write_table(table, output, receipt=False)  # the sidecar is its record

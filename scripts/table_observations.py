@@ -10,11 +10,12 @@ from prophet_memory.edge.tables import read_rows
 from prophet_memory.edge.text import COMPONENT_LABELS
 from prophet_paper.latex import Column, table, with_group_rules
 
+PERCENT_DECIMALS = 3
 COLUMNS = (
     Column("Engine"), Column("quantity"), Column("compared", (3, 0)), Column("explained", (2, 0)),
-    Column("median", (1, 3)),
-    Column("lowest", (2, 3), signed=True), Column("highest", (1, 3), signed=True),
-    Column("left out", (2, 3)), Column("worst run"),
+    Column("median", (1, PERCENT_DECIMALS)),
+    Column("lowest", (2, PERCENT_DECIMALS), signed=True), Column("highest", (1, PERCENT_DECIMALS), signed=True),
+    Column("left out", (2, PERCENT_DECIMALS), signed=True), Column("worst run"),
 )  # fmt: skip
 ERRORS = ("median_error_fraction", "lowest_error_fraction", "highest_error_fraction", "worst_error_fraction_left_out")
 CAPTION = r"""Predicted against what engines printed, in percent of the measured figure: the median size of the error, its
@@ -33,7 +34,7 @@ def main(*, errors: Path, output: Path) -> None:
     found = read_rows(errors)
     lines = []
     for row in found:
-        percents = [None if row[name] is None else 100 * row[name] for name in ERRORS]
+        percents = [None if row[name] is None else round(100 * row[name], PERCENT_DECIMALS) + 0.0 for name in ERRORS]  # no -0
         counts = [row["compared"], row["explained"] or None]
         if row["compared"] + row["explained"]:
             what = [row["profile"], COMPONENT_LABELS[row["component"]]]

@@ -26,7 +26,7 @@ from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import CacheFormats
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import ALONE, Parallelism
-from prophet_memory.peaks import LargestPhase, Step
+from prophet_memory.peaks import LargestPhase, Setting, Step
 from prophet_memory.residency import residency_policies
 from prophet_memory.routing import routing_laws
 
@@ -63,7 +63,7 @@ def activation_bytes(
     """The peak of the profile `ideal`, each sequence with a row of logits."""
     sequences = layout.sequences(batch_sizes)
     step = Step(np.maximum(max_step_tokens, sequences), sequences)
-    return LargestPhase(value_bytes=value_bytes).peak_bytes(architecture, step, layout)
+    return LargestPhase(value_bytes=value_bytes).peak_bytes(architecture, step, Setting(layout))
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -19,6 +19,7 @@ from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import read_engine_entries, read_engines
 from prophet_memory.engine import Engine, EngineError, Profile, Reserve, StepSize
 from prophet_memory.errors import ModelError
+from prophet_memory.formats import FORMATS
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.kv_cache import bytes_per_sequence, kv_growth
@@ -27,7 +28,7 @@ from prophet_memory.memory import Assumptions, held_weight_bytes, loaded_beyond_
 from prophet_memory.paging import PagedCache, blocks
 from prophet_memory.parallelism import Parallelism, ParallelismError
 from prophet_memory.parameters import count_parameters
-from prophet_memory.peaks import Step
+from prophet_memory.peaks import Setting, Step
 from prophet_memory.planning import plan
 from prophet_memory.precision import precision
 from prophet_memory.residency import BASELINE
@@ -60,13 +61,13 @@ def test_the_largest_step_goes_by_the_gpu():
 
 
 def test_a_layout_that_nobody_measured_has_no_reserve():
-    assert VLLM.reserve_bytes(Parallelism(1)) == 256 * MIB
-    assert VLLM.reserve_bytes(Parallelism(2)) > 2 * GIB
-    assert VLLM.reserve_bytes(Parallelism(1, pipeline=4)) < 100 * MIB
-    for layout in (Parallelism(8), Parallelism(1, 2), Parallelism(2, pipeline=2)):
+    assert VLLM.reserve(Parallelism(1)).bytes == 256 * MIB
+    assert VLLM.reserve(Parallelism(2)).bytes > 2 * GIB
+    assert VLLM.reserve(Parallelism(1, pipeline=4)).bytes < 100 * MIB
+    for layout in (Parallelism(8), Parallelism(1, 2), Parallelism(2, 2), Parallelism(2, pipeline=2)):
         with pytest.raises(EngineError, match=r"reserves: .*allowed: a layout that vllm-0.19 was measured in: n_gpus 1;"):
-            VLLM.reserve_bytes(layout)
-    assert Engine(name="any", reserves=(Reserve(7),)).reserve_bytes(Parallelism(8, 4)) == 7
+            VLLM.reserve(layout)
+    assert Engine(name="any", reserves=(Reserve(7),)).reserve(Parallelism(8, 4)).bytes == 7
 
 
 @pytest.mark.parametrize("part", ["usable_fraction", "steps", "reserves", "activation"])
@@ -210,6 +211,36 @@ def test_arrays_of_steps_are_single_steps():
     assert together.tolist() == one_by_one
 
 
+def test_peaks_know_the_format_of_the_experts_and_the_padding():
+    peak, model, step = VLLM.part("activation"), MODELS["gpt-oss-20b"], Step(8192, 16)
+
+    def names(setting: Setting) -> set[str]:
+        return {buffer.name for moment in peak.moments(model, step, setting) for buffer in moment.buffers}
+
+    assert any(name.startswith("fused MoE") for name in names(Setting()))
+    assert not any(name.startswith("fused MoE") for name in names(Setting(expert_format=FORMATS["mxfp4"])))
+    padded = peak.moments(model, step, Setting(vocabulary_multiple=2**20))
+    plain = peak.moments(model, step, Setting())
+    assert all(int(more.total_bytes) >= int(less.total_bytes) for more, less in zip(padded, plain, strict=True))
+    assert sum(int(m.total_bytes) for m in padded) > sum(int(m.total_bytes) for m in plain)
+
+
+def test_shared_experts_add_to_the_layer():
+    peak, model = VLLM.part("activation"), MODELS["qwen1.5-moe-a2.7b"]
+    layer = next(moment for moment in peak.moments(model, Step(100, 1)) if moment.name == "a layer")
+    shared = next(buffer for buffer in layer.buffers if buffer.name.startswith("shared experts"))
+    assert int(np.asarray(shared.size_bytes)) == 100 * 2 * 3 * 5632
+
+
+def test_lines_beyond_the_weights_by_hand():
+    phi, loading = MODELS["phi-4"], VLLM.part("loading")
+    found = {line.name: line.size_bytes for line in loading.lines(phi, precision("bf16"), Parallelism(1), 64)}
+    assert found["table of rotary positions"] == phi.max_context_tokens * 128 * 2
+    assert "padding of the vocabulary" not in found  # 100,352 is a multiple of 64
+    padded = {line.name: line.size_bytes for line in loading.lines(phi, precision("bf16"), Parallelism(1), 1000)}
+    assert padded["padding of the vocabulary"] == 2 * (101_000 - 100_352) * 5120 * 2
+
+
 def planned_with(engine: Engine, model: Architecture, batch: int, **others: object):
     assumptions = Assumptions(engine, 0, "bf16", "bf16")
     return plan(Model("m", model), H100, assumptions, batch_size=batch, policy=BASELINE, **others)  # type: ignore[arg-type]
@@ -238,8 +269,8 @@ def test_the_stage_with_the_fewest_tokens_decides():
 def test_the_profile_of_the_paper_is_the_old_one():
     ideal = ENGINES["ideal"]
     assert ideal.step_size(H100) == StepSize(2048)
-    assert (ideal.reserve_bytes(Parallelism(1)), ideal.reserve_bytes(Parallelism(4, 2))) == (500 * MIB, 1458 * MIB)
-    said = {field for field in Profile.__dataclass_fields__ if getattr(ideal, field)}
+    assert (ideal.reserve(Parallelism(1)).bytes, ideal.reserve(Parallelism(4, 2)).bytes) == (500 * MIB, 1458 * MIB)
+    said = {name for name, field in Profile.__dataclass_fields__.items() if getattr(ideal, name) != field.default}
     assert said == {"usable_fraction", "steps", "reserves", "activation"}
 
 
@@ -253,7 +284,11 @@ def test_a_plan_names_the_buffers_and_its_json_has_them():
         "cache blocks       16 tokens",
     ):
         assert line in text
-    found = json.loads(call(*words, "--policy", "all_resident", "--json").stdout)
+    found = json.loads(call(*words, "--json").stdout)
+    assert found["policy"] == "all_resident"  # an engine that knows no other
+    assert (
+        json.loads(call(*words, "--policy", "prophet", "--json").stdout)["resident_expert_bytes"] < found["resident_expert_bytes"]
+    )
     largest = found["activation_moments"][0]
     assert sum(buffer["bytes"] for buffer in largest["buffers"]) == largest["bytes"] == found["activation_bytes"]
     assert found["kv_capacity_tokens"] == found["free_for_kv_bytes"] // found["cache_blocks"]["block_bytes"] * 16
@@ -270,6 +305,7 @@ def test_a_plan_names_the_buffers_and_its_json_has_them():
             ("--engine", "vllm-0.19", "--n-gpus", "8"),
             r"config/engines.yaml: vllm-0.19.reserves: \"8-way tensor.*n_gpus 4, tensor 4",
         ),
+        (("--engine", "vllm-0.19", "--batch", "1025"), r"vllm-0.19.steps: 1025; allowed: a batch of at most 1,024 sequences"),
         (("--engine", "vllm"), r"--engine: \"vllm\"; allowed: ideal, vllm-0.19, vllm-0.10, sglang, llama.cpp"),
         (("--n-gpus", "2", "--pp", "3"), r"--pp: 3; allowed: a divisor of 2 GPUs"),
     ],
@@ -278,11 +314,32 @@ def test_what_an_engine_does_not_say_gets_one_line(words: tuple[str, ...], line:
     assert re.search(line, refused("plan", "--model", "qwen3-235b-a22b", "--gpu", "h100-80gb", *words))
 
 
-def test_a_half_made_profile_is_refused_where_it_stands(tmp_path: Path):
+def test_an_encoder_decoder_has_no_blocks_in_an_engine():
+    words = ("plan", "--model", "switch-base-8", "--gpu", "h100-80gb", "--engine", "vllm-0.19")
+    assert "allowed: a decoder alone" in refused(*words)
+
+
+def test_a_gpu_that_the_profile_was_not_read_on_gets_a_warning():
+    words = ("plan", "--model", "qwen3-30b-a3b", "--engine", "vllm-0.19", "--gpu")
+    assert "read and measured on h100, h200: on a100-80gb its kernels" in call(*words, "a100-80gb").stderr
+    assert "measured on" not in call(*words, "h100-80gb").stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            "    cuts_experts: sgl-project/sglang#27537, experts of half the width on two GPUs\n",
+            "",
+            r"sglang\.sources.cuts_experts: null; allowed: a source for each value",
+        ),
+        ("deducted: false", "deducted: true", r"vllm-0\.19\..*deducted: true; allowed: false: what an engine would take off"),
+    ],
+)
+def test_a_profile_that_nothing_can_take_is_refused_where_it_stands(tmp_path: Path, old: str, new: str, line: str):
     text = (REPOSITORY / "config/engines.yaml").read_text(encoding="utf-8")
+    assert old in text
     file = tmp_path / "engines.yaml"
-    file.write_text(
-        text.replace("    cuts_experts: sgl-project/sglang#27537, experts of half the width on two GPUs\n", ""), encoding="utf-8"
-    )
-    with pytest.raises(ConfigurationError, match=r"sglang\.sources.cuts_experts: null; allowed: a source for each value"):
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=line):
         read_engines(file)

@@ -164,6 +164,18 @@ def test_a_header_says_what_each_tensor_takes(tmp_path: Path, parts: int):
     assert saved["resident_expert_bytes"] == pytest.approx(found["resident_expert_bytes"] * 8 / 64, rel=1e-6)
 
 
+@pytest.mark.parametrize(("name", "gpu"), [("qwen3-30b-a3b", "h100-80gb"), ("phi-4", "rtx-4090"), ("gemma-2-9b", "rtx-4090")])
+def test_a_plan_takes_a_recipe_by_its_name(name: str, gpu: str):
+    words = ("plan", "--model", name, "--gpu", gpu, "--policy", "all_resident", "--weights")
+    tensors = tensor_list(MODELS[name])
+    found = json.loads(call(*words, "Q4_K_M", "--json").stdout)
+    assert found["precision"] == "Q4_K_M"
+    loaded = gpu_bytes(tensors, types_of(tensors, "Q4_K_M"))
+    assert found["non_expert_bytes"] + found["resident_expert_bytes"] == loaded
+    assert '--experts: "int4"; allowed: none beside the recipe Q4_K_M' in refused(*words, "Q4_K_M", "--experts", "int4")
+    assert '--weights: "Q4"; allowed: ' in refused(*words, "Q4")
+
+
 def test_a_file_that_is_not_read_gets_one_line(tmp_path: Path):
     file = tmp_path / "olmoe.gguf"
     write_file(file, "olmoe-1b-7b", "Q8_0")
@@ -172,7 +184,7 @@ def test_a_file_that_is_not_read_gets_one_line(tmp_path: Path):
         r"--gguf: .*olmoe.gguf: 6,9\d\d,\d{3},\d{3} parameters; allowed: a file of the model, which has", refused(*words, "phi-4")
     )
     assert "--weights: beside --gguf" in refused(*words, "olmoe-1b-7b", "--weights", "fp8")
-    assert "gguf: 2; allowed: one GPU" in refused(*words, "olmoe-1b-7b", "--n-gpus", "2")
+    assert "--n-gpus: 2; allowed: 1, which holds the whole" in refused(*words, "olmoe-1b-7b", "--n-gpus", "2")
     assert "No such file" in refused("plan", "--gpu", "h100-80gb", "--model", "phi-4", "--gguf", tmp_path / "none.gguf")
     file.write_bytes(b"GGUF" + bytes(100))
     assert "allowed: a whole GGUF file" in refused(*words, "olmoe-1b-7b")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_command_line import call, refused
 
-from prophet_memory.edge.observing import model_named, read_observations
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.observing import comparison_rows, model_named, observation_of, read_observations
 from prophet_memory.logs import LogError, read_log
-from prophet_memory.observations import amount
+from prophet_memory.observations import Source, amount
 
 # As the engines format their lines, with numbers of our own where they are not those of config/observations.
 LOGS = {file.stem: file.read_bytes().decode() for file in sorted((Path(__file__).parent / "data" / "logs").glob("*.log"))}
@@ -66,7 +68,7 @@ def test_what_each_log_measures(name: str, engine: str, named: str | None, measu
         ("vllm-0.19", {"tensor": 1, "pipeline": 1, "usable_fraction": 0.95, "step_sequences": 1024, "step_tokens": 8192,
                        "gpu_memory": "79.19 GiB", "kv": "bf16", "weights": "bf16"}),
         ("vllm-used", {"gpu_memory": "79.2 GiB", "usable_fraction": 0.9}),
-        ("sglang", {"tensor": 2, "pipeline": 1, "kv": "bf16", "weights": "bf16"}),
+        ("sglang", {"tensor": 2, "pipeline": 1, "kv": "bf16", "weights": "native"}),
         ("sglang-old", {"tensor": 1, "weights": "fp8"}),
         ("llama.cpp", {"tensor": 1, "sequences": 2, "context_tokens": 32768, "kv": "fp16", "step_tokens": 512,
                        "profile": "llama.cpp", "gguf": {"file_type": "Q4_K_M", "gpu_layers": 49}}),
@@ -98,7 +100,17 @@ def test_a_cut_or_spoilt_log_is_read_or_refused(name: str, cut: int, noise: byte
     except LogError as problem:
         assert problem.allowed
     else:
-        assert all(amount(value) >= 0 for value in found.measured.values())
+        assert all(amount(component, text) > 0 for component, text in found.measured.items())
+        with suppress(ConfigurationError):  # a setting that no run can have
+            own, _ = observation_of(found, source=Source("a/b", "1"), changes={}, file=Path("engine.log"))
+            comparison_rows({"mine": own})
+
+
+def test_lines_that_stand_alone_are_read():
+    tokens = read_log("[TP0] max_total_num_tokens=463890, chunked_prefill_size=8192, context_len=40960")
+    assert (tokens.engine, dict(tokens.measured)) == ("SGLang", {"kv_tokens": "463890 tokens"})
+    cells = read_log("llama_kv_cache: CUDA0 KV buffer size = 182.75 MiB\nllama_kv_cache: CUDA1 KV buffer size = 17.25 MiB")
+    assert (cells.engine, dict(cells.measured)) == ("llama.cpp", {"kv_cache": "200 MiB"})
 
 
 @given(st.text(max_size=300))
@@ -113,6 +125,8 @@ def test_other_text_is_refused(text: str):
         ("Qwen/Qwen3-30B-A3B-Instruct-2507", "qwen3-30b-a3b"), ("deepseek-ai/DeepSeek-V2-Lite-Chat", "deepseek-v2-lite"),
         ("/models/Meta-Llama-3.1-8B-Instruct/", "llama-3.1-8b"), ("DeepSeek V3 0324", "deepseek-v3"), ("Qwen/Qwen3-8B", None),
         ("mistralai_mixtral-8x7b-v0.1", "mixtral-8x7b"), ("gpt-oss-120b", "gpt-oss-120b"), ("xphi-40", None),
+        ("microsoft/Phi-4-mini-instruct", None), ("deepseek-ai/DeepSeek-V3.1", None),
+        ("Qwen3-30B-A3B-UD-Q4_K_XL.gguf", "qwen3-30b-a3b"),
     ],
 )  # fmt: skip
 def test_models_are_found_in_what_engines_call_them(named: str, model: str | None):
@@ -139,8 +153,8 @@ def test_what_is_off_is_said(tmp_path: Path):
     file = tmp_path / "engine.log"
     file.write_text(LOGS["vllm-0.19"].replace("took 56.88 GiB", "took 30.00 GiB").replace("168,288", "84,000"), encoding="utf-8")
     text = call("observe", "--log", file, "--gpu", "h100-80gb").stdout
-    assert re.search(r"off: weights, 89\.\d% less than predicted: the format or the layout of the weights", text)
-    assert re.search(r"off: kv bytes per token, 50\.\d% more than predicted: the format of the cache", text)
+    assert re.search(r"off: weights, 47\.\d% less than predicted: the format or the layout of the weights", text)
+    assert re.search(r"off: kv bytes per token, 100\.\d% more than predicted: the format of the cache", text)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +174,57 @@ def test_wrong_input_gets_one_line(tmp_path: Path, text: str, words: tuple[str, 
     file = tmp_path / "engine.log"
     file.write_text(text, encoding="utf-8")
     assert re.search(line, refused("observe", "--log", file, *words))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("tensor_parallel_size=1", "tensor_parallel_size=0", r"engine.log: tensor: 0; allowed"),
+        ("'gpu_memory_utilization': 0.95", "'gpu_memory_utilization': 'most'", r"engine.log: usable_fraction: "),
+        ("'gpu_memory_utilization': 0.95", "'gpu_memory_utilization': 9.5", r"engine.log: usable_fraction: 9.5; allowed"),
+    ],
+)
+def test_a_setting_that_no_run_can_have_gets_one_line(tmp_path: Path, old: str, new: str, line: str):
+    file = tmp_path / "engine.log"
+    assert old in LOGS["vllm-0.19"]
+    spoilt = LOGS["vllm-0.19"].replace(old, new)
+    file.write_text("\n".join(text for text in spoilt.splitlines() if "Desired" not in text), encoding="utf-8")
+    assert re.search(line, refused("observe", "--log", file))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("vllm-0.19", "tensor_parallel_size=1", "tensor_parallel_size=abc"),
+        ("vllm-0.19", "data_parallel_size=1", "data_parallel_size=two"),
+        ("vllm-0.19", "max_num_batched_tokens to 8192", f"max_num_batched_tokens to {'9' * 5000}"),
+        ("vllm-0.19", "size: 168,288 tokens", "size: , tokens"),
+        ("vllm-0.19", "size: 168,288 tokens", f"size: {'9' * 500} tokens"),
+        ("vllm-0.19", "non-default args: {", "non-default args: {{"),
+        ("vllm-0.19", "dtype=torch.bfloat16", "dtype=torch.float128"),
+        ("vllm-0.6", "53391", "9" * 5000),
+        ("sglang", "#tokens: 800000", f"#tokens: {'9' * 400}"),
+        ("sglang", "tp_size=2", "tp_size=-1"),
+    ],
+)
+def test_a_spoilt_setting_is_as_one_that_is_not_there(tmp_path: Path, name: str, old: str, new: str):
+    assert old in LOGS[name]
+    file = tmp_path / "engine.log"
+    file.write_text(LOGS[name].replace(old, new), encoding="utf-8")
+    found = json.loads(call("observe", "--log", file, "--gpu", "h100-80gb", "--json").stdout)
+    assert all(0 < row["measured"] < 1e15 for row in found["figures"])
+
+
+def test_what_was_not_compared_is_said(tmp_path: Path):
+    file = tmp_path / "engine.log"
+    file.write_text(LOGS["vllm-0.19"].replace("Qwen3-30B-A3B", "Other-7B"), encoding="utf-8")
+    text = call("observe", "--log", file)
+    assert "nothing was compared: the reasons above say what is missing" in text.stdout
+    assert "not one of the catalogue's by its name: --model names one" in text.stderr
+    fp7 = LOGS["vllm-0.19"].replace("kv_cache_dtype=auto", "kv_cache_dtype=fp7")
+    assert fp7 != LOGS["vllm-0.19"]
+    file.write_text(fp7, encoding="utf-8")
+    assert "format fp7 of the cache: not known here, --kv names one" in call("observe", "--log", file).stderr
 
 
 def test_a_missing_log_gets_one_line(tmp_path: Path):

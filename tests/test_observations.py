@@ -21,6 +21,7 @@ from prophet_memory.edge.text import COMPONENT_LABELS
 from prophet_memory.errors import ModelError
 from prophet_memory.observations import (
     COMPONENTS,
+    COUNTED_IN,
     NAMES,
     UNITS,
     Observation,
@@ -31,6 +32,7 @@ from prophet_memory.observations import (
     measured_amounts,
     predicted,
 )
+from prophet_memory.parameters import count_parameters
 
 GIB = 2**30
 OBSERVATIONS = read_observations()
@@ -100,9 +102,17 @@ RUN = OBSERVATIONS["qwen3-30b-a3b-tp1"]
 def test_a_setting_that_is_not_stated_leaves_out_what_it_decides_and_no_more(setting: str):
     without = replace(RUN, **{setting: None})
     value, reason = predicted(without, "kv_tokens", CATALOGUE)
-    assert (value, reason) == (None, f"the source does not state {NAMES.get(setting, setting)}")
+    missing = "no profile describes the engine" if setting == "profile" else f"the source does not state {NAMES.get(setting)}"
+    assert (value, reason) == (None, missing)
     weights, _ = predicted(without, "weights", CATALOGUE)
-    assert (weights is None) == (setting in {"model", "profile", "tensor", "weights"})
+    assert (weights is None) == (setting in {"model", "tensor", "weights"})
+
+
+def test_without_a_profile_weights_and_bytes_are_as_counted():
+    bare = replace(RUN, profile=None)
+    weights, _ = predicted(bare, "weights", CATALOGUE)
+    assert weights == 2 * count_parameters(CATALOGUE.models["qwen3-30b-a3b"]).total
+    assert predicted(bare, "kv_bytes_per_token", CATALOGUE) == (48 * 2 * 4 * 128 * 2, None)
 
 
 def test_a_larger_step_and_a_larger_share_move_the_prediction():
@@ -121,15 +131,23 @@ def test_leaving_out_takes_the_reserve_from_the_others_alone():
     assert alone["mixtral-8x7b-tp2"].predicted_left_out is None
 
 
-@given(st.decimals(min_value=0, max_value=10**6, places=2), st.sampled_from(sorted(UNITS)))
-def test_amounts_are_read_with_their_unit(value, unit: str):
-    assert amount(f"{value} {unit}") == float(value) * UNITS[unit]
+@given(st.decimals(min_value="0.01", max_value=10**6, places=2), st.sampled_from(COMPONENTS), st.sampled_from(sorted(UNITS)))
+def test_amounts_are_read_with_their_unit(value, component: str, unit: str):
+    counted = COUNTED_IN.get(component)
+    value = value if counted in {None, "x"} else int(value) + 1
+    if unit == counted or (counted is None and unit not in COUNTED_IN.values()):
+        assert amount(component, f"{value} {unit}") == float(value) * UNITS[unit]
+    else:
+        with pytest.raises(ModelError, match=f"measured.{component}"):
+            amount(component, f"{value} {unit}")
 
 
-@pytest.mark.parametrize("text", ["56.88", "56.88 TB", "GiB", "1,5 GiB", "-1 GiB", "56.88GiB", "", "1e3 B"])
+@pytest.mark.parametrize(
+    "text", ["56.88", "56.88 TB", "GiB", "1,5 GiB", "-1 GiB", "56.88GiB", "", "1e3 B", "0 GiB", "0.00 MiB", "5 tokens"]
+)
 def test_another_unit_is_refused(text: str):
-    with pytest.raises(ModelError, match="a number and a unit: B, MiB, GiB, GB, tokens, blocks, x"):
-        amount(text)
+    with pytest.raises(ModelError, match=r"a number above zero and a unit: B, MiB, GiB, GB$"):
+        amount("weights", text)
 
 
 def test_an_error_counts_apart_from_what_is_explained():
@@ -149,7 +167,14 @@ def written(folder: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"measured": {"weights": "27.39 GB10"}}, r'mine.measured: "27.39 GB10"; allowed: a number and a unit: B, MiB, GiB'),
+        ({"measured": {"weights": "27.39 GB10"}}, r'measured.weights: "27.39 GB10"; allowed: a number above zero and a unit: B'),
+        ({"measured": {"kv_tokens": "27 GiB"}}, r'measured.kv_tokens: "27 GiB"; allowed: a whole number above zero'),
+        ({"gpu_memory": "80 tokens"}, r'gpu_memory: "80 tokens"; allowed: a number above zero and a unit: B'),
+        ({"weights": "int9"}, r'mine.weights: "int9"; allowed: fp32'),
+        ({"measured": {"kv_tokens": "0.5 tokens"}}, r'measured.kv_tokens: "0.5 tokens"; allowed: a whole number above zero'),
+        ({"measured": {"kv_tokens": f"{'9' * 400} tokens"}}, r"measured.kv_tokens: .*allowed: a whole number above zero"),
+        ({"reasons": {"kv_blocks": "x"}}, r'mine.reasons.kv_blocks: "x"; allowed: none: the run has no such figure'),
+        ({"stages": {"weights": 1}}, r"mine.stages.weights: 1; allowed: 0 to 0, the stages of the pipeline"),
         ({"measured": {"weight": "27.39 GiB"}}, r"mine.measured.weight.*allowed: one of weights, kv_bytes_per_token"),
         ({"measured": {}}, r"mine.measured"),
         ({"model": "phi-5"}, r'mine.model: "phi-5"; allowed: the files in config/models: .*phi-4'),
@@ -176,7 +201,7 @@ def test_a_run_stands_once(tmp_path: Path):
 
 def test_what_is_unknown_of_a_run_is_no_error():
     bare = Observation(source=Source("a/b", "1"), named="x", engine="y", measured={"weights": "1 GiB"})
-    assert predicted(bare, "weights", CATALOGUE) == (None, "the source does not state model")
+    assert predicted(bare, "weights", CATALOGUE) == (None, "the source does not state a model of the catalogue")
 
 
 def test_the_command_compares_and_sums_up():
@@ -188,3 +213,9 @@ def test_the_command_compares_and_sums_up():
     assert sum(row["figures"] for row in summed) == len(ROWS)
     assert "allowed: llama.cpp, none, sglang" in refused("observations", "compare", "--engine", "vllm")
     assert "did you mean qwen3-30b-a3b-tp1" in refused("observations", "compare", "--run", "qwen3-30b-a3b-tp")
+
+
+def test_a_layout_that_the_model_cannot_have_has_no_prediction():
+    value, reason = predicted(replace(RUN, tensor=3), "weights", CATALOGUE)
+    assert value is None
+    assert reason

@@ -39,6 +39,9 @@ class StepSize(Described):
     but: tuple[Slug, ...] = ()  # GPUs whose names begin so are taken for smaller ones
 
 
+LAYOUT_KEYS = ("n_gpus", "tensor", "expert", "pipeline")
+
+
 @dataclass(frozen=True, slots=True)
 class Reserve(Described):
     """What stands beside torch's memory on each GPU of a layout; None stands for any number."""
@@ -47,18 +50,27 @@ class Reserve(Described):
     n_gpus: Size | None = None  # that serve the model together
     tensor: Size | None = None  # of them that share a layer
     pipeline: Size | None = None  # stages
+    expert: Size | None = None  # ranks of whole experts
 
     def matches(self, layout: Parallelism) -> bool:
         """Whether it is said of a layout."""
-        return all(getattr(self, key) in (None, getattr(layout, key)) for key in ("n_gpus", "tensor", "pipeline"))
+        return all(getattr(self, key) in (None, getattr(layout, key)) for key in LAYOUT_KEYS)
+
+
+SeenBytes = Annotated[tuple[Bytes, ...], Len(2, 2)]  # from and to
 
 
 @dataclass(frozen=True, slots=True)
 class Graphs(Described):
-    """CUDA graphs: whether the engine takes their memory off the cache, and what they were seen to take, from and to."""
+    """CUDA graphs: what the engine estimated, what they were seen to take, and whether it takes them off the cache."""
 
+    estimated_bytes: SeenBytes
+    actual_bytes: SeenBytes
     deducted: bool
-    seen_bytes: Annotated[tuple[Bytes, ...], Len(2, 2)]
+
+    def __post_init__(self) -> None:
+        if self.deducted:
+            raise ModelError("graphs.deducted", True, "false: what an engine would take off has no model here")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +81,9 @@ class Profile(Described):
     steps: tuple[StepSize, ...] = ()  # the first that a GPU meets counts
     reserves: tuple[Reserve, ...] = ()  # the first that a layout meets counts
     activation: AnyPeak | None = None
+    vocabulary_multiple: Size = 1  # to which the engine pads the vocabulary
+    read_on: tuple[Slug, ...] = ()  # GPUs, by how their names begin, whose kernels the profile describes; others' may differ
+    keeps_all_experts: bool = False  # it knows no other residency
     cuts_experts: bool = False  # unless told otherwise, GPUs cut each expert instead of holding whole ones
     cache: PagedCache | None = None  # None: tokens as many as fit
     loading: Loading | None = None  # None: weights as they are counted
@@ -97,15 +112,14 @@ class Engine(Profile):
                 return found
         raise EngineError("steps", gpu.name, f"a GPU that {self.name} has a step for")
 
-    def reserve_bytes(self, layout: Parallelism) -> int:
+    def reserve(self, layout: Parallelism) -> Reserve:
         """What is set aside on each GPU of a layout. Raises EngineError where nobody measured it."""
         entries: Sequence[Reserve] = self.part("reserves")
         for entry in entries:
             if entry.matches(layout):
-                return entry.bytes
-        shape = f"{layout.tensor}-way tensor, {layout.data}-way data, {layout.pipeline}-way pipeline"
-        keys = ("n_gpus", "tensor", "pipeline")
-        known = "; ".join(", ".join(f"{key} {v}" for key in keys if (v := getattr(entry, key))) for entry in entries)
+                return entry
+        shape = f"{layout.tensor}-way tensor, {layout.data}-way data, {layout.expert}-way expert, {layout.pipeline}-way pipeline"
+        known = "; ".join(", ".join(f"{key} {v}" for key in LAYOUT_KEYS if (v := getattr(entry, key))) for entry in entries)
         raise EngineError("reserves", shape, f"a layout that {self.name} was measured in: {known}")
 
 

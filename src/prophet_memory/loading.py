@@ -55,17 +55,18 @@ class BlockScaledLayout(Described):
 class Loading(Described):
     """The rules of an engine."""
 
-    vocabulary_multiple: Size
     rotary_value_bytes: Bytes  # of the table of positions, one for each width of a head; 0 without a table
     latent_workspace_bytes: Bytes  # that comes with latent attention
     allocator: Allocator
     zero_point_bits: Count = 0  # of each zero point of a dense map where the kernel widens them; 0: as they are stored
     mxfp4: BlockScaledLayout | None = None
 
-    def lines(self, architecture: Architecture, stored: Precision, layout: Parallelism) -> tuple[Buffer, ...]:
+    def lines(
+        self, architecture: Architecture, stored: Precision, layout: Parallelism, vocabulary_multiple: int
+    ) -> tuple[Buffer, ...]:
         """What is held beyond the counted weights on each GPU, without what `expert_bytes` adds; only lines that are not zero."""
         vocabulary, hidden = architecture.vocabulary_size, architecture.hidden_size
-        padded = multiple_of(vocabulary, self.vocabulary_multiple) // layout.tensor
+        padded = multiple_of(vocabulary, vocabulary_multiple) // layout.tensor
         tables = sum(1 for _ in self._tables(architecture))
         lines = (
             Buffer("padding of the vocabulary", tables * (padded - share(vocabulary, layout.tensor)) * hidden * 2),

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.engine import Engine
-from prophet_memory.formats import DEFAULT_FORMAT, OF_CACHE
+from prophet_memory.engine import Engine, EngineError
+from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, OF_CACHE
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.integers import IntArray, int64
@@ -21,8 +21,8 @@ from prophet_memory.kv_cache import CacheFormats, KVGrowth, kv_growth
 from prophet_memory.occupancy import experts_on_fullest_rank
 from prophet_memory.paging import Blocks, blocks
 from prophet_memory.parallelism import Parallelism
-from prophet_memory.peaks import Buffer, Moment, Step
-from prophet_memory.precision import FileWeights, Stored, non_expert_bytes, precision, routed_expert_bytes
+from prophet_memory.peaks import Buffer, Moment, Setting, Step
+from prophet_memory.precision import FileWeights, Precision, Stored, non_expert_bytes, precision, routed_expert_bytes
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 from prophet_memory.routing.law import DISTINCT_EXPERT_DECIMALS
@@ -87,17 +87,27 @@ def largest_step(assumptions: Assumptions, gpu: Gpu, spread: Parallelism, batch_
     Raises:
         EngineError: where the profile has no step for the GPU.
     """
-    size, batch = assumptions.engine.step_size(gpu), spread.sequences(batch_sizes)
-    sequences = batch if size.sequences is None else np.maximum(size.sequences, batch)
+    engine, batch = assumptions.engine, spread.sequences(batch_sizes)
+    size, most = engine.step_size(gpu), int(np.max(batch))
+    if size.sequences is not None and most > size.sequences:
+        raise EngineError("steps", most, f"a batch of at most {size.sequences:,} sequences, those of the largest step")
+    sequences = batch if size.sequences is None else np.full_like(batch, size.sequences)
     return Step(np.maximum(size.tokens, sequences), sequences)
 
 
+def setting_of(stored: Stored, spread: Parallelism, engine: Engine) -> Setting:
+    """How an engine holds a model, as its activation peak asks for it."""
+    experts = stored.routed_expert if isinstance(stored, Precision) else FORMATS[DEFAULT_FORMAT]
+    return Setting(spread, experts, engine.vocabulary_multiple)
+
+
 def activation_moments(
-    model: Model, spread: Parallelism, assumptions: Assumptions, gpu: Gpu, batch_size: int
+    model: Model, stored: Stored, spread: Parallelism, assumptions: Assumptions, gpu: Gpu, batch_size: int
 ) -> tuple[Moment, ...]:
     """The moments at which the activation peak of one point can be, the largest first."""
     step = largest_step(assumptions, gpu, spread, batch_size)
-    found = assumptions.engine.part("activation").moments(model.architecture, step, spread)
+    setting = setting_of(stored, spread, assumptions.engine)
+    found = assumptions.engine.part("activation").moments(model.architecture, step, setting)
     return tuple(sorted(found, key=lambda moment: -int(moment.total_bytes)))
 
 
@@ -110,7 +120,12 @@ def loaded_beyond_counted(architecture: Architecture, stored: Stored, spread: Pa
     """What the engine holds beyond the weights that are counted; nothing where the profile does not say."""
     if engine.loading is None or isinstance(stored, FileWeights):
         return ()
-    return engine.loading.lines(architecture, stored, spread)
+    return engine.loading.lines(architecture, stored, spread, engine.vocabulary_multiple)
+
+
+def beyond_bytes(architecture: Architecture, stored: Stored, spread: Parallelism, engine: Engine) -> int:
+    """All of it together."""
+    return sum(int(np.asarray(line.size_bytes)) for line in loaded_beyond_counted(architecture, stored, spread, engine))
 
 
 def expert_bytes(architecture: Architecture, stored: Stored, spread: Parallelism, engine: Engine) -> int:
@@ -126,9 +141,8 @@ def expert_bytes(architecture: Architecture, stored: Stored, spread: Parallelism
 def held_weight_bytes(architecture: Architecture, stored: Stored, spread: Parallelism, engine: Engine) -> int:
     """All weights with every expert resident on the fullest GPU, and what the engine holds beyond them."""
     experts = experts_on_fullest_rank(architecture.moe.routed_experts, spread.expert) * architecture.moe_layer_count
-    beyond = sum(int(np.asarray(line.size_bytes)) for line in loaded_beyond_counted(architecture, stored, spread, engine))
-    rest = non_expert_bytes(architecture, stored, tensor=spread.tensor)
-    return rest + beyond + experts * expert_bytes(architecture, stored, spread, engine)
+    rest = non_expert_bytes(architecture, stored, tensor=spread.tensor) + beyond_bytes(architecture, stored, spread, engine)
+    return rest + experts * expert_bytes(architecture, stored, spread, engine)
 
 
 def cache_blocks(model: Model, spread: Parallelism, assumptions: Assumptions, gpu: Gpu) -> Blocks | None:
@@ -136,6 +150,10 @@ def cache_blocks(model: Model, spread: Parallelism, assumptions: Assumptions, gp
     paged = assumptions.engine.cache
     if paged is None:
         return None
+    if model.architecture.encoder is not None:
+        raise EngineError(
+            "cache", model.name, f"a decoder alone: no source says how {assumptions.engine.name} cuts two stacks' cache"
+        )
     tokens = assumptions.engine.step_size(gpu).tokens
     return blocks(paged, model.architecture, assumptions.cache, step_tokens=tokens, tensor=spread.tensor)
 
@@ -176,30 +194,32 @@ def demand(
     stored = [stored_as(name, architecture) for name in grid.precisions]
     each = [layers * expert_bytes(architecture, form, spread, engine) for form in stored]
     int64([experts * size for size in each], "routed_expert_bytes")
-    beyond = [
-        sum(int(np.asarray(b.size_bytes)) for b in loaded_beyond_counted(architecture, form, spread, engine)) for form in stored
-    ]
     rest = [
-        [non_expert_bytes(architecture, form, tensor=spread.tensor) + more] for form, more in zip(stored, beyond, strict=True)
+        [non_expert_bytes(architecture, form, tensor=spread.tensor) + beyond_bytes(architecture, form, spread, engine)]
+        for form in stored
     ]
-    activations = _activations(architecture, spread, assumptions, grid.gpus, batch_sizes)
+    activations = _activations(architecture, stored, spread, assumptions, grid.gpus, batch_sizes)
     return Demand(
         distinct_experts=distinct[None, :, :, None, None],
         expert_savings_fraction=np.zeros_like(resident) if dense else 1 - slots(distinct, experts) / experts,
         resident_experts_per_layer=resident,
         non_expert_bytes=int64(rest, "non_expert_bytes")[None, None, None],
         resident_expert_bytes=np.ceil(resident * np.array(each, np.int64)[:, None]).astype(np.int64),
-        activation_bytes=activations[:, :, None, None, None],
+        activation_bytes=activations[:, :, None, :, None],
         overhead_bytes=np.array([policy.overhead_bytes for policy in policies], np.int64)[None, None, None, None],
-        runtime_reserve_bytes=np.array(engine.reserve_bytes(spread), np.int64).reshape(1, 1, 1, 1, 1),
+        runtime_reserve_bytes=np.array(engine.reserve(spread).bytes, np.int64).reshape(1, 1, 1, 1, 1),
     )
 
 
 def _activations(
-    architecture: Architecture, spread: Parallelism, assumptions: Assumptions, gpus: Sequence[Gpu], batch_sizes: IntArray
-) -> IntArray:
-    """Peaks as (GPU, batch), one row where all GPUs have the same largest step."""
-    peak, sizes = assumptions.engine.part("activation"), [assumptions.engine.step_size(gpu) for gpu in gpus]
+    architecture: Architecture, stored: Sequence[Stored], spread: Parallelism, assumptions: Assumptions, gpus: Sequence[Gpu],
+    batch_sizes: IntArray,
+) -> IntArray:  # fmt: skip
+    """Peaks as (GPU, batch, precision), one where all have the same."""
+    engine = assumptions.engine
+    peak, sizes = engine.part("activation"), [engine.step_size(gpu) for gpu in gpus]
     told_apart = gpus if len({(size.tokens, size.sequences) for size in sizes}) > 1 else gpus[:1]
+    forms = stored if peak.depends_on_format else stored[:1]
     steps = [largest_step(assumptions, gpu, spread, batch_sizes) for gpu in told_apart]
-    return np.stack([peak.peak_bytes(architecture, step, spread) for step in steps])
+    settings = [setting_of(form, spread, engine) for form in forms]
+    return np.stack([np.stack([peak.peak_bytes(architecture, step, own) for own in settings], axis=-1) for step in steps])

@@ -23,34 +23,46 @@ from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.kv_cache import bytes_per_sequence
 from prophet_memory.memory import Assumptions, activation_moments, cache_blocks, growth_of, held_weight_bytes
-from prophet_memory.parallelism import Parallelism
+from prophet_memory.parallelism import Parallelism, known_layout
 from prophet_memory.planning import plan
-from prophet_memory.precision import precision
+from prophet_memory.precision import Precision, precision
 from prophet_memory.residency import BASELINE
 from prophet_memory.stages import pipeline_stages
 from prophet_memory.tensors import multiple_of
 
 UNITS = {"B": 1, "MiB": 2**20, "GiB": 2**30, "GB": 10**9, "tokens": 1, "blocks": 1, "x": 1}
-VALUE = re.compile(r"(\d+(?:\.\d+)?) (\S+)")
+VALUE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?) (\S+)")
+WHOLE = ("tokens", "blocks")
 COMPONENTS = (
     "weights", "kv_bytes_per_token", "kv_tokens", "kv_cache", "kv_cache_of_windows", "activation_peak", "non_torch",
     "cuda_graphs", "cuda_graphs_estimated", "recurrent_state", "compute_buffer", "max_concurrency", "kv_blocks",
     "model_file", "total",
 )  # fmt: skip
-NAMES = {"gguf": "a file of a published recipe", "kv": "the format of the cache", "profile": "an engine that has a profile"}
+COUNTED_IN = {"kv_tokens": "tokens", "kv_blocks": "blocks", "max_concurrency": "x"}  # all others are bytes
+NAMES = {
+    "gguf": "a file of a published recipe",
+    "kv": "the format of the cache",
+    "gpu": "a GPU of the catalogue (observe --gpu names it)",
+    "model": "a model of the catalogue",
+    "tensor": "how many GPUs share a layer",
+    "weights": "the format of the weights",
+}
 NO_PROFILE = "none"  # of an engine or version that no profile describes
 DERIVED = "kv_bytes_per_token"  # from the cache's bytes and tokens
 
 
-def amount(text: str) -> float:
+def amount(component: str, text: str) -> float:
     """A measured value in bytes, tokens or blocks, from the value and its unit: `56.88 GiB`.
 
     Raises:
-        ModelError: for text that is no number with a unit, and a unit that is not known.
+        ModelError: for text that is no number above zero with a unit of the component.
     """
-    found = VALUE.fullmatch(text)
-    if found is None or found[2] not in UNITS:
-        raise ModelError("measured", text, f"a number and a unit: {', '.join(UNITS)}")
+    found, own = VALUE.fullmatch(text), COUNTED_IN.get(component)
+    units = [own] if own else [unit for unit in UNITS if unit not in COUNTED_IN.values()]
+    if found is None or found[2] not in units or not float(found[1]) or (found[2] in WHOLE and "." in found[1]):
+        key = f"measured.{component}" if component in COMPONENTS else component
+        number = "a whole number" if own in WHOLE else "a number"
+        raise ModelError(key, text, f"{number} above zero and a unit: {', '.join(units)}")
     return float(found[1]) * UNITS[found[2]]
 
 
@@ -104,10 +116,22 @@ class Observation(Described):
     note: Text | None = None
 
     def __post_init__(self) -> None:
-        for value in self.measured.values():
-            amount(value)
+        for component, text in self.measured.items():
+            amount(component, text)
         if self.gpu_memory is not None:
-            amount(self.gpu_memory)
+            amount("gpu_memory", self.gpu_memory)
+        if self.weights is not None:
+            try:
+                precision(self.weights)
+            except ModelError as problem:
+                raise ModelError("weights", self.weights, problem.allowed) from None
+        for said in ("stages", "reasons"):
+            for component in getattr(self, said):
+                if component not in {*self.measured, DERIVED}:
+                    raise ModelError(f"{said}.{component}", getattr(self, said)[component], "none: the run has no such figure")
+        for component, stage in self.stages.items():
+            if not 0 <= stage < self.pipeline:
+                raise ModelError(f"stages.{component}", stage, f"0 to {self.pipeline - 1}, the stages of the pipeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +179,9 @@ class _Run:
 
     @property
     def engine(self) -> Engine:
-        found = self.catalogue.engines[self.stated("profile")]
+        if self.own.profile is None:
+            return Engine(name=NO_PROFILE)
+        found = self.catalogue.engines[self.own.profile]
         steps = tuple(
             StepSize(self.own.step_tokens or size.tokens, self.own.step_sequences or size.sequences, size.memory_bytes, size.but)
             for size in found.steps
@@ -170,12 +196,13 @@ class _Run:
 
     @property
     def layout(self) -> Parallelism:
-        return Parallelism(tensor=self.stated("tensor"), pipeline=self.own.pipeline)
+        tensor, architecture = self.stated("tensor"), self.catalogue.models[self.stated("model")]
+        return known_layout(architecture, tensor * self.own.pipeline, Parallelism(tensor=tensor, pipeline=self.own.pipeline))
 
     @property
     def gpu(self) -> Gpu:
         own = self.catalogue.gpus[self.stated("gpu")]
-        return own if self.own.gpu_memory is None else replace(own, memory_bytes=int(amount(self.own.gpu_memory)))
+        return own if self.own.gpu_memory is None else replace(own, memory_bytes=int(amount("gpu_memory", self.own.gpu_memory)))
 
     def model(self, component: str) -> Model:
         """The model, or the pipeline stage that a figure is of."""
@@ -189,8 +216,11 @@ class _Run:
                 raise NotStatedError("gpu_layers", None, "the source does not state which tensors stand on the GPU")
             return gpu_bytes(*self._file, file.gpu_layers)
         model = self.model("weights")
-        stored = precision(self.stated("weights"), model.architecture.published_precision)
-        return held_weight_bytes(model.architecture, stored, self.layout, self.engine)
+        return held_weight_bytes(model.architecture, self.stored(model.architecture), self.layout, self.engine)
+
+    def stored(self, architecture: Architecture) -> Precision:
+        """How the run's weights are stored."""
+        return precision(self.stated("weights"), architecture.published_precision)
 
     def model_file(self) -> float:
         return file_bytes(*self._file)
@@ -233,11 +263,12 @@ class _Run:
         return float(row["kv_capacity_tokens"] or 0)
 
     def activation_peak(self) -> float:
-        moments = activation_moments(self.model("activation_peak"), self.layout, self.assumptions, self.gpu, 1)
+        model = self.model("activation_peak")
+        moments = activation_moments(model, self.stored(model.architecture), self.layout, self.assumptions, self.gpu, 1)
         return float(moments[0].total_bytes)
 
     def non_torch(self) -> float:
-        return float(self.engine.reserve_bytes(self.layout))
+        return float(self.engine.reserve(self.layout).bytes)
 
     def _row(self, component: str, *, decisive: bool = False) -> dict[str, Any]:
         stage = None if decisive else self.own.stages.get(component, 0)
@@ -255,15 +286,15 @@ UNANSWERED = {
     "cuda_graphs_estimated": "no model of CUDA graphs: they depend on the kernels that are captured",
     "compute_buffer": "no model of llama.cpp's graph scratch",
     "total": "no model of what else stands on the GPU",
-    "max_concurrency": "follows from the tokens and the context",
-    "kv_blocks": "follows from the tokens",
-    "recurrent_state": "the model is not in the catalogue",
+    "max_concurrency": "not predicted by itself: kv_tokens over the context",
+    "kv_blocks": "not predicted by itself: kv_tokens over the tokens of a block",
+    "recurrent_state": "no model of how many states an engine allocates",
 }
 
 
 def measured_amounts(own: Observation) -> dict[str, float]:
     """What a run measured, in bytes, tokens or blocks, and the bytes of a token where one stage printed cache and tokens."""
-    found = {component: amount(text) for component, text in own.measured.items()}
+    found = {component: amount(component, text) for component, text in own.measured.items()}
     if {"kv_cache", "kv_tokens"} <= found.keys() and own.pipeline == 1:
         found[DERIVED] = found["kv_cache"] / found["kv_tokens"]
     return {component: found[component] for component in COMPONENTS if component in found}
@@ -276,8 +307,19 @@ def predicted(own: Observation, component: str, catalogue: Catalogue) -> tuple[f
         return None, UNANSWERED[component]
     try:
         return answer(), own.reasons.get(component)
-    except (EngineError, ModelError) as problem:
-        return None, own.reasons.get(component) or problem.allowed
+    except ModelError as problem:
+        return None, own.reasons.get(component) or _why(own, problem)
+
+
+def _why(own: Observation, problem: ModelError) -> str:
+    """Why there is no prediction, in words that stand alone."""
+    if isinstance(problem, NotStatedError):
+        return problem.allowed
+    if isinstance(problem, EngineError) and own.profile is None:
+        return "no profile describes the engine"
+    if isinstance(problem, EngineError) and problem.value is None:
+        return f"the profile {own.profile} has no {problem.key}"
+    return str(problem)
 
 
 def compared(observations: Mapping[str, Observation], catalogue: Catalogue) -> Iterator[Comparison]:
@@ -301,7 +343,7 @@ def _without(run: str, observations: Mapping[str, Observation], catalogue: Catal
     if own.profile is None or own.tensor is None or "non_torch" not in own.measured:
         return None
     others = [
-        amount(one.measured["non_torch"])
+        amount("non_torch", one.measured["non_torch"])
         for name, one in observations.items()
         if name != run and (one.profile, one.tensor, one.pipeline > 1) == (own.profile, own.tensor, own.pipeline > 1)
         if "non_torch" in one.measured
@@ -328,13 +370,13 @@ def _errors(profile: str, component: str, rows: Sequence[Mapping[str, Any]]) -> 
     known = [row for row in rows if row["error_fraction"] is not None]
     plain = [row for row in known if not row["reason"]]
     worst = max(plain, key=lambda row: abs(row["error_fraction"]), default=None)
-    left_out = [abs(row["error_fraction_left_out"]) for row in plain if row["error_fraction_left_out"] is not None]
+    left_out = [row["error_fraction_left_out"] for row in plain if row["error_fraction_left_out"] is not None]
     return {
         "profile": profile, "component": component, "figures": len(rows), "compared": len(plain),
         "explained": len(known) - len(plain), "not_predicted": len(rows) - len(known),
         "median_error_fraction": median(abs(row["error_fraction"]) for row in plain) if plain else None,
         "highest_error_fraction": max((row["error_fraction"] for row in plain), default=None),
         "lowest_error_fraction": min((row["error_fraction"] for row in plain), default=None),
-        "worst_error_fraction_left_out": max(left_out, default=None),
+        "worst_error_fraction_left_out": max(left_out, key=abs, default=None),
         "worst_difference": None if worst is None else worst["difference"], "worst_run": None if worst is None else worst["run"],
     }  # fmt: skip

@@ -122,7 +122,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         context_tokens,
         size,
         exact,
-        moments=activation_moments(own, spread, assumptions, gpu, batch_size),
+        moments=activation_moments(own, stored, spread, assumptions, gpu, batch_size),
         beyond_weights=loaded_beyond_counted(decisive, stored, spread, assumptions.engine),
         blocks=paged,
     )

@@ -43,7 +43,7 @@ class FileWeights:
     def check_whole(self, gpus: int) -> None:
         """Raise a ModelError unless one GPU holds it: how an engine cuts such tensors is not known here."""
         if gpus != 1:
-            raise ModelError("gguf", gpus, "one GPU, whose weights are those of the file")
+            raise ModelError("n_gpus", gpus, "1: how an engine cuts the tensors of a GGUF file is not known here")
 
 
 Stored = Precision | FileWeights

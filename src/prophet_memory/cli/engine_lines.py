@@ -28,7 +28,7 @@ def _lines(buffers: tuple[Buffer, ...]) -> list[tuple[str, str]]:
 def peak_lines(plan: Plan) -> list[tuple[str, str]]:
     """The buffers of the moment that is the peak, and the other moments' sums; nothing where there is no more to say."""
     largest, *others = plan.moments
-    if len(largest.buffers) <= PLAIN_BUFFERS:
+    if all(len(moment.buffers) <= PLAIN_BUFFERS for moment in plan.moments):
         return []
     found = [(f"{largest.name}: {name}", size) for name, size in _lines(largest.buffers)]
     sums = [(f"not the peak: {moment.name}", f"{int(moment.total_bytes) / MIB:,.1f}") for moment in others]
@@ -45,8 +45,8 @@ def cache_line(plan: Plan) -> Iterator[str]:
     if (blocks := plan.blocks) is not None and blocks.block_tokens > 1:
         groups = f", {blocks.groups} blocks for each" if blocks.groups > 1 else ""
         yield f"cache blocks       {blocks.block_tokens} tokens, {blocks.block_bytes:,} bytes{groups}"
-    if (graphs := plan.assumptions.engine.graphs) is not None and not graphs.deducted:
-        least, most = (size / 2**30 for size in graphs.seen_bytes)
+    if (graphs := plan.assumptions.engine.graphs) is not None:
+        least, most = (size / 2**30 for size in graphs.actual_bytes)
         yield f"CUDA graphs        not deducted; {least:.1f} to {most:.1f} GiB seen, out of what is left to others"
 
 

@@ -22,7 +22,7 @@ ERROR_HEADS = (
     ("engine", False), ("quantity", False), ("compared", True), ("explained", True), ("no prediction", True), ("median", True),
     ("lowest", True), ("highest", True), ("left out", True), ("worst run", False),
 )  # fmt: skip
-ERRORS = ("median_error_fraction", "lowest_error_fraction", "highest_error_fraction", "worst_error_fraction_left_out")
+ERRORS = ("lowest_error_fraction", "highest_error_fraction", "worst_error_fraction_left_out")
 
 
 @click.group(name="observations")
@@ -31,7 +31,7 @@ def command() -> None:
 
 
 @command.command(name="compare")
-@click.option("--engine", help=f"a profile of config/engines.yaml alone, or {NO_PROFILE} for engines without one")
+@click.option("--engine", help=f"a profile that observations have, or {NO_PROFILE} for engines without one")
 @click.option("--run", "name", help="one run alone")
 @click.option("--summary", is_flag=True, help="errors by engine and quantity alone")
 @as_json
@@ -51,6 +51,9 @@ def compare(*, engine: str | None, name: str | None, summary: bool, as_json: boo
         for row in comparison_rows(observations)
         if name in (None, row["run"]) and engine in (None, row["profile"] or NO_PROFILE)
     ]
+    if not rows:
+        allowed = f"{observations[str(name)].profile or NO_PROFILE}, the profile of the run"
+        raise ConfigurationError(f"--engine: {json.dumps(engine)}; allowed: {allowed} {name}")
     errors = error_rows(rows)
     if as_json:
         print_json(errors if summary else rows)
@@ -89,6 +92,7 @@ def _errors(row: Mapping[str, Any]) -> tuple[str, ...]:
         row["profile"],
         COMPONENT_LABELS[row["component"]],
         *counts,
+        _percent(row["median_error_fraction"]).removeprefix("+"),  # of differences without their sign
         *(_percent(row[key]) for key in ERRORS),
         row["worst_run"] or "",
     )

@@ -37,6 +37,7 @@ ASSUMPTIONS = {
     "kv_bytes_per_token": (0.003, "the format of the cache, or which layers share it"),
     "activation_peak": (0.03, "the largest step: its tokens and sequences"),
     "non_torch": (0.05, "what stands beside torch: another GPU, another communication library, or other processes"),
+    "kv_tokens": (0.01, "the sum of all the above, and the usable share of the memory"),
     "model_file": (0.003, "the mix of formats: made by hand, or by another recipe than its name says"),
     "kv_cache": (0.01, "the sum of the above, and the usable share of the memory"),
 }
@@ -48,7 +49,7 @@ ASSUMPTIONS = {
 @click.option("--gpu", help="name of the catalogue (prophet-memory gpus)")
 @click.option("--engine", help="profile of config/engines.yaml; default: that of the log's release")
 @click.option("--tp", type=GPUS, help="GPUs that share each layer, where the log does not say")
-@click.option("--weights", help="format of the weights, as plan names it, where the log does not say")
+@click.option("--weights", help="precision of the weights, where the log does not say: bf16, fp8, mxfp4_experts, native")
 @click.option("--kv", type=CACHE, help="format of the cache, where the log does not say")
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory, where the log does not say")
 @click.option("--add", is_flag=True, help="write it into config/observations")
@@ -68,7 +69,7 @@ def command(  # noqa: PLR0913 - one argument an option
     _check(model, gpu, engine, weights)
     source = Source(repository, thread or f"{file.name}, SHA-256 {sha256(file)}")
     changes = {"model": model, "gpu": gpu, "profile": engine, "tensor": tp, "weights": weights, "kv": kv}
-    own, notes = observation_of(reading, source=source, changes=changes | {"usable_fraction": usable_fraction})
+    own, notes = observation_of(reading, source=source, changes=changes | {"usable_fraction": usable_fraction}, file=file)
     run = _run_name(name, own)
     rows = comparison_rows({run: own})
     off = list(assumptions_off(rows))
@@ -82,7 +83,7 @@ def command(  # noqa: PLR0913 - one argument an option
         out = console()
         out.print(f"{own.named} in {own.engine}", style="bold")
         out.print(table(HEADS[1:], [figure_line(row)[1:] for row in rows]))
-        for line in off or ["no assumption is off by more than engines' own rounding and margins"]:
+        for line in off or [nothing_off(rows)]:
             out.print(line)
         say_notes(notes)
 
@@ -119,6 +120,14 @@ def _run_name(name: str | None, own: Observation) -> str:
     return run
 
 
+def nothing_off(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What there is to say without an assumption that is off."""
+    compared = sum(row["error_fraction"] is not None for row in rows)
+    if not compared:
+        return "nothing was compared: the reasons above say what is missing"
+    return f"no assumption is off by more than engines' own rounding and margins, in {compared} of {len(rows)} figures"
+
+
 def assumptions_off(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What does not hold of an engine, from the figures that are off, the largest difference first."""
     found = [
@@ -129,6 +138,7 @@ def assumptions_off(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         and abs(row["error_fraction"]) > ASSUMPTIONS[row["component"]][0]
     ]
     for _, row in sorted(found, key=lambda item: -item[0]):
-        words = "more" if row["error_fraction"] < 0 else "less"
+        more = row["measured"] / row["predicted"] - 1 if row["predicted"] else float("inf")
         component = row["component"].replace("_", " ")
-        yield f"off: {component}, {abs(row['error_fraction']):.1%} {words} than predicted: {ASSUMPTIONS[row['component']][1]}"
+        words = f"{abs(more):.1%} {'more' if more > 0 else 'less'} than predicted"
+        yield f"off: {component}, {words}: {ASSUMPTIONS[row['component']][1]}"

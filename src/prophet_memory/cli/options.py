@@ -16,6 +16,7 @@ from prophet_memory.edge.documents import hint
 from prophet_memory.edge.results import assumptions_of
 from prophet_memory.edge.settings import AssumptionSettings
 from prophet_memory.formats import CACHE_FORMATS, FORMATS, NATIVE
+from prophet_memory.gguf import FILE_TYPES
 from prophet_memory.gpu import Gpu
 from prophet_memory.memory import Assumptions
 from prophet_memory.named import Named, ParameterError
@@ -136,7 +137,7 @@ class Several(click.ParamType[list[Any]]):
 
 BATCH = Number(1, 2**20)
 GPUS = Number(1, 4096)
-WEIGHT_FORMATS = Among([*FORMATS, NATIVE])
+WEIGHT_FORMATS = Among([*FORMATS, NATIVE, *FILE_TYPES])
 EXPERT_FORMATS = Among(FORMATS)
 CACHE = Among(CACHE_FORMATS)
 ROUTING = NamedObject(routing_law, sorted(LAWS))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -30,21 +29,24 @@ from prophet_memory.cli.options import (
 )
 from prophet_memory.cli.render import console, gib, print_json, table
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.edge.configuration import ENGINES_FILE
-from prophet_memory.edge.documents import described_by, error, relative
+from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
+from prophet_memory.edge.documents import described_by, relative
 from prophet_memory.edge.files import FLOAT_DECIMALS
-from prophet_memory.edge.gguf_header import file_weights
+from prophet_memory.edge.gguf_header import weights_of_header
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import AssumptionSettings, read_settings_alone
 from prophet_memory.edge.text import PRECISION_LABELS, is_below_16_bits, multiplied
-from prophet_memory.engine import Engine, EngineError
-from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, NATIVE
+from prophet_memory.engine import Engine
+from prophet_memory.errors import ModelError
+from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE
+from prophet_memory.gguf import FILE_TYPES, recipe_weights
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism
 from prophet_memory.planning import Plan
 from prophet_memory.planning import plan as planned
+from prophet_memory.precision import FileWeights
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 from prophet_memory.sweeps import FIT_VERDICTS, NEWLY_FITS
@@ -72,15 +74,33 @@ def precision_name(weights: str, experts: str | None) -> str:
     return f"{experts}{EXPERTS_SUFFIX}" if weights == DEFAULT_FORMAT else f"{experts}/{weights}"
 
 
-def warnings_of(row: Mapping[str, Any], architecture: Architecture, context: int | None) -> Iterator[str]:
+def named_weights(weights: str, experts: str | None, architecture: Architecture) -> str | FileWeights:
+    """A precision by its name, or the weights of the file that a recipe makes."""
+    if weights not in FILE_TYPES:
+        return precision_name(weights, experts)
+    if experts is not None:
+        raise ConfigurationError(f"--experts: {json.dumps(experts)}; allowed: none beside the recipe {weights}")
+    try:
+        return recipe_weights(architecture, weights)
+    except ModelError as problem:
+        raise ConfigurationError(f"--weights: {json.dumps(weights)}: {problem.value}; allowed: {problem.allowed}") from None
+
+
+def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[str]:
     """What is no error and should be known."""
-    limit = architecture.max_context_tokens
+    limit, row, context = architecture.max_context_tokens, plan.row, plan.context_tokens
     if limit and context and context > limit:
         yield f"--context {context:,} is beyond the model's own maximum of {limit:,} tokens"
     if limit and row["exceeds_model_context"]:
         yield f"the cache could hold {row['max_context_tokens']:,} tokens a sequence, beyond the model's own maximum of {limit:,}"
+    engine = plan.assumptions.engine
+    if engine.read_on and not any(gpu.name.startswith(name) for name in engine.read_on):
+        where = ", ".join(engine.read_on)
+        yield f"{engine.name} was read and measured on {where}: on {gpu.name} its kernels and its memory beside torch may differ"
     published = architecture.published_precision
     named = row["precision"] in PRECISION_LABELS  # a file is what it is
+    if not named and engine.loading is not None:
+        yield f"the file is counted as llama.cpp holds it, the embedding with the host: {engine.name} holds more"
     if named and row["precision"] not in {NATIVE, published} and is_below_16_bits(published):
         yield f"hypothetical: the model is published in {PRECISION_LABELS[published]} (--weights {NATIVE})"
 
@@ -108,15 +128,6 @@ def changed_assumptions(
         of_engine["steps"] = tuple(replace(size, **step) for size in taken.engine.steps)
     others = {key: value for key, value in given.items() if key not in {*of_engine, *OF_STEP}}
     return replace(taken, engine=replace(taken.engine, **of_engine), **others), taken.engine
-
-
-@contextmanager
-def said_of_profile(name: str) -> Iterator[None]:
-    """What a profile does not say is said of its entry. Raises ConfigurationError."""
-    try:
-        yield
-    except EngineError as problem:
-        raise error(ENGINES_FILE, f"{name}.{problem.key}", problem.value, problem.allowed) from None
 
 
 def verdict_in_words(plan: Plan) -> str:
@@ -154,7 +165,8 @@ def verdict(plan: Plan) -> Iterator[str]:
     row = plan.row
     yield f"verdict            {verdict_in_words(plan)}"
     if row["kv_capacity_tokens"] is not None:
-        yield f"KV capacity        {row['kv_capacity_tokens']:,} tokens over the batch"
+        printed = ", as the engine prints them: over all groups of layers" if plan.blocks and plan.blocks.groups > 1 else ""
+        yield f"KV capacity        {row['kv_capacity_tokens']:,} tokens over the batch{printed}"
         bound = ": the model's own, for its cache stops growing" if plan.context_is_the_models else ""
         yield f"maximum context    {row['max_context_tokens']:,} tokens a sequence{bound}"
     if row["kv_extension"] is not None and row["policy"] != BASELINE.name:
@@ -206,8 +218,9 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--batch", type=BATCH, help="sequences decoded together; default: the paper's")
 @click.option("--context", type=Number(1, 2**40), help="tokens of each sequence that must fit")
 @click.option(
-    "--weights", type=WEIGHT_FORMATS, help=f"format of all weights, {NATIVE} for the published; default: {DEFAULT_FORMAT}"
-)
+    "--weights", type=WEIGHT_FORMATS, metavar=f"[{'|'.join([*FORMATS, NATIVE])}|GGUF]",
+    help=f"format of all weights, {NATIVE} for the published, Q4_K_M and the like for a GGUF recipe; default: {DEFAULT_FORMAT}",
+)  # fmt: skip
 @click.option("--gguf", type=click.Path(path_type=Path), help="file whose header says what each tensor takes; one GPU")
 @click.option("--experts", type=EXPERT_FORMATS, help="format of the routed experts, where it is another")
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents; default: config's")
@@ -233,11 +246,14 @@ def command(  # noqa: PLR0913 - one argument an option
     settings, given = read_settings_alone(), {"--weights": weights, "--experts": experts}
     given_formats = [option for option, value in given.items() if value is not None]
     # A format that is given stands in for a published one that is not understood; the default does not.
-    opened = open_model(model, stored=None if weights == NATIVE else weights)
+    opened = open_model(model, stored=None if weights == NATIVE else DEFAULT_FORMAT if weights in FILE_TYPES else weights)
     architecture, weights = opened.architecture, weights or DEFAULT_FORMAT
     if gguf is not None and given_formats:
         raise ConfigurationError(f"{given_formats[0]}: beside --gguf; allowed: the formats of the file")
-    taken = precision_name(weights, experts) if gguf is None else file_weights(gguf, architecture)
+    with described_by(opened.file):
+        taken = weights_of_header(gguf, architecture) if gguf else named_weights(weights, experts, architecture)
+    if isinstance(taken, FileWeights) and n_gpus > 1:
+        raise ConfigurationError(f"--n-gpus: {n_gpus}; allowed: 1, which holds the whole GGUF file")
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
     spread = spread_over(architecture, n_gpus, tp, ep, pp, cut_experts=profile.cuts_experts)
     device = open_gpu(gpu)
@@ -251,10 +267,10 @@ def command(  # noqa: PLR0913 - one argument an option
             layout=spread,
             precision=taken,
             routing=routing or settings.reference_law,
-            policy=policy or (BASELINE if architecture.is_dense else settings.reference_policy),
+            policy=policy or (BASELINE if architecture.is_dense or profile.keeps_all_experts else settings.reference_policy),
             context_tokens=context,
         )
-    warnings = list(warnings_of(plan.row, architecture, context))
+    warnings = list(warnings_of(plan, architecture, device))
     if as_json:
         print_json(
             {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}

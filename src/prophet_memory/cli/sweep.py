@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from prophet_memory.cli.options import BATCH, CACHE, ENGINE, GPUS, POLICY, ROUTING, Among, Several, say_notes, taken_assumptions
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.edge.configuration import known_models, read_gpus
+from prophet_memory.edge.configuration import known_models, read_gpus, said_of_profile
 from prophet_memory.edge.documents import described_by
 from prophet_memory.edge.model_files import OpenedModel, open_model
 from prophet_memory.edge.results import grid_of
@@ -95,7 +95,8 @@ def command(
     opened = opened_models(known_models() if models == ["all"] else models, with_native=NATIVE in sweep.precisions)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("models"), TimeElapsedColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not os.isatty(2)) as progress:
+    shown = Progress(*columns, console=console, disable=not os.isatty(2))
+    with said_of_profile(assumptions.engine.name), shown as progress:
         table = swept(opened, sweep, assumptions, progress)
     write_table(table, out)
     click.echo(f"{out}: {table.height:,} rows", err=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
@@ -12,7 +13,7 @@ from annotated_types import Len
 from prophet_memory.architecture import Architecture, Dimensions, FeedForward, Layer, Stack
 from prophet_memory.edge.documents import described_by, error, hint, read
 from prophet_memory.edge.places import config_folder
-from prophet_memory.engine import Engine, EngineEntry
+from prophet_memory.engine import Engine, EngineEntry, EngineError
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.fields import ByKind, Count, Described, Layers, Pattern, Slug, Text
 from prophet_memory.gpu import Gpu, GpuEntry
@@ -160,6 +161,19 @@ def read_engine_entries(file: Path = ENGINES_FILE) -> dict[str, EngineEntry]:
 def read_engines(file: Path = ENGINES_FILE) -> dict[str, Engine]:
     """The engines by slug."""
     return {name: entry.engine(name) for name, entry in read_engine_entries(file).items()}
+
+
+@contextmanager
+def said_of_profile(name: str, file: Path = ENGINES_FILE) -> Iterator[None]:
+    """What a profile does not say is said of its entry.
+
+    Raises:
+        ConfigurationError: one line.
+    """
+    try:
+        yield
+    except EngineError as problem:
+        raise error(file, f"{name}.{problem.key}", problem.value, problem.allowed) from None
 
 
 def read_cluster(file: Path = CLUSTER_FILE) -> dict[str, str]:

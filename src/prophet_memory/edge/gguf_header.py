@@ -9,11 +9,11 @@ from pathlib import Path
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.gguf import file_weights
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import FileWeights
 
 PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
-EXPERTS = re.compile(r"\.ffn_(?:gate|up|down|gate_up)(?:_exps|\.\d+)\.")
 BESIDE_THE_MODEL = 0.001  # of the parameters: tables of frequencies, biases that select experts
 
 
@@ -61,10 +61,8 @@ def read_header(file: Path) -> list[HeaderTensor]:
     return [tensor for part in parts_of(file) for tensor in tensors(part)]
 
 
-def file_weights(file: Path, architecture: Architecture) -> FileWeights:
-    """The weights of a file as a plan takes them: on the GPU stands all but the embedding, which stays with the host.
-
-    A tied embedding is loaded a second time as the output.
+def weights_of_header(file: Path, architecture: Architecture) -> FileWeights:
+    """The weights of a file as a plan takes them.
 
     Raises:
         ConfigurationError: as `read_header`, and for a file of another model.
@@ -74,7 +72,4 @@ def file_weights(file: Path, architecture: Architecture) -> FileWeights:
     if abs(own / expected - 1) > BESIDE_THE_MODEL:
         allowed = f"a file of the model, which has {expected:,}"
         raise ConfigurationError(f"--gguf: {file}: {own:,} parameters; allowed: {allowed}")
-    experts = sum(tensor.size_bytes for tensor in tensors if EXPERTS.search(tensor.name))
-    tied = not any(tensor.name == "output.weight" for tensor in tensors)
-    rest = [t for t in tensors if not EXPERTS.search(t.name) and (tied or t.name != "token_embd.weight")]
-    return FileWeights(file.name, sum(tensor.size_bytes for tensor in rest), experts)
+    return file_weights(file.name, {tensor.name: tensor.size_bytes for tensor in tensors})

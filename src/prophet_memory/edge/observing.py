@@ -27,12 +27,20 @@ from prophet_memory.edge.configuration import (
 from prophet_memory.edge.documents import checked, error, read, relative
 from prophet_memory.edge.files import write_text
 from prophet_memory.edge.places import SHIPPED
+from prophet_memory.errors import ModelError
 from prophet_memory.fields import Slug
 from prophet_memory.formats import OF_CACHE
 from prophet_memory.gguf import FILE_TYPES
 from prophet_memory.logs.reading import LogReading
-from prophet_memory.observations import Catalogue, Comparison, GgufFile, Observation, Source, amount, compared
+from prophet_memory.observations import Catalogue, Comparison, Observation, Source, amount, compared
+from prophet_memory.precision import precision
 
+# What may stand around the catalogue's name in what an engine calls its model: who published it, which of its kind, how stored.
+AROUND = re.compile(
+    r"meta|mistralai|qwen|deepseek|ai|openai|google|microsoft|unsloth|bartowski|nvidia|redhatai|ibm|granite"
+    r"|instruct|chat|it|base|hf|thinking|text|gguf|ud|dynamic|quantized|block|channel|bnb|bf16|fp16|fp8|f16|nvfp4|mxfp4|awq|gptq"
+    r"|int[48]|w(?:4|8)a(?:4|8|16)|i?q\d|tq\d|[ksmlx]+|\d|\dbit|v0.\d|\d{4}|imatrix|i1|model|local|path"
+)
 EDITORS = "# yaml-language-server: $schema=../schemas/observations.schema.json\n"
 SAME_MEMORY = 0.01  # by which what engines print of the same GPU differs
 OBSERVATIONS_FOLDER = CONFIG / "observations"
@@ -85,18 +93,24 @@ def _row(own: Observation, one: Comparison) -> dict[str, Any]:
         "run": one.run, "engine": own.engine, "profile": own.profile, "model": own.model, "named": own.named,
         "component": one.component, "measured": one.measured, "predicted": one.predicted,
         "difference": None if one.predicted is None else one.predicted - one.measured, "error_fraction": one.error,
-        "error_fraction_left_out": left_out, "reason": one.reason, "repository": own.source.repository,
+        "error_fraction_left_out": left_out, "reason": one.reason, "note": own.note, "repository": own.source.repository,
         "thread": own.source.thread,
     }  # fmt: skip
 
 
-def observation_of(reading: LogReading, *, source: Source, changes: Mapping[str, Any]) -> tuple[Observation, list[str]]:
+def observation_of(
+    reading: LogReading, *, source: Source, changes: Mapping[str, Any], file: Path
+) -> tuple[Observation, list[str]]:
     """A log's reading as an observation, and what a reader should know of it.
 
     Args:
         reading: what the log says.
         source: where the log is from.
         changes: what options say instead; None leaves what the log says.
+        file: the log, for messages.
+
+    Raises:
+        ConfigurationError: for a setting of the log that no run can have, as a share of the memory above 1.
     """
     notes, engines = list(reading.notes), read_engines()
     settings: dict[str, Any] = dict(reading.settings)
@@ -105,25 +119,44 @@ def observation_of(reading: LogReading, *, source: Source, changes: Mapping[str,
     if (profile := _profile(reading.engine, engines)) is not None:
         settings.setdefault("profile", profile)
     settings |= {key: value for key, value in changes.items() if value is not None}
-    if "gpu" not in settings and "gpu_memory" in settings and (gpu := _gpu_of(amount(settings["gpu_memory"]))) is not None:
+    if "gpu" not in settings and "gpu_memory" in settings and (gpu := _gpu_of(settings["gpu_memory"])) is not None:
         settings["gpu"] = gpu
         notes.append(f"the GPU is taken for {gpu}, the only one of this memory: --gpu names another")
-    if isinstance(settings.get("gguf"), dict):
-        known = settings["gguf"]["file_type"] in FILE_TYPES
-        settings["gguf"] = GgufFile(**settings["gguf"]) if known else None
-    if "model" in settings:
+    if "gguf" in settings and settings["gguf"]["file_type"] not in FILE_TYPES:
+        notes.append(f"file type {settings.pop('gguf')['file_type']}: not one whose recipe is known here")
+    if "weights" in settings and not _is_precision(settings["weights"]):
+        notes.append(f"format {settings.pop('weights')} of the weights: not known here, --weights names one")
+    if "kv" in settings and settings["kv"] not in OF_CACHE:
+        notes.append(f"format {settings.pop('kv')} of the cache: not known here, --kv names one")
+    if "model" not in settings:
+        notes.append("the model is not one of the catalogue's by its name: --model names one")
+    elif changes.get("model") is None:
         notes.append(f"the model is taken for {settings['model']}: --model names another")
-    own = Observation(
-        source=source, named=reading.named or "not named", engine=reading.engine, measured=dict(reading.measured), **settings
-    )
+    entry = {"source": asdict(source), "named": reading.named or "not named", "engine": reading.engine}
+    own = checked(Observation, entry | {"measured": dict(reading.measured)} | settings, file)
     return own, notes
 
 
+def _is_precision(name: str) -> bool:
+    try:
+        precision(name)
+    except ModelError:
+        return False
+    return True
+
+
 def model_named(name: str) -> str | None:
-    """The catalogue's model whose name stands in what an engine calls its model, the longest such name."""
-    own = re.sub(r"[^a-z0-9.]+", "-", name.lower().rstrip("/").rsplit("/", maxsplit=1)[-1])
-    found = [slug for slug in known_models() if re.search(rf"(?<![a-z0-9]){re.escape(slug)}(?![a-z0-9])", own)]
-    return max(found, key=len, default=None)
+    """The catalogue's model whose name stands in what an engine calls its model, the longest such name.
+
+    A word beside it that is not known to leave the architecture as it is (`mini`) makes it another model.
+    """
+    own = re.sub(r"[^a-z0-9.]+", "-", name.lower().rstrip("/").rsplit("/", maxsplit=1)[-1].removesuffix(".gguf"))
+
+    def holds(slug: str) -> bool:
+        before, found, after = f"-{own}-".partition(f"-{slug}-")
+        return bool(found) and all(AROUND.fullmatch(word) for word in f"{before}-{after}".split("-") if word)
+
+    return max(filter(holds, known_models()), key=len, default=None)
 
 
 def _profile(engine: str, engines: Mapping[str, Any]) -> str | None:
@@ -133,8 +166,9 @@ def _profile(engine: str, engines: Mapping[str, Any]) -> str | None:
     return next((slug for slug in (f"{name}-{release}", name) if slug in engines), None)
 
 
-def _gpu_of(memory_bytes: float) -> str | None:
+def _gpu_of(memory: str) -> str | None:
     """The only GPU of the catalogue that has about so much memory."""
+    memory_bytes = amount("gpu_memory", memory)
     found = [name for name, gpu in read_gpus().items() if abs(gpu.memory_bytes / memory_bytes - 1) < SAME_MEMORY]
     return found[0] if len(found) == 1 else None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from prophet_memory.errors import ModelError
-from prophet_memory.gguf.tensors import Tensor, TensorList
+from prophet_memory.gguf.tensors import EMBEDDING, OUTPUT, Tensor, TensorList
 from prophet_memory.gguf.types import TYPES
 
 Era = Literal["2023-12", "2024-02", "2024-04"]
@@ -235,9 +235,9 @@ class _Choice:
         recipe, tied = self.recipe, self.model.is_tied and self.era != "2023-12"
         if tensor.kept:  # the router once stayed as it was converted
             return "F16" if self.era == "2023-12" and tensor.name.endswith("ffn_gate_inp.weight") else tensor.kept
-        if tensor.name == "output.weight" or (tensor.name == "token_embd.weight" and tied):
+        if tensor.name == OUTPUT or (tensor.name == EMBEDDING and tied):
             return recipe.output if TYPES[recipe.default].divides(tensor.shape[0]) else "Q8_0"
-        if tensor.name == "token_embd.weight":
+        if tensor.name == EMBEDDING:
             return recipe.embedding or recipe.default
         if recipe.beside_experts is not None and len(tensor.shape) == MATRIX:
             return recipe.beside_experts
@@ -287,5 +287,5 @@ def gpu_bytes(model: TensorList, chosen: dict[str, str], gpu_layers: int | None 
     first_layer = max(model.layers - count, 0)
     own = [tensor for tensor in model.tensors if tensor.layer is not None and tensor.layer >= first_layer]
     if count > model.layers:
-        own += [t for t in model.tensors if t.layer is None and (t.name != "token_embd.weight" or model.is_tied)]
+        own += [t for t in model.tensors if t.layer is None and (t.name != EMBEDDING or model.is_tied)]
     return sum(tensor.bytes_as(chosen[tensor.name]) for tensor in own)

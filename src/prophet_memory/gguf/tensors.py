@@ -12,6 +12,7 @@ from prophet_memory.errors import ModelError
 from prophet_memory.gguf.types import TYPES
 from prophet_memory.mixers import Attention, LatentAttention, Mixer
 
+EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
 LatentForm = Literal["joint", "split", "both"]  # the projection up from MLA's latent: one, for keys and values apart, or both
 
 
@@ -42,12 +43,11 @@ class TensorList:
     layers: int
     experts: int  # 0 in a dense model
     heads_per_kv_head: int
-    many_layers_of_llama: bool = False  # 80 layers of the Llama or Qwen2 family, whose values get more bits
 
     @property
     def is_tied(self) -> bool:
         """Whether the output takes the embedding."""
-        return not any(tensor.name == "output.weight" for tensor in self.tensors)
+        return not any(tensor.name == OUTPUT for tensor in self.tensors)
 
 
 def tensor_list(
@@ -79,9 +79,9 @@ def tensor_list(
 
 def _tables(architecture: Architecture, tied: bool) -> Iterator[Tensor]:
     sides = (architecture.hidden_size, architecture.vocabulary_size)
-    yield Tensor("token_embd.weight", sides)
+    yield Tensor(EMBEDDING, sides)
     if not tied:
-        yield Tensor("output.weight", sides)
+        yield Tensor(OUTPUT, sides)
     yield Tensor("output_norm.weight", sides[:1], kept="F32")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prophet_memory.logs.llama_cpp import read_llama_cpp
 from prophet_memory.logs.reading import LogError, LogReading, plain_lines
 from prophet_memory.logs.sglang import read_sglang
@@ -9,6 +11,7 @@ from prophet_memory.logs.vllm import read_vllm
 
 __all__ = ["LogError", "LogReading", "read_log"]
 
+MOST = 1e15  # of what a log counts
 # The first that finds an engine of its own; SGLang's logs of early 2025 hold lines of vLLM.
 READERS = (read_sglang, read_vllm, read_llama_cpp)
 
@@ -24,7 +27,9 @@ def read_log(text: str) -> LogReading:
         found = read(lines)
         if found is None:
             continue
-        if not found.measured:
+        # A figure that is rounded to nothing, fell between two readings of the driver or is beyond any machine is no measurement.
+        measured = {component: text for component, text in found.measured.items() if 0 < float(text.split()[0]) < MOST}
+        if not measured:
             raise LogError("log", found.engine, "the whole start-up log: this one has no line on memory")
-        return found
+        return replace(found, measured=measured)
     raise LogError("log", lines[0][:60] if lines else "", "the start-up log of vLLM, SGLang or llama.cpp")

@@ -6,12 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from prophet_memory.logs.reading import LogReading, every, first, gib, last, mib
+from prophet_memory.logs.reading import LogReading, every, first, gib, last, mib, whole
 
 N = r"(\d+(?:\.\d+)?)"
-META = re.compile(
-    r"(?:llm_load_print_meta|print_info): (general\.name|file type|file size|model ftype|model size|n_expert)\s+= (.*\S)"
-)
+META = re.compile(r"(?:llm_load_print_meta|print_info): (general\.name|file type|file size|model ftype|model size)\s+= (.*\S)")
 SIZE = re.compile(rf"{N} (MiB|GiB) \({N} BPW\)")
 OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 BUFFER = re.compile(rf"(\w+):\s+(\S+)\s+(?:(model|KV|RS|compute|output)\s+)?buffer size\s*=\s*{N} MiB")
@@ -38,13 +36,14 @@ def read_llama_cpp(lines: Sequence[str]) -> LogReading | None:
         return None
     fork = "ik_llama.cpp" if any("c^KV" in line or "mla_attn" in line or "fused_moe" in line for line in lines) else "llama.cpp"
     settings: dict[str, Any] = {"tensor": 1, "sequences": 1, "profile": "llama.cpp"}
-    context = {found[1]: int(found[2]) for found in every(CONTEXT, lines)}
+    sizes = {found[1]: whole(found[2]) for found in every(CONTEXT, lines)}
+    context = {key: size for key, size in sizes.items() if size is not None}
     measured = _measured(lines, buffers, meta)
     cache = [found for found in every(CACHE, lines) if found[5] == "K"]
     if cache:
         settings |= {
-            "sequences": int(cache[0][4]),
-            "context_tokens": int(cache[0][2]),
+            "sequences": whole(cache[0][4]),
+            "context_tokens": whole(cache[0][2]),
             "kv": FORMATS.get(cache[0][6], cache[0][6]),
         }
     elif (old := last(OLD_CACHE, lines)) is not None:
@@ -59,13 +58,13 @@ def read_llama_cpp(lines: Sequence[str]) -> LogReading | None:
 
 def _file(meta: dict[str, str], lines: Sequence[str], settings: dict[str, Any]) -> list[str]:
     """The recipe of the file, and how many layers stand on the GPU."""
-    kind = FILE_TYPE.match(meta.get("file type") or meta.get("model ftype") or "")
+    kind = FILE_TYPE.match((meta.get("file type") or meta.get("model ftype") or "").removeprefix("mostly "))
     offloaded = last(OFFLOADED, lines)
     notes = []
     if kind is not None:
         settings["gguf"] = {"file_type": kind[1] + SIZES[kind[2]]}
         if offloaded is not None:
-            settings["gguf"]["gpu_layers"] = int(offloaded[1])
+            settings["gguf"]["gpu_layers"] = whole(offloaded[1])
         notes.append("a mix that its publisher made by hand prints the name of a recipe: then the file's size tells them apart")
     host = sum(float(b[4]) for b in every(BUFFER, lines) if b[1] in LOADERS and b[2].startswith("CPU"))
     size = SIZE.search(meta.get("file size") or meta.get("model size") or "")
@@ -94,6 +93,8 @@ def _measured(lines: Sequence[str], buffers: list[re.Match[str]], meta: dict[str
             found["kv_cache_of_windows"] = mib(full[1][1])
     elif (old := last(OLD_CACHE, lines)) is not None:
         found["kv_cache"] = mib(old[1])
+    if not float(found.get("kv_cache", "0").split()[0]) and (cells := [float(b[4]) for b in buffers if b[3] == "KV"]):
+        found["kv_cache"] = mib(sum(cells))  # of a kind of cache that has no line of its own
     if state:
         found["recurrent_state"] = mib(state[0][1])
     size = SIZE.search(meta.get("file size") or meta.get("model size") or "")

@@ -13,6 +13,13 @@ from prophet_memory.errors import ModelError
 COLOURS = re.compile(r"(?:\x1b\[|(?<![\w\"\]])\[)[0-9;]{1,5}m")
 
 
+# Formats of weights by the names that vLLM and SGLang give to how a model is quantised.
+QUANTIZATIONS = {
+    "fp8": "fp8", "mxfp4": "mxfp4_experts", "gpt_oss_mxfp4": "mxfp4_experts", "awq": "int4", "awq_marlin": "int4", "gptq": "int4",
+    "gptq_marlin": "int4",
+}  # fmt: skip
+
+
 class LogError(ModelError):
     """A log that is not read."""
 
@@ -49,6 +56,11 @@ def last(pattern: re.Pattern[str], lines: Sequence[str]) -> re.Match[str] | None
 def every(pattern: re.Pattern[str], lines: Iterable[str]) -> list[re.Match[str]]:
     """Each line in which a pattern stands, once a line."""
     return [found for line in lines if (found := pattern.search(line))]
+
+
+def whole(text: str | None) -> int | None:
+    """A count as a setting has it; None for what is no number of at most nine digits."""
+    return int(text) if text is not None and re.fullmatch(r"\d{1,9}", text) else None
 
 
 def gib(number: float | str) -> str:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from prophet_memory.logs.reading import LogReading, every, first, gib
+from prophet_memory.formats import NATIVE
+from prophet_memory.logs.reading import QUANTIZATIONS, LogReading, every, first, gib, whole
 
 N = r"(-?\d+(?:\.\d+)?)"
 ARGUMENTS = re.compile(r"server_args=(?:ServerArgs\(|\{)(.*)")
 ARGUMENT = re.compile(
-    r"(?:\b|')(model_path|dtype|kv_cache_dtype|quantization|tp_size|pp_size|dp_size|ep_size|max_running_requests|chunked_prefill_size)"
+    r"(?:\b|')(model_path|quantization|tp_size|pp_size)"
     r"'?(?:=|: )('[^']*'|[^,)}]+)"
 )
 WEIGHTS = re.compile(rf"Load weight end\..*?mem usage={N} GB")
@@ -22,6 +23,7 @@ AVAILABLE_BEFORE, AVAILABLE_AFTER = (
 CACHE = re.compile(
     rf"KV Cache is allocated\.(?: dtype: ([\w.]+),)? #tokens: (\d+), (?:K size: {N} GB, V size: {N} GB|KV size: {N} GB)"
 )
+TOKENS = re.compile(r"\bmax_total_num_tokens=(\d+)")
 STATE = re.compile(rf"Mamba Cache is allocated\..*?conv_state size: {N}GB, ssm_state size: {N}GB")
 GRAPHS = re.compile(rf"Capture (?:[\w ]+ )?(?:cuda|CUDA) graph end\..*?mem usage={N} GB")
 FORMATS = {
@@ -32,29 +34,28 @@ FORMATS = {
     "float8_e4m3fn": "fp8",
     "float8_e5m2": "fp8",
 }
-WEIGHTS_OF = {"fp8": "fp8", "awq": "int4", "awq_marlin": "int4", "gptq": "int4", "gptq_marlin": "int4", "mxfp4": "mxfp4_experts"}
 
 
 def read_sglang(lines: Sequence[str]) -> LogReading | None:
     """What the log says; None for another engine's."""
     arguments = first(ARGUMENTS, lines)
-    if not (arguments or first(CACHE, lines) or first(AVAILABLE_BEFORE, lines)):
+    if not (arguments or first(CACHE, lines) or first(AVAILABLE_BEFORE, lines) or first(TOKENS, lines)):
         return None
     values = {key: value.strip("' ") for key, value in ARGUMENT.findall(arguments[1])} if arguments else {}
     settings: dict[str, Any] = {}
     notes = []
     for key, name in (("tp_size", "tensor"), ("pp_size", "pipeline")):
-        if values.get(key, "").isdigit():
-            settings[name] = int(values[key])
+        if (size := whole(values.get(key))) is not None:
+            settings[name] = size
     cache = every(CACHE, lines)
     if cache and cache[0][1]:
         dtype = cache[0][1].removeprefix("torch.")
         settings["kv"] = FORMATS.get(dtype, dtype)
     quantization = values.get("quantization", "None")
     if arguments and quantization == "None":
-        settings["weights"] = "bf16"
-    elif quantization in WEIGHTS_OF:
-        settings["weights"] = WEIGHTS_OF[quantization]
+        settings["weights"] = NATIVE  # as the model's own config has it
+    elif quantization in QUANTIZATIONS:
+        settings["weights"] = QUANTIZATIONS[quantization]
     elif arguments:
         notes.append(f"quantization {quantization}: name its format with --weights")
     if len(cache) > 1:
@@ -71,8 +72,10 @@ def _measured(lines: Sequence[str], cache: list[re.Match[str]]) -> dict[str, str
     if cache:
         parts = [float(part) for part in cache[0].groups()[2:] if part is not None]
         found |= {"kv_cache": gib(round(sum(parts), 2)), "kv_tokens": f"{cache[0][2]} tokens"}
+    elif (tokens := first(TOKENS, lines)) is not None:
+        found["kv_tokens"] = f"{tokens[1]} tokens"
     if (state := first(STATE, lines)) is not None:
         found["recurrent_state"] = gib(round(float(state[1]) + float(state[2]), 2))
-    if (graphs := first(GRAPHS, lines)) is not None and float(graphs[1]) >= 0:
+    if (graphs := first(GRAPHS, lines)) is not None:
         found["cuda_graphs"] = gib(graphs[1])
     return found

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from prophet_memory.logs.reading import LogReading, every, first, gib, last
+from prophet_memory.logs.reading import QUANTIZATIONS, LogReading, every, first, gib, last, whole
 
 N = r"(-?\d+(?:\.\d+)?)"
 ENGINE = re.compile(r"Initializing an? (?:V[01] )?LLM engine \(v([^)]+)\) with config: model='([^']+)'")
@@ -20,7 +20,7 @@ TOKENS = re.compile(r"max_num_batched_tokens(?:=| to )(\d+)")
 SEQUENCES = re.compile(r"(?:Defaulting max_num_seqs to |max_num_seqs=)(\d+)")
 WEIGHTS = re.compile(rf"(?:Loading model weights|Model loading) took {N} (?:GB|GiB)")
 CACHE = re.compile(rf"Available KV cache memory: {N} GiB")
-CACHE_TOKENS = re.compile(r"GPU KV cache size: ([\d,]+) tokens")
+CACHE_TOKENS = re.compile(r"GPU KV cache size: (\d[\d,]*) tokens")
 CONCURRENCY = re.compile(rf"Maximum concurrency for [\d,]+ tokens per request: {N}x")
 BLOCKS = re.compile(r"# (?:GPU|CUDA|cuda) blocks: (\d+)")
 GRAPHS = re.compile(rf"Graph capturing finished in \d+ secs, took {N} GiB")
@@ -48,10 +48,6 @@ SHORT_FORMS = {
     "fp8_e4m3": "fp8",
     "fp8_e5m2": "fp8",
 }
-WEIGHTS_OF = {
-    "fp8": "fp8", "mxfp4": "mxfp4_experts", "gpt_oss_mxfp4": "mxfp4_experts", "awq": "int4", "awq_marlin": "int4", "gptq": "int4",
-    "gptq_marlin": "int4",
-}  # fmt: skip
 GIVEN_KEYS = {
     "gpu_memory_utilization": "usable_fraction", "max_num_batched_tokens": "step_tokens", "max_num_seqs": "step_sequences",
     "tensor_parallel_size": "tensor", "pipeline_parallel_size": "pipeline",
@@ -73,17 +69,18 @@ def read_vllm(lines: Sequence[str]) -> LogReading | None:
 
 def _settings(lines: Sequence[str], engine: re.Match[str] | None) -> tuple[dict[str, Any], list[str]]:
     notes: list[str] = []
-    values, given = dict(KEY.findall(engine.string)) if engine else {}, _given(lines)
+    values, given = dict(KEY.findall(engine.string)) if engine else {}, _given(lines, notes)
     parallel = (("tensor_parallel_size", "tensor"), ("pipeline_parallel_size", "pipeline"))
-    found: dict[str, Any] = {name: int(values[key]) for key, name in parallel if key in values}
+    sizes = {name: whole(values.get(key)) for key, name in parallel}
+    found: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
     found |= {name: given[key] for key, name in GIVEN_KEYS.items() if key in given}
     for name, pattern in (("step_tokens", TOKENS), ("step_sequences", SEQUENCES)):
-        if name not in found and (line := first(pattern, lines)):
-            found[name] = int(line[1])
+        if name not in found and (line := first(pattern, lines)) and (size := whole(line[1])) is not None:
+            found[name] = size
     found |= _memory(lines)
     if values:
         found |= _formats(values, notes)
-    if int(values.get("data_parallel_size", 1)) > 1 or given.get("enable_expert_parallel"):
+    if (whole(values.get("data_parallel_size")) or 1) > 1 or given.get("enable_expert_parallel"):
         notes.append("data or expert parallel: the prediction takes tensor parallelism alone")
     return found, notes
 
@@ -102,12 +99,13 @@ def _memory(lines: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _given(lines: Sequence[str]) -> dict[str, Any]:
+def _given(lines: Sequence[str], notes: list[str]) -> dict[str, Any]:
     """The arguments that are not the defaults, as the log prints them."""
     line = first(GIVEN, lines)
     try:
         return dict(ast.literal_eval(line[1])) if line else {}
     except (ValueError, SyntaxError, TypeError):
+        notes.append("the line of non-default args is not read: --usable-fraction names the share of the memory")
         return {}
 
 
@@ -119,8 +117,8 @@ def _formats(values: dict[str, str], notes: list[str]) -> dict[str, Any]:
     quantization = values.get("quantization", "None")
     if quantization == "None":
         found["weights"] = stored
-    elif quantization in WEIGHTS_OF:
-        found["weights"] = WEIGHTS_OF[quantization]
+    elif quantization in QUANTIZATIONS:
+        found["weights"] = QUANTIZATIONS[quantization]
     else:
         notes.append(f"quantization {quantization}: name its format with --weights")
     return found
@@ -153,5 +151,4 @@ def _measured(lines: Sequence[str]) -> dict[str, str]:
     ):
         if (line := last(pattern, lines)) is not None:
             found[component] = f"{line[1].replace(',', '')} {unit}"
-    # What fell between two readings of the driver can come out below zero: no measurement.
-    return {component: text for component, text in found.items() if not text.startswith("-")}
+    return found

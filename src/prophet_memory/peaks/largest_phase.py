@@ -15,7 +15,7 @@ from prophet_memory.fields import OneOf
 from prophet_memory.integers import exact_array
 from prophet_memory.mixers.mixer import share
 from prophet_memory.parallelism import ALONE, Parallelism
-from prophet_memory.peaks.peak import Buffer, Moment, Peak, Step
+from prophet_memory.peaks.peak import PLAIN, Buffer, Moment, Peak, Setting, Step
 
 LOGIT_BYTES = 4  # engines sample from fp32 logits
 
@@ -27,8 +27,9 @@ class LargestPhase(Peak):
     value_bytes: Annotated[int, OneOf((1, 2, 4))]  # of an activation
     kind: Literal["largest_phase"] = field(default="largest_phase", kw_only=True)
 
-    def moments(self, architecture: Architecture, step: Step, layout: Parallelism = ALONE) -> tuple[Moment, ...]:
+    def moments(self, architecture: Architecture, step: Step, setting: Setting = PLAIN) -> tuple[Moment, ...]:
         """One for the widest mixer, one for the widest feed-forward block, one for the logits."""
+        layout = setting.layout
         tokens, sequences = exact_array(step.tokens), exact_array(step.sequences)
         hidden, layers = architecture.hidden_size, [layer for stack in architecture.stacks for layer in stack.layers]
         stream = Buffer("residual stream and its normalised copy", tokens * 2 * hidden * self.value_bytes)

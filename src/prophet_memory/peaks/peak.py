@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.fields import Described
+from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, Format
 from prophet_memory.integers import IntArray, int64
 from prophet_memory.parallelism import ALONE, Parallelism
 
@@ -20,6 +22,18 @@ class Step:
 
     tokens: npt.ArrayLike
     sequences: npt.ArrayLike
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How the engine holds a model: spread over GPUs, the format of the routed experts, and the padding of the vocabulary."""
+
+    layout: Parallelism = ALONE
+    expert_format: Format = FORMATS[DEFAULT_FORMAT]
+    vocabulary_multiple: int = 1
+
+
+PLAIN = Setting()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +63,19 @@ class Peak(Described, ABC):
     __slots__ = ()
 
     kind: str
+    depends_on_format: ClassVar[bool] = False  # of the routed experts
 
     @abstractmethod
-    def moments(self, architecture: Architecture, step: Step, layout: Parallelism = ALONE) -> tuple[Moment, ...]:
+    def moments(self, architecture: Architecture, step: Step, setting: Setting = PLAIN) -> tuple[Moment, ...]:
         """The moments at which the peak can be, of a model (or one pipeline stage of it) on the fullest GPU."""
 
-    def peak_bytes(self, architecture: Architecture, step: Step, layout: Parallelism = ALONE) -> IntArray:
+    def peak_bytes(self, architecture: Architecture, step: Step, setting: Setting = PLAIN) -> IntArray:
         """The largest moment.
 
         Args:
             architecture: the model, or one pipeline stage of it.
             step: the largest step of a group of attention.
-            layout: how the model is spread over GPUs; each group of attention runs steps of its own.
+            setting: how the engine holds the model; each group of attention runs steps of its own.
 
         Returns:
             int64 array of the step's shape.
@@ -68,6 +83,6 @@ class Peak(Described, ABC):
         Raises:
             ArchitectureError: for more bytes than any machine holds.
         """
-        totals = [moment.total_bytes for moment in self.moments(architecture, step, layout)]
+        totals = [moment.total_bytes for moment in self.moments(architecture, step, setting)]
         largest: IntArray = np.max(np.stack(np.broadcast_arrays(*totals)), axis=0)
         return largest
