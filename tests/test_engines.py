@@ -319,6 +319,13 @@ def test_an_encoder_decoder_has_no_blocks_in_an_engine():
     assert "allowed: a decoder alone" in refused(*words)
 
 
+def test_what_a_peak_leaves_out_is_said():
+    words = ("plan", "--gpu", "h200-141gb", "--engine", "vllm-0.19", "--model")
+    assert "buffers of gated_deltanet were not read" in call(*words, "qwen3-next-80b-a3b", "--n-gpus", "2").stderr
+    assert "buffers of experts in" in call(*words, "qwen3-30b-a3b", "--weights", "int4").stderr
+    assert "not read" not in call(*words, "qwen3-30b-a3b").stderr
+
+
 def test_a_gpu_that_the_profile_was_not_read_on_gets_a_warning():
     words = ("plan", "--model", "qwen3-30b-a3b", "--engine", "vllm-0.19", "--gpu")
     assert "read and measured on h100, h200: on a100-80gb its kernels" in call(*words, "a100-80gb").stderr

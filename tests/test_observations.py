@@ -100,7 +100,7 @@ RUN = OBSERVATIONS["qwen3-30b-a3b-tp1"]
 
 @pytest.mark.parametrize("setting", ["model", "profile", "gpu", "tensor", "weights", "kv"])
 def test_a_setting_that_is_not_stated_leaves_out_what_it_decides_and_no_more(setting: str):
-    without = replace(RUN, **{setting: None})
+    without = replace(RUN, **{setting: None} | ({"gpu_memory": None} if setting == "gpu" else {}))
     value, reason = predicted(without, "kv_tokens", CATALOGUE)
     missing = "no profile describes the engine" if setting == "profile" else f"the source does not state {NAMES.get(setting)}"
     assert (value, reason) == (None, missing)

@@ -97,9 +97,11 @@ class Observation(Described):
     profile: Slug | None = None  # of config/engines.yaml
     model: Slug | None = None  # of config/models
     gpu: Slug | None = None  # of config/gpus.yaml
+    gpus: Text | None = None  # as the source names them
     gpu_memory: Text | None = None  # as the engine prints it
     tensor: Size | None = None
     pipeline: Size = 1
+    quantization: Text | None = None  # as the source names it
     weights: Text | None = None  # a precision
     gguf: GgufFile | None = None
     kv: Text | None = None  # a format
@@ -108,6 +110,7 @@ class Observation(Described):
     step_sequences: Size | None = None
     sequences: Size | None = None  # that share the cache, where the engine's cache is for a number of them
     context_tokens: Size | None = None  # of each
+    max_context_tokens: Size | None = None  # that the engine was told to take
     measured: Annotated[dict[Annotated[str, OneOf(COMPONENTS)], Text], Len(1)]
     stages: dict[Annotated[str, OneOf(COMPONENTS)], int] = field(default_factory=dict)  # the pipeline stage of a figure
     reasons: dict[Annotated[str, OneOf(COMPONENTS)], Text] = field(
@@ -201,6 +204,8 @@ class _Run:
 
     @property
     def gpu(self) -> Gpu:
+        if self.own.gpu is None and self.own.gpu_memory and self.own.step_tokens and self.own.step_sequences:
+            return Gpu("as printed", int(amount("gpu_memory", self.own.gpu_memory)))  # the name would only tell the step
         own = self.catalogue.gpus[self.stated("gpu")]
         return own if self.own.gpu_memory is None else replace(own, memory_bytes=int(amount("gpu_memory", self.own.gpu_memory)))
 

@@ -11,7 +11,15 @@ from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import KVGrowth, bytes_per_sequence
-from prophet_memory.memory import Assumptions, activation_moments, cache_blocks, growth_of, loaded_beyond_counted, stored_as
+from prophet_memory.memory import (
+    Assumptions,
+    activation_moments,
+    cache_blocks,
+    growth_of,
+    loaded_beyond_counted,
+    setting_of,
+    stored_as,
+)
 from prophet_memory.paging import Blocks
 from prophet_memory.parallelism import Parallelism, known_layout
 from prophet_memory.peaks import Buffer, Moment
@@ -37,6 +45,7 @@ class Plan:
     moments: tuple[Moment, ...]  # at which the activation peak can be, the largest first
     beyond_weights: tuple[Buffer, ...]  # what the engine holds beyond the counted weights
     blocks: Blocks | None  # of a paged cache
+    unread: tuple[str, ...]  # parts whose buffers the activation peak leaves out
 
     @property
     def holds(self) -> bool:
@@ -125,6 +134,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         moments=activation_moments(own, stored, spread, assumptions, gpu, batch_size),
         beyond_weights=loaded_beyond_counted(decisive, stored, spread, assumptions.engine),
         blocks=paged,
+        unread=assumptions.engine.part("activation").unread(decisive, setting_of(stored, spread, assumptions.engine)),
     )
 
 

@@ -36,7 +36,7 @@ ASSUMPTIONS = {
     "weights": (0.003, "the format or the layout of the weights, or a part of the model that is not counted"),
     "kv_bytes_per_token": (0.003, "the format of the cache, or which layers share it"),
     "activation_peak": (0.03, "the largest step: its tokens and sequences"),
-    "non_torch": (0.05, "what stands beside torch: another GPU, another communication library, or other processes"),
+    "non_torch": (0.1, "what stands beside torch: another GPU, another communication library, or other processes"),
     "kv_tokens": (0.01, "the sum of all the above, and the usable share of the memory"),
     "model_file": (0.003, "the mix of formats: made by hand, or by another recipe than its name says"),
     "kv_cache": (0.01, "the sum of the above, and the usable share of the memory"),

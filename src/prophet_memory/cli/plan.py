@@ -97,6 +97,8 @@ def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[st
     if engine.read_on and not any(gpu.name.startswith(name) for name in engine.read_on):
         where = ", ".join(engine.read_on)
         yield f"{engine.name} was read and measured on {where}: on {gpu.name} its kernels and its memory beside torch may differ"
+    for part in plan.unread:
+        yield f"{engine.name}: the buffers of {part} were not read, so the activation peak can be larger"
     published = architecture.published_precision
     named = row["precision"] in PRECISION_LABELS  # a file is what it is
     if not named and engine.loading is not None:

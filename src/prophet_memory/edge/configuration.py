@@ -58,6 +58,7 @@ class ModelEntry(Dimensions):
 
     name: Text  # as figures and tables print it
     family: Text
+    also_called: tuple[Text, ...] = ()  # releases of the same architecture, as engines name them
     hf_id: Text | None = None  # repository on the Hugging Face hub
     sources: Annotated[tuple[Text, ...], Len(1)]  # where the values were read
     notes: Annotated[tuple[Text, ...], Len(1)] | None = None

@@ -150,13 +150,17 @@ def model_named(name: str) -> str | None:
 
     A word beside it that is not known to leave the architecture as it is (`mini`) makes it another model.
     """
-    own = re.sub(r"[^a-z0-9.]+", "-", name.lower().rstrip("/").rsplit("/", maxsplit=1)[-1].removesuffix(".gguf"))
+    own = re.sub(r"[^a-z0-9.]+|(?<=quantized)\.", "-", name.lower().rstrip("/").rsplit("/", maxsplit=1)[-1].removesuffix(".gguf"))
 
     def holds(slug: str) -> bool:
         before, found, after = f"-{own}-".partition(f"-{slug}-")
         return bool(found) and all(AROUND.fullmatch(word) for word in f"{before}-{after}".split("-") if word)
 
-    return max(filter(holds, known_models()), key=len, default=None)
+    known = known_models()
+    if (found := max(filter(holds, known), key=len, default=None)) is not None:
+        return found
+    others = {slug: read_model(MODELS_FOLDER / f"{slug}.yaml").also_called for slug in known}
+    return next((slug for slug, called in others.items() if any(holds(one.lower()) for one in called)), None)
 
 
 def _profile(engine: str, engines: Mapping[str, Any]) -> str | None:

@@ -16,7 +16,7 @@ BUFFER = re.compile(rf"(\w+):\s+(\S+)\s+(?:(model|KV|RS|compute|output)\s+)?buff
 LOADERS = ("load_tensors", "llm_load_tensors")
 OLD_CACHE = re.compile(rf"KV self size\s*=\s*{N} MiB, (?:K|c\^KV|K-only) \((\w+)\)")
 CACHE = re.compile(
-    rf"size =\s*{N} MiB \(\s*(\d+) cells,\s*(\d+) layers,\s*(\d+)(?:/\d+)? seqs(?:\s+\d+ rs_seq)?\), ([KR]) \((\w+)\)"
+    rf"size =\s*{N} MiB \(\s*(\d+) cells,\s*(\d+) layers,\s*\d+(?:/(\d+))? seqs(?:\s+\d+ rs_seq)?\), ([KR]) \((\w+)\)"
 )
 CONTEXT = re.compile(
     r"(?:llama_context|llama_new_context_with_model|llama_init_from_model): (n_seq_max|n_ctx|n_ctx_seq|n_ubatch)\s+= (\d+)"
@@ -25,6 +25,8 @@ OLD_USED = re.compile(rf"VRAM used: {N} MiB")
 FORMATS = {"f16": "fp16", "f32": "fp32", "bf16": "bf16", "q8_0": "q8_0", "q4_0": "q4_0"}
 FILE_TYPE = re.compile(r"^(\w+)(?: - (Small|Medium|Large))?")
 EMBEDDINGS = 0.1  # of a file: more than that with the host is more than the embedding
+# Names that llama_model_ftype_name gives to recipes otherwise; a file that is "guessed" or has "some" of another type has none.
+NAMED = {"Q2_K - Medium": "Q2_K", "IQ3_S mix": "IQ3_M", "MXFP4 MoE": "MXFP4_MOE", "all F32": "F32"}
 SIZES = {"Small": "_S", "Medium": "_M", "Large": "_L", None: ""}
 
 
@@ -42,7 +44,7 @@ def read_llama_cpp(lines: Sequence[str]) -> LogReading | None:
     cache = [found for found in every(CACHE, lines) if found[5] == "K"]
     if cache:
         settings |= {
-            "sequences": whole(cache[0][4]),
+            "sequences": whole(cache[0][4] or "1"),  # streams, each with its own cells; before there were streams, one
             "context_tokens": whole(cache[0][2]),
             "kv": FORMATS.get(cache[0][6], cache[0][6]),
         }
@@ -56,13 +58,21 @@ def read_llama_cpp(lines: Sequence[str]) -> LogReading | None:
     return LogReading(fork, meta.get("general.name"), settings, measured, tuple(notes))
 
 
+def _recipe(printed: str) -> str | None:
+    """The recipe by the name that a log prints."""
+    found = FILE_TYPE.match(printed)
+    if found is None or ", some" in printed:
+        return None
+    return next((recipe for name, recipe in NAMED.items() if printed.startswith(name)), found[1] + SIZES[found[2]])
+
+
 def _file(meta: dict[str, str], lines: Sequence[str], settings: dict[str, Any]) -> list[str]:
     """The recipe of the file, and how many layers stand on the GPU."""
-    kind = FILE_TYPE.match((meta.get("file type") or meta.get("model ftype") or "").removeprefix("mostly "))
+    kind = _recipe((meta.get("file type") or meta.get("model ftype") or "").removeprefix("mostly "))
     offloaded = last(OFFLOADED, lines)
     notes = []
     if kind is not None:
-        settings["gguf"] = {"file_type": kind[1] + SIZES[kind[2]]}
+        settings["gguf"] = {"file_type": kind}
         if offloaded is not None:
             settings["gguf"]["gpu_layers"] = whole(offloaded[1])
         notes.append("a mix that its publisher made by hand prints the name of a recipe: then the file's size tells them apart")

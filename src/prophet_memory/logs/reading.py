@@ -16,7 +16,7 @@ COLOURS = re.compile(r"(?:\x1b\[|(?<![\w\"\]])\[)[0-9;]{1,5}m")
 # Formats of weights by the names that vLLM and SGLang give to how a model is quantised.
 QUANTIZATIONS = {
     "fp8": "fp8", "mxfp4": "mxfp4_experts", "gpt_oss_mxfp4": "mxfp4_experts", "awq": "int4", "awq_marlin": "int4", "gptq": "int4",
-    "gptq_marlin": "int4",
+    "gptq_marlin": "int4", "modelopt": "fp8", "modelopt_fp4": "nvfp4", "fbgemm_fp8": "fp8",
 }  # fmt: skip
 
 

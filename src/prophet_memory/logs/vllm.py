@@ -30,6 +30,10 @@ OLD_SPLIT = re.compile(
     rf"model weights take {N}GiB; non_torch_memory takes {N}GiB; PyTorch activation peak memory takes {N}GiB;"
     rf" the rest of the memory reserved for KV Cache is {N}GiB"
 )
+PAIRS = re.compile(
+    rf"total_gpu_memory={N}GiB.*?peak_torch_memory={N}GiB.*?non_torch_memory={N}GiB.*?kv_cache_size={N}GiB"
+    rf".*?gpu_memory_utilization={N}"
+)
 PROFILED = re.compile(rf"torch peak memory increase: {N}GiB; non-torch forward increase memory: {N}GiB; weights memory: {N}GiB")
 ON_DEVICE = re.compile(rf"Free memory on device(?: \S+)? \({N}/{N} GiB\) on startup")
 DESIRED = re.compile(rf"Desired GPU memory utilization is \({N}, {N} GiB\)")
@@ -54,10 +58,13 @@ GIVEN_KEYS = {
 }  # fmt: skip
 
 
+LONGEST_NUMBER = 12  # of an argument, in characters
+
+
 def read_vllm(lines: Sequence[str]) -> LogReading | None:
     """What the log says; None for another engine's."""
     engine, banner = first(ENGINE, lines), first(BANNER_VERSION, lines)
-    known = [WEIGHTS, CACHE_TOKENS, CACHE, OLD_SPLIT, BLOCKS, USED, PROFILED]
+    known = [WEIGHTS, CACHE_TOKENS, CACHE, OLD_SPLIT, PAIRS, BLOCKS, USED, PROFILED]
     if not (engine or banner or any(first(pattern, lines) for pattern in known)):
         return None
     version = engine[1] if engine else banner[1] if banner else ""
@@ -90,6 +97,8 @@ def _memory(lines: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if (old := first(OLD_TOTAL, lines)) is not None:
         found |= {"gpu_memory": gib(old[1]), "usable_fraction": float(old[2])}
+    if (pairs := first(PAIRS, lines)) is not None:
+        found |= {"gpu_memory": gib(pairs[1]), "usable_fraction": float(pairs[5])}
     if (total := first(TOTAL, lines)) is not None:
         found["gpu_memory"] = gib(total[1])
     if (device := last(ON_DEVICE, lines)) is not None:
@@ -105,8 +114,9 @@ def _given(lines: Sequence[str], notes: list[str]) -> dict[str, Any]:
     try:
         return dict(ast.literal_eval(line[1])) if line else {}
     except (ValueError, SyntaxError, TypeError):
-        notes.append("the line of non-default args is not read: --usable-fraction names the share of the memory")
-        return {}
+        plain = re.findall(r"'(\w+)': (\d+(?:\.\d+)?)(?=[,}])", line[1]) if line else []
+        notes.append("of the line of non-default args only plain numbers are read")
+        return {key: ast.literal_eval(number) for key, number in plain if len(number) <= LONGEST_NUMBER}
 
 
 def _formats(values: dict[str, str], notes: list[str]) -> dict[str, Any]:
@@ -132,6 +142,15 @@ SPLITS = (
 )
 
 
+def _pairs(lines: Sequence[str], weights: str | None) -> dict[str, str]:
+    """The line of late 2024; its peak of torch holds the weights."""
+    pairs = last(PAIRS, lines)
+    if pairs is None:
+        return {}
+    peak = {} if weights is None else {"activation_peak": gib(round(float(pairs[2]) - float(weights.split()[0]), 2))}
+    return peak | {"non_torch": gib(pairs[3]), "kv_cache": gib(pairs[4])}
+
+
 def _measured(lines: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     if weights := every(WEIGHTS, lines):
@@ -139,6 +158,7 @@ def _measured(lines: Sequence[str]) -> dict[str, str]:
     for pattern, components in SPLITS:
         if (split := last(pattern, lines)) is not None:
             found |= {component: gib(number) for component, number in zip(components, split.groups(), strict=False)}
+    found |= _pairs(lines, found.get("weights"))
     if cache := every(CACHE, lines):
         found["kv_cache"] = gib(min(float(line[1]) for line in cache))
     for component, pattern in (("cuda_graphs_estimated", GRAPHS_ESTIMATED), ("cuda_graphs", GRAPHS)):

@@ -65,6 +65,11 @@ class Peak(Described, ABC):
     kind: str
     depends_on_format: ClassVar[bool] = False  # of the routed experts
 
+    def unread(self, architecture: Architecture, setting: Setting = PLAIN) -> tuple[str, ...]:
+        """Parts of the model whose buffers the peak leaves out because nobody read them: it can be larger."""
+        del architecture, setting
+        return ()
+
     @abstractmethod
     def moments(self, architecture: Architecture, step: Step, setting: Setting = PLAIN) -> tuple[Moment, ...]:
         """The moments at which the peak can be, of a model (or one pipeline stage of it) on the fullest GPU."""

@@ -23,6 +23,7 @@ from prophet_memory.peaks.peak import PLAIN, Buffer, Moment, Peak, Setting, Step
 from prophet_memory.tensors import multiple_of
 
 FP32 = 4
+READ_FORMATS = tuple(FORMATS[name] for name in ("bf16", "fp16", "fp8", "mxfp4"))
 ExactArray = npt.NDArray[np.object_]
 
 
@@ -38,6 +39,14 @@ class VllmV1(Peak):
     top_k_rows: Size  # rows of logits in the buffer of the top-k kernel: at most one for each multiprocessor
     inputs_bytes: Bytes  # of the step's input buffers
     kind: Literal["vllm_v1"] = field(default="vllm_v1", kw_only=True)
+
+    def unread(self, architecture: Architecture, setting: Setting = PLAIN) -> tuple[str, ...]:
+        """Layers that are no attention, and routed experts in formats whose kernels were not read."""
+        mixers = {
+            layer.mixer.kind for stack in architecture.stacks for layer in stack.layers if not _attention_width(layer.mixer, 1)
+        }
+        known = architecture.is_dense or setting.expert_format in READ_FORMATS
+        return (*sorted(mixers), *(() if known else (f"experts in {setting.expert_format.label}",)))
 
     def moments(self, architecture: Architecture, step: Step, setting: Setting = PLAIN) -> tuple[Moment, ...]:
         """Those that the stage runs: the first compiles the embedding, the last samples."""
