@@ -41,7 +41,7 @@ def read(name: str):
         ("vllm-0.19", "vLLM 0.19.0", "Qwen/Qwen3-30B-A3B",
          {"weights": "56.88 GiB", "activation_peak": "2.68 GiB", "non_torch": "0.27 GiB", "kv_cache": "15.41 GiB",
           "cuda_graphs_estimated": "1.24 GiB", "cuda_graphs": "1.41 GiB", "kv_tokens": "168288 tokens",
-          "max_concurrency": "20.54 x"}),
+          "max_concurrency": "20.54 x", "beside_cache": "59.83 GiB"}),
         ("vllm-used", "vLLM", None, {"weights": "37.99 GiB", "activation_peak": "4.71 GiB", "non_torch": "1.84 GiB"}),
         ("sglang", "SGLang", "Qwen/Qwen3-30B-A3B",
          {"weights": "28.5 GiB", "kv_cache": "36.62 GiB", "kv_tokens": "800000 tokens", "cuda_graphs": "0.93 GiB"}),
@@ -63,14 +63,17 @@ def test_what_each_log_measures(name: str, engine: str, named: str | None, measu
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("vllm-0.6", {"tensor": 2, "pipeline": 1, "gpu_memory": "79.2 GiB", "usable_fraction": 0.9, "kv": "fp8",
+        ("vllm-0.6", {"max_context_tokens": 8192,
+                      "tensor": 2, "pipeline": 1, "gpu_memory": "79.2 GiB", "usable_fraction": 0.9, "kv": "fp8",
                       "weights": "bf16"}),
-        ("vllm-0.8", {"tensor": 4, "pipeline": 1, "step_tokens": 2048, "kv": "fp16", "weights": "fp16"}),
-        ("vllm-0.19", {"tensor": 1, "pipeline": 1, "usable_fraction": 0.95, "step_sequences": 1024, "step_tokens": 8192,
+        ("vllm-0.8", {"max_context_tokens": 8192,
+                      "tensor": 4, "pipeline": 1, "step_tokens": 2048, "kv": "fp16", "weights": "fp16"}),
+        ("vllm-0.19", {"max_context_tokens": 8192,
+                      "tensor": 1, "pipeline": 1, "usable_fraction": 0.95, "step_sequences": 1024, "step_tokens": 8192,
                        "gpu_memory": "79.19 GiB", "kv": "bf16", "weights": "bf16"}),
         ("vllm-used", {"gpu_memory": "79.2 GiB", "usable_fraction": 0.9}),
         ("sglang", {"tensor": 2, "pipeline": 1, "kv": "bf16", "weights": "native"}),
-        ("sglang-old", {"tensor": 1, "weights": "fp8"}),
+        ("sglang-old", {"tensor": 1, "weights": "fp8", "kv": "bf16"}),
         ("llama.cpp", {"tensor": 1, "sequences": 2, "context_tokens": 32768, "kv": "fp16", "step_tokens": 512,
                        "profile": "llama.cpp", "gguf": {"file_type": "Q4_K_M", "gpu_layers": 49}}),
         ("ik_llama.cpp", {"tensor": 1, "sequences": 1, "context_tokens": 163840, "kv": "fp16", "step_tokens": 1024,
@@ -203,6 +206,8 @@ def test_a_log_is_compared_component_by_component(tmp_path: Path):
     assert abs(errors["weights"]) < 0.001
     assert abs(errors["kv_tokens"]) < 0.005
     assert abs(errors["activation_peak"]) < 0.01
+    assert abs(errors["max_concurrency"]) < 0.005
+    assert abs(errors["beside_cache"]) < 0.001
     assert found["off"] == []
     assert found["observation"]["profile"] == "vllm-0.19"
 

@@ -36,13 +36,14 @@ WHOLE = ("tokens", "blocks")
 COMPONENTS = (
     "weights", "kv_bytes_per_token", "kv_tokens", "kv_cache", "kv_cache_of_windows", "activation_peak", "non_torch",
     "cuda_graphs", "cuda_graphs_estimated", "recurrent_state", "compute_buffer", "max_concurrency", "kv_blocks",
-    "model_file", "total",
+    "model_file", "beside_cache", "total",
 )  # fmt: skip
 COUNTED_IN = {"kv_tokens": "tokens", "kv_blocks": "blocks", "max_concurrency": "x"}  # all others are bytes
 NAMES = {
     "gguf": "a file of a published recipe",
     "kv": "the format of the cache",
     "gpu": "a GPU of the catalogue (observe --gpu names it)",
+    "max_context_tokens": "the longest context",
     "model": "a model of the catalogue",
     "tensor": "how many GPUs share a layer",
     "weights": "the format of the weights",
@@ -275,6 +276,14 @@ class _Run:
     def non_torch(self) -> float:
         return float(self.engine.reserve(self.layout).bytes)
 
+    def beside_cache(self) -> float:
+        return self.weights() + self.activation_peak() + self.non_torch()
+
+    def max_concurrency(self) -> float:
+        """Requests of the longest context, where a token takes the same at each place."""
+        self.kv_bytes_per_token()
+        return self.kv_tokens() / float(self.stated("max_context_tokens"))
+
     def _row(self, component: str, *, decisive: bool = False) -> dict[str, Any]:
         stage = None if decisive else self.own.stages.get(component, 0)
         whole = Model(self.stated("model"), self.catalogue.models[self.stated("model")])
@@ -285,13 +294,13 @@ class _Run:
         return found.row
 
 
+GRAPHS = {"cuda_graphs": "actual_bytes", "cuda_graphs_estimated": "estimated_bytes"}
 STATE_FORMAT = "bf16"
 UNANSWERED = {
     "cuda_graphs": "no model of CUDA graphs: they depend on the kernels that are captured",
     "cuda_graphs_estimated": "no model of CUDA graphs: they depend on the kernels that are captured",
     "compute_buffer": "no model of llama.cpp's graph scratch",
     "total": "no model of what else stands on the GPU",
-    "max_concurrency": "not predicted by itself: kv_tokens over the context",
     "kv_blocks": "not predicted by itself: kv_tokens over the tokens of a block",
     "recurrent_state": "no model of how many states an engine allocates",
 }
@@ -309,11 +318,20 @@ def predicted(own: Observation, component: str, catalogue: Catalogue) -> tuple[f
     """What the memory model says of a figure, or why it says nothing."""
     answer: Callable[[], float] | None = getattr(_Run(own, catalogue), component, None)
     if answer is None:
-        return None, UNANSWERED[component]
+        return None, UNANSWERED[component] + _seen(own, component, catalogue)
     try:
         return answer(), own.reasons.get(component)
     except ModelError as problem:
         return None, own.reasons.get(component) or _why(own, problem)
+
+
+def _seen(own: Observation, component: str, catalogue: Catalogue) -> str:
+    """What CUDA graphs of other runs took, where the profile says it."""
+    graphs = catalogue.engines[own.profile].graphs if own.profile else None
+    if graphs is None or component not in GRAPHS:
+        return ""
+    least, most = (size / UNITS["GiB"] for size in getattr(graphs, GRAPHS[component]))
+    return f"; runs of the profile had {least:.2f} to {most:.2f} GiB"
 
 
 def _why(own: Observation, problem: ModelError) -> str:
@@ -339,7 +357,13 @@ def compared(observations: Mapping[str, Observation], catalogue: Catalogue) -> I
             yield Comparison(run, component, measured, value, reason, left_out)
 
 
-FITTED = ("non_torch", "kv_tokens", "kv_cache")  # what rests on values that were fitted to observations
+FITTED = (
+    "non_torch",
+    "kv_tokens",
+    "kv_cache",
+    "beside_cache",
+    "max_concurrency",
+)  # what rests on values that were fitted to observations
 
 
 def _without(run: str, observations: Mapping[str, Observation], catalogue: Catalogue) -> Catalogue | None:

@@ -61,6 +61,8 @@ def compare(*, engine: str | None, name: str | None, summary: bool, as_json: boo
     out = console()
     if not summary:
         out.print(table(HEADS, [figure_line(row) for row in rows]))
+        for run in dict.fromkeys(row["run"] for row in rows if row["note"]):
+            out.print(f"{run}: {observations[run].note}")
     out.print(table(ERROR_HEADS, [_errors(row) for row in errors]))
 
 

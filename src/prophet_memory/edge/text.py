@@ -18,6 +18,7 @@ COMPONENT_LABELS = {
     "kv_cache_of_windows": "KV cache of windows", "activation_peak": "activation peak", "non_torch": "memory beside torch",
     "cuda_graphs": "CUDA graphs", "cuda_graphs_estimated": "CUDA graphs, estimated", "recurrent_state": "recurrent state",
     "compute_buffer": "compute buffer", "max_concurrency": "concurrency", "kv_blocks": "KV blocks", "model_file": "model file",
+    "beside_cache": "all but the cache",
     "total": "all in use",
 }  # fmt: skip
 

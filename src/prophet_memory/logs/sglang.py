@@ -12,7 +12,7 @@ from prophet_memory.logs.reading import QUANTIZATIONS, LogReading, every, first,
 N = r"(-?\d+(?:\.\d+)?)"
 ARGUMENTS = re.compile(r"server_args=(?:ServerArgs\(|\{)(.*)")
 ARGUMENT = re.compile(
-    r"(?:\b|')(model_path|quantization|tp_size|pp_size)"
+    r"(?:\b|')(model_path|quantization|kv_cache_dtype|tp_size|pp_size)"
     r"'?(?:=|: )('[^']*'|[^,)}]+)"
 )
 WEIGHTS = re.compile(rf"Load weight end\..*?mem usage={N} GB")
@@ -20,6 +20,7 @@ AVAILABLE_BEFORE, AVAILABLE_AFTER = (
     re.compile(rf"Load weight begin\. avail mem={N} GB"),
     re.compile(rf"Load weight end\..*?avail mem={N} GB"),
 )
+WEIGHTS_DTYPE = re.compile(r"Load weight end\..*?\bdtype=torch\.(\w+)")
 CACHE = re.compile(
     rf"KV Cache is allocated\.(?: dtype: ([\w.]+),)? #tokens: (\d+), (?:K size: {N} GB, V size: {N} GB|KV size: {N} GB)"
 )
@@ -51,6 +52,8 @@ def read_sglang(lines: Sequence[str]) -> LogReading | None:
     if cache and cache[0][1]:
         dtype = cache[0][1].removeprefix("torch.")
         settings["kv"] = FORMATS.get(dtype, dtype)
+    elif values.get("kv_cache_dtype", "auto") == "auto" and (stored := first(WEIGHTS_DTYPE, lines)) is not None:
+        settings["kv"] = FORMATS.get(stored[1], stored[1])
     quantization = values.get("quantization", "None")
     if arguments and quantization == "None":
         settings["weights"] = NATIVE  # as the model's own config has it

@@ -21,7 +21,8 @@ SEQUENCES = re.compile(r"(?:Defaulting max_num_seqs to |max_num_seqs=)(\d+)")
 WEIGHTS = re.compile(rf"(?:Loading model weights|Model loading) took {N} (?:GB|GiB)")
 CACHE = re.compile(rf"Available KV cache memory: {N} GiB")
 CACHE_TOKENS = re.compile(r"GPU KV cache size: (\d[\d,]*) tokens")
-CONCURRENCY = re.compile(rf"Maximum concurrency for [\d,]+ tokens per request: {N}x")
+CONCURRENCY = re.compile(rf"Maximum concurrency for (?P<context>\d[\d,]*) tokens per request: {N}x")
+BESIDE = re.compile(rf"Total non KV cache memory: {N}GiB")
 BLOCKS = re.compile(r"# (?:GPU|CUDA|cuda) blocks: (\d+)")
 GRAPHS = re.compile(rf"Graph capturing finished in \d+ secs, took {N} GiB")
 GRAPHS_ESTIMATED = re.compile(rf"Estimated CUDA graph memory: {N} GiB")
@@ -84,6 +85,8 @@ def _settings(lines: Sequence[str], engine: re.Match[str] | None) -> tuple[dict[
     for name, pattern in (("step_tokens", TOKENS), ("step_sequences", SEQUENCES)):
         if name not in found and (line := first(pattern, lines)) and (size := whole(line[1])) is not None:
             found[name] = size
+    if (line := last(CONCURRENCY, lines)) is not None and (size := whole(line["context"].replace(",", ""))) is not None:
+        found["max_context_tokens"] = size
     found |= _memory(lines)
     if values:
         found |= _formats(values, notes)
@@ -161,7 +164,7 @@ def _measured(lines: Sequence[str]) -> dict[str, str]:
     found |= _pairs(lines, found.get("weights"))
     if cache := every(CACHE, lines):
         found["kv_cache"] = gib(min(float(line[1]) for line in cache))
-    for component, pattern in (("cuda_graphs_estimated", GRAPHS_ESTIMATED), ("cuda_graphs", GRAPHS)):
+    for component, pattern in (("cuda_graphs_estimated", GRAPHS_ESTIMATED), ("cuda_graphs", GRAPHS), ("beside_cache", BESIDE)):
         if (line := last(pattern, lines)) is not None:
             found[component] = gib(line[1])
     for component, pattern, unit in (
@@ -170,5 +173,5 @@ def _measured(lines: Sequence[str]) -> dict[str, str]:
         ("max_concurrency", CONCURRENCY, "x"),
     ):
         if (line := last(pattern, lines)) is not None:
-            found[component] = f"{line[1].replace(',', '')} {unit}"
+            found[component] = f"{line[line.re.groups].replace(',', '')} {unit}"
     return found
