@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import gguf
 import numpy as np
 import pytest
-from conftest import MODELS
+from conftest import MODELS, REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 from test_command_line import call, refused
@@ -18,7 +19,7 @@ from test_command_line import call, refused
 from prophet_memory.edge.gguf_header import read_header
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import LLAMA_CPP_CACHE
-from prophet_memory.gguf import FILE_TYPES, TYPES, Tensor, file_bytes, gpu_bytes, tensor_list, types_of
+from prophet_memory.gguf import FILE_TYPES, TYPES, FileSizes, Tensor, TensorList, file_sizes, recipe_sizes, tensor_list, types_of
 from prophet_memory.mixers import Attention, LatentAttention
 from prophet_memory.parameters import count_parameters
 
@@ -33,6 +34,10 @@ NAMED = sorted(
 recipes = st.sampled_from(sorted(FILE_TYPES))
 
 
+def sizes(tensors: TensorList, file_type: str, **other) -> FileSizes:
+    return file_sizes(recipe_sizes(tensors, types_of(tensors, file_type, **other)))
+
+
 def listed(row: dict[str, str]):
     tied = None if not row["tied"] else row["tied"] == "true"
     separate = row["separate_experts"] == "true"
@@ -44,7 +49,7 @@ def listed(row: dict[str, str]):
 )
 def test_sizes_of_published_files(row: dict[str, str]):
     tensors = listed(row)
-    computed = file_bytes(tensors, types_of(tensors, row["file_type"], era=row["era"])) / GIB  # type: ignore[arg-type]
+    computed = sizes(tensors, row["file_type"], era=row["era"]).total_bytes / GIB
     places = len(row["printed"].partition(".")[2])
     assert computed == pytest.approx(float(row["printed"]), abs=1.01 * 10**-places)
 
@@ -52,7 +57,7 @@ def test_sizes_of_published_files(row: dict[str, str]):
 def test_a_file_to_the_byte():
     # allenai/OLMoE-1B-7B-0924-Instruct in Q4_K_M, as listed by its publisher
     tensors = tensor_list(MODELS["olmoe-1b-7b"])
-    assert file_bytes(tensors, types_of(tensors, "Q4_K_M")) == 4_211_730_432
+    assert sizes(tensors, "Q4_K_M").total_bytes == 4_211_730_432
 
 
 @pytest.mark.parametrize(
@@ -65,13 +70,18 @@ def test_a_file_to_the_byte():
 )
 def test_what_stands_on_the_gpu(model: str, file_type: str, era: str, separate: bool, layers: int, mib: float):
     tensors = tensor_list(MODELS[model], separate_experts=separate)
-    chosen = types_of(tensors, file_type, era=era)  # type: ignore[arg-type]
-    assert gpu_bytes(tensors, chosen, layers) / MIB == pytest.approx(mib, abs=0.01)
-    (embedding,) = (tensor for tensor in tensors.tensors if tensor.name == "token_embd.weight")
-    assert gpu_bytes(tensors, chosen) == file_bytes(tensors, chosen) - embedding.bytes_as(chosen[embedding.name])
-    sizes = [gpu_bytes(tensors, chosen, count) for count in range(tensors.layers + 3)]
-    assert sizes[0] == 0
-    assert sizes == sorted(sizes)
+    own = sizes(tensors, file_type, era=era)
+    assert own.on_gpu(layers) / MIB == pytest.approx(mib, abs=0.01)
+    assert own.on_gpu() == own.total_bytes - own.embedding_bytes
+    held = [own.on_gpu(count) for count in range(tensors.layers + 3)]
+    assert held[0] == 0
+    assert held == sorted(held)
+
+
+def test_a_tied_embedding_is_loaded_a_second_time():
+    own = sizes(tensor_list(MODELS["gemma-2-9b"]), "Q8_0")
+    assert own.output_bytes == 0
+    assert own.on_gpu() == own.total_bytes
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -92,7 +102,7 @@ def test_every_recipe_fits_every_model(name: str, file_type: str, era: str, impo
     assert set(chosen) == {tensor.name for tensor in tensors.tensors}
     assert all(TYPES[chosen[tensor.name]].divides(tensor.shape[0]) for tensor in tensors.tensors)
     assert all(chosen[t.name] in {"F32", "F16"} for t in tensors.tensors if len(t.shape) == 1)
-    assert 0 < file_bytes(tensors, chosen) <= 4 * sum(tensor.values for tensor in tensors.tensors)
+    assert 0 < sum(recipe_sizes(tensors, chosen).values()) <= 4 * sum(tensor.values for tensor in tensors.tensors)
 
 
 @given(st.sampled_from(["Q2_K", "Q3_K_S", "Q4_K_S", "Q5_K_S", "Q6_K", "Q8_0"]), st.sampled_from(NAMED))
@@ -102,7 +112,7 @@ def test_more_bits_make_larger_files(file_type: str, name: str):
     if any(tensor.shape[0] % 256 for tensor in tensors.tensors if len(tensor.shape) > 1):
         return  # other types stand in, the same for several recipes
     next_one = order[order.index(file_type) + 1]
-    assert file_bytes(tensors, types_of(tensors, file_type)) <= file_bytes(tensors, types_of(tensors, next_one))
+    assert sizes(tensors, file_type).total_bytes <= sizes(tensors, next_one).total_bytes
 
 
 @pytest.mark.parametrize("name", ["q8_0", "q4_0"])
@@ -143,7 +153,7 @@ def write_file(path: Path, model: str, file_type: str, *, parts: int = 1) -> int
         with name.open("ab") as stream:  # where the weights would be, a hole
             total = sum(-(-t.bytes_as(chosen[t.name]) // 32) * 32 for t in tensors.tensors[part::parts])
             stream.truncate(stream.tell() + 64 + total)
-    return file_bytes(tensors, chosen)
+    return sum(recipe_sizes(tensors, chosen).values())
 
 
 @pytest.mark.parametrize("parts", [1, 3])
@@ -155,8 +165,7 @@ def test_a_header_says_what_each_tensor_takes(tmp_path: Path, parts: int):
         call("plan", "--model", "olmoe-1b-7b", "--gpu", "rtx-4090", "--gguf", file, "--policy", "all_resident", "--json").stdout
     )
     tensors = tensor_list(MODELS["olmoe-1b-7b"])
-    chosen = types_of(tensors, "Q4_K_M")
-    assert found["non_expert_bytes"] + found["resident_expert_bytes"] == gpu_bytes(tensors, chosen)
+    assert found["non_expert_bytes"] + found["resident_expert_bytes"] == sizes(tensors, "Q4_K_M").on_gpu()
     assert found["precision"] == file.name
     saved = json.loads(
         call("plan", "--model", "olmoe-1b-7b", "--gpu", "rtx-4090", "--gguf", file, "--batch", "1", "--json").stdout
@@ -170,10 +179,34 @@ def test_a_plan_takes_a_recipe_by_its_name(name: str, gpu: str):
     tensors = tensor_list(MODELS[name])
     found = json.loads(call(*words, "Q4_K_M", "--json").stdout)
     assert found["precision"] == "Q4_K_M"
-    loaded = gpu_bytes(tensors, types_of(tensors, "Q4_K_M"))
-    assert found["non_expert_bytes"] + found["resident_expert_bytes"] == loaded
+    assert found["non_expert_bytes"] + found["resident_expert_bytes"] == sizes(tensors, "Q4_K_M").on_gpu()
     assert '--experts: "int4"; allowed: none beside the recipe Q4_K_M' in refused(*words, "Q4_K_M", "--experts", "int4")
     assert '--weights: "Q4"; allowed: ' in refused(*words, "Q4")
+
+
+def test_a_log_takes_a_header_in_place_of_a_recipe(tmp_path: Path):
+    file, catalogue = tmp_path / "olmoe.gguf", tmp_path / "own"
+    total = write_file(file, "olmoe-1b-7b", "Q5_K_M")
+    own = sizes(tensor_list(MODELS["olmoe-1b-7b"]), "Q5_K_M")
+    log = tmp_path / "llama.log"
+    log.write_text(
+        "print_info: file type   = Q4_K - Medium\n"  # a mix by hand prints a recipe's name
+        f"print_info: file size   = {total / GIB:.2f} GiB (5.80 BPW)\n"
+        "print_info: general.name     = OLMoE 1B 7B\nload_tensors: offloaded 10/17 layers to GPU\n"
+        f"load_tensors:        CUDA0 model buffer size = {own.on_gpu(10) / MIB:.2f} MiB\n"
+    )
+    words = ("observe", "--log", log, "--model", "olmoe-1b-7b", "--json")
+    shutil.copytree(REPOSITORY / "config", catalogue)
+    call("--catalogue", catalogue, *words, "--gguf", file, "--add", "--name", "mine")
+    for found in (
+        json.loads(call(*words, "--gguf", file).stdout)["figures"],
+        json.loads(call("--catalogue", catalogue, "observations", "compare", "--run", "mine", "--json").stdout),
+    ):
+        errors = {row["component"]: row["error_fraction"] for row in found}
+        assert errors == {"weights": pytest.approx(0, abs=1e-4), "model_file": pytest.approx(0, abs=2e-3)}
+    by_name = {row["component"]: row["error_fraction"] for row in json.loads(call(*words).stdout)["figures"]}
+    assert by_name["weights"] < -0.1
+    assert "--gguf: " in refused("observe", "--log", log, "--model", "phi-4", "--gguf", file)
 
 
 def test_a_file_that_is_not_read_gets_one_line(tmp_path: Path):

@@ -18,7 +18,7 @@ from prophet_memory.architecture import Architecture
 from prophet_memory.engine import Engine, EngineError, Reserve, StepSize
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Count, Described, Fraction, OneOf, Size, Slug, Text
-from prophet_memory.gguf import ERAS, FILE_TYPES, TensorList, file_bytes, gpu_bytes, tensor_list, types_of
+from prophet_memory.gguf import ERAS, FILE_TYPES, FileSizes, file_sizes, recipe_sizes, tensor_list, types_of
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.kv_cache import bytes_per_sequence
@@ -40,7 +40,7 @@ COMPONENTS = (
 )  # fmt: skip
 COUNTED_IN = {"kv_tokens": "tokens", "kv_blocks": "blocks", "max_concurrency": "x"}  # all others are bytes
 NAMES = {
-    "gguf": "a file of a published recipe",
+    "gguf": "a file of a published recipe (observe --gguf reads a header)",
     "kv": "the format of the cache",
     "gpu": "a GPU of the catalogue (observe --gpu names it)",
     "max_context_tokens": "the longest context",
@@ -77,15 +77,20 @@ class Source(Described):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GgufFile(Described):
-    """The file that a run of the llama.cpp family loads, where a published recipe made it."""
+    """The file that a run of the llama.cpp family loads: the recipe that made it, or what its header says."""
 
-    file_type: Annotated[str, OneOf(FILE_TYPES)]
+    file_type: Annotated[str, OneOf(FILE_TYPES)] | None = None
+    header: FileSizes | None = None
     era: Annotated[str, OneOf(ERAS)] = ERAS[-1]
     has_importance: bool = False
     tied: bool | None = None  # where the file differs from the model
     latent: Annotated[str, OneOf(("split", "joint", "both"))] = "split"
     separate_experts: bool = False
     gpu_layers: Count | None = None  # on the GPU, the output counted as one; None where experts stand apart or nobody says
+
+    def __post_init__(self) -> None:
+        if (self.file_type is None) == (self.header is None):
+            raise ModelError("gguf.file_type", self.file_type, "a recipe, or the sizes of a header instead")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +225,7 @@ class _Run:
         if (file := self.own.gguf) is not None:
             if file.gpu_layers is None:
                 raise NotStatedError("gpu_layers", None, "the source does not state which tensors stand on the GPU")
-            return gpu_bytes(*self._file, file.gpu_layers)
+            return self._file.on_gpu(file.gpu_layers)
         model = self.model("weights")
         return held_weight_bytes(model.architecture, self.stored(model.architecture), self.layout, self.engine)
 
@@ -229,14 +234,18 @@ class _Run:
         return precision(self.stated("weights"), architecture.published_precision)
 
     def model_file(self) -> float:
-        return file_bytes(*self._file)
+        return self._file.total_bytes
 
     @property
-    def _file(self) -> tuple[TensorList, dict[str, str]]:
+    def _file(self) -> FileSizes:
         file: Any = self.stated("gguf")
+        if file.header is not None:
+            sizes: FileSizes = file.header
+            return sizes
         architecture = self.catalogue.models[self.stated("model")]
         tensors = tensor_list(architecture, tied=file.tied, latent=file.latent, separate_experts=file.separate_experts)
-        return tensors, types_of(tensors, file.file_type, era=file.era, has_importance=file.has_importance)
+        chosen = types_of(tensors, file.file_type, era=file.era, has_importance=file.has_importance)
+        return file_sizes(recipe_sizes(tensors, chosen))
 
     def kv_bytes_per_token(self) -> float:
         """Over all stages: what their caches were seen to hold is one stage's, and tokens are the same in each."""

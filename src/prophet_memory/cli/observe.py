@@ -50,6 +50,7 @@ ASSUMPTIONS = {
 @click.option("--engine", help="profile of config/engines.yaml; default: that of the log's release")
 @click.option("--tp", type=GPUS, help="GPUs that share each layer, where the log does not say")
 @click.option("--weights", help="precision of the weights, where the log does not say: bf16, fp8, mxfp4_experts, native")
+@click.option("--gguf", type=click.Path(path_type=Path), help="the model's file, whose header says what each tensor takes")
 @click.option("--kv", type=CACHE, help="format of the cache, where the log does not say")
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory, where the log does not say")
 @click.option("--add", is_flag=True, help="write it into config/observations")
@@ -58,8 +59,9 @@ ASSUMPTIONS = {
 @click.option("--thread", help="issue, pull request or path there; default: the file and its SHA-256")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, file: Path, model: str | None, gpu: str | None, engine: str | None, tp: int | None, weights: str | None, kv: str | None,
-    usable_fraction: float | None, add: bool, name: str | None, repository: str, thread: str | None, as_json: bool,
+    *, file: Path, model: str | None, gpu: str | None, engine: str | None, tp: int | None, weights: str | None,
+    gguf: Path | None, kv: str | None, usable_fraction: float | None, add: bool, name: str | None,
+    repository: str, thread: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """What a log says of an engine's memory beside what the memory model predicts, and which assumption is off.
 
@@ -68,8 +70,9 @@ def command(  # noqa: PLR0913 - one argument an option
     reading = _read(file)
     _check(model, gpu, engine, weights)
     source = Source(repository, thread or f"{file.name}, SHA-256 {sha256(file)}")
-    changes = {"model": model, "gpu": gpu, "profile": engine, "tensor": tp, "weights": weights, "kv": kv}
-    own, notes = observation_of(reading, source=source, changes=changes | {"usable_fraction": usable_fraction}, file=file)
+    changes: dict[str, Any] = {"model": model, "gpu": gpu, "profile": engine, "tensor": tp, "weights": weights, "kv": kv}
+    changes["usable_fraction"] = usable_fraction
+    own, notes = observation_of(reading, source=source, changes=changes, file=file, gguf=gguf)
     run = _run_name(name, own)
     rows = comparison_rows({run: own})
     off = list(assumptions_off(rows))

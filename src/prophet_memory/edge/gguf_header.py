@@ -9,7 +9,7 @@ from pathlib import Path
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.gguf import file_weights
+from prophet_memory.gguf import FileSizes, file_sizes, file_weights
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import FileWeights
 
@@ -62,7 +62,17 @@ def read_header(file: Path) -> list[HeaderTensor]:
 
 
 def weights_of_header(file: Path, architecture: Architecture) -> FileWeights:
-    """The weights of a file as a plan takes them.
+    """The weights of a file as a plan takes them. Raises ConfigurationError as `tensor_sizes`."""
+    return file_weights(file.name, tensor_sizes(file, architecture))
+
+
+def sizes_of_header(file: Path, architecture: Architecture) -> FileSizes:
+    """The bytes of a file by where they stand. Raises ConfigurationError as `tensor_sizes`."""
+    return file_sizes(tensor_sizes(file, architecture))
+
+
+def tensor_sizes(file: Path, architecture: Architecture) -> dict[str, int]:
+    """Bytes of each tensor of a model's file.
 
     Raises:
         ConfigurationError: as `read_header`, and for a file of another model.
@@ -72,4 +82,4 @@ def weights_of_header(file: Path, architecture: Architecture) -> FileWeights:
     if abs(own / expected - 1) > BESIDE_THE_MODEL:
         allowed = f"a file of the model, which has {expected:,}"
         raise ConfigurationError(f"--gguf: {file}: {own:,} parameters; allowed: {allowed}")
-    return file_weights(file.name, {tensor.name: tensor.size_bytes for tensor in tensors})
+    return {tensor.name: tensor.size_bytes for tensor in tensors}

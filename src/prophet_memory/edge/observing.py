@@ -26,6 +26,7 @@ from prophet_memory.edge.configuration import (
 )
 from prophet_memory.edge.documents import checked, error, read, relative
 from prophet_memory.edge.files import write_text
+from prophet_memory.edge.gguf_header import sizes_of_header
 from prophet_memory.edge.places import SHIPPED
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Slug
@@ -99,7 +100,7 @@ def _row(own: Observation, one: Comparison) -> dict[str, Any]:
 
 
 def observation_of(
-    reading: LogReading, *, source: Source, changes: Mapping[str, Any], file: Path
+    reading: LogReading, *, source: Source, changes: Mapping[str, Any], file: Path, gguf: Path | None = None
 ) -> tuple[Observation, list[str]]:
     """A log's reading as an observation, and what a reader should know of it.
 
@@ -108,9 +109,11 @@ def observation_of(
         source: where the log is from.
         changes: what options say instead; None leaves what the log says.
         file: the log, for messages.
+        gguf: the model's file, whose header says what each tensor takes.
 
     Raises:
-        ConfigurationError: for a setting of the log that no run can have, as a share of the memory above 1.
+        ConfigurationError: for a setting of the log that no run can have, as a share of the memory above 1, and for a GGUF file
+            that is none or of another model.
     """
     notes, engines = list(reading.notes), read_engines()
     settings: dict[str, Any] = dict(reading.settings)
@@ -122,7 +125,9 @@ def observation_of(
     if "gpu" not in settings and "gpu_memory" in settings and (gpu := _gpu_of(settings["gpu_memory"])) is not None:
         settings["gpu"] = gpu
         notes.append(f"the GPU is taken for {gpu}, the only one of this memory: --gpu names another")
-    if "gguf" in settings and settings["gguf"]["file_type"] not in FILE_TYPES:
+    if gguf is not None:
+        settings["gguf"] = _header(gguf, settings)
+    elif "gguf" in settings and settings["gguf"]["file_type"] not in FILE_TYPES:
         notes.append(f"file type {settings.pop('gguf')['file_type']}: not one whose recipe is known here")
     if "weights" in settings and not _is_precision(settings["weights"]):
         notes.append(f"format {settings.pop('weights')} of the weights: not known here, --weights names one")
@@ -135,6 +140,15 @@ def observation_of(
     entry = {"source": asdict(source), "named": reading.named or "not named", "engine": reading.engine}
     own = checked(Observation, entry | {"measured": dict(reading.measured)} | settings, file)
     return own, notes
+
+
+def _header(gguf: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The sizes of a file in place of its recipe's."""
+    if "model" not in settings:
+        raise ConfigurationError(f"--gguf: {gguf}: the log names no model of the catalogue; allowed: beside --model")
+    sizes = sizes_of_header(gguf, read_model(MODELS_FOLDER / f"{settings['model']}.yaml").architecture)
+    layers = {key: value for key, value in settings.get("gguf", {}).items() if key == "gpu_layers"}
+    return {"header": asdict(sizes) | {"layer_bytes": list(sizes.layer_bytes)}, **layers}
 
 
 def _is_precision(name: str) -> bool:
@@ -183,12 +197,12 @@ def written_entry(own: Observation) -> dict[str, Any]:
     def plain(value: object) -> object:
         if isinstance(value, dict):
             kept = {key: plain(one) for key, one in value.items()}
-            return {key: one for key, one in kept.items() if one not in (None, {}, ())}
-        return value
+            return {key: one for key, one in kept.items() if one not in (None, {}, [])}
+        return list(value) if isinstance(value, tuple) else value
 
     defaults = {field.name: field.default for field in fields(Observation)}
     entry = {key: value for key, value in asdict(own).items() if value != defaults.get(key)}
-    return {key: value for key, one in entry.items() if (value := plain(one)) not in (None, {}, ())}
+    return {key: value for key, one in entry.items() if (value := plain(one)) not in (None, {}, [])}
 
 
 def add_observation(run: str, own: Observation, file: Path) -> None:

@@ -271,21 +271,3 @@ def _fitting(name: str, columns: int, era: Era) -> str:
         return name
     other = (FALLBACKS_OF_2023 if era == "2023-12" else FALLBACKS).get(name, "IQ4_NL")
     return other if TYPES[other].divides(columns) else "F16"
-
-
-def file_bytes(model: TensorList, chosen: dict[str, str]) -> int:
-    """Bytes of all tensors in the types that were chosen."""
-    return sum(tensor.bytes_as(chosen[tensor.name]) for tensor in model.tensors)
-
-
-def gpu_bytes(model: TensorList, chosen: dict[str, str], gpu_layers: int | None = None) -> int:
-    """Bytes on the GPUs: the last layers, and above their number the output; the embedding stays with the host.
-
-    A tied embedding is loaded a second time as the output. None stands for all layers. (llama.cpp until the end of 2025.)
-    """
-    count = model.layers + 1 if gpu_layers is None else gpu_layers
-    first_layer = max(model.layers - count, 0)
-    own = [tensor for tensor in model.tensors if tensor.layer is not None and tensor.layer >= first_layer]
-    if count > model.layers:
-        own += [t for t in model.tensors if t.layer is None and (t.name != EMBEDDING or model.is_tied)]
-    return sum(tensor.bytes_as(chosen[tensor.name]) for tensor in own)
