@@ -306,7 +306,7 @@ def test_a_plan_names_the_buffers_and_its_json_has_them():
             r"config/engines.yaml: vllm-0.19.reserves: \"8-way tensor.*n_gpus 4, tensor 4",
         ),
         (("--engine", "vllm-0.19", "--batch", "1025"), r"vllm-0.19.steps: 1025; allowed: a batch of at most 1,024 sequences"),
-        (("--engine", "vllm"), r"--engine: \"vllm\"; allowed: ideal, vllm-0.19, vllm-0.10, sglang, llama.cpp"),
+        (("--engine", "vllm"), r"--engine: \"vllm\"; allowed: ideal, vllm-0.19, vllm-0.10, sglang, llama.cpp, ik_llama.cpp"),
         (("--n-gpus", "2", "--pp", "3"), r"--pp: 3; allowed: a divisor of 2 GPUs"),
     ],
 )
@@ -350,3 +350,126 @@ def test_a_profile_that_nothing_can_take_is_refused_where_it_stands(tmp_path: Pa
     file.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(ConfigurationError, match=line):
         read_engines(file)
+
+
+SGLANG = ENGINES["sglang"]
+
+
+@pytest.mark.parametrize(
+    ("model", "memory_mib", "tensor", "fraction"),
+    [
+        # by hand from memory_hook.py, with the memory that nvidia-smi reports
+        ("qwen3-30b-a3b", 24564, 1, 0.704), ("qwen3-30b-a3b", 24564, 8, 0.658), ("qwen3-30b-a3b", 46068, 4, 0.829),
+        ("qwen3-30b-a3b", 81559, 1, 0.830), ("qwen3-30b-a3b", 81559, 8, 0.812), ("qwen3-30b-a3b", 143771, 1, 0.903),
+        ("qwen3-30b-a3b", 183359, 1, 0.854), ("deepseek-v3", 81559, 8, 0.799), ("deepseek-v3", 143771, 8, 0.886),
+    ],
+)  # fmt: skip
+def test_the_share_that_sglang_takes(model: str, memory_mib: int, tensor: int, fraction: float):
+    gpu = Gpu("any", memory_mib * MIB)
+    assert SGLANG.fraction(gpu, Parallelism(tensor), MODELS[model]) == fraction
+
+
+def test_sglangs_share_by_hand():
+    # H100, alone: 512 + 1.5 x 8,192 + 128 + 2 x 256 + 8 x 58 sizes of prefills = 13,904 MiB; between stages no prefill graphs
+    gpu = Gpu("any", 81559 * MIB)
+    assert SGLANG.fraction(gpu, Parallelism(1), MODELS["qwen3-30b-a3b"]) == round(1 - 13904 / 81559, 3)
+    staged = Parallelism(1, pipeline=2)
+    assert SGLANG.fraction(gpu, staged, MODELS["qwen3-30b-a3b"]) == round(1 - (13904 - 464 + 128) / 81559, 3)
+    small = replace(SGLANG, steps=(StepSize(128),))
+    assert small.fraction(gpu, Parallelism(1), MODELS["qwen3-30b-a3b"]) == round(1 - 10240 / 81559, 3)  # at least 10 GiB
+    assert SGLANG.fraction(Gpu("tiny", GIB), Parallelism(1), MODELS["qwen3-30b-a3b"]) == 0
+
+
+@given(st.integers(1, 200 * GIB), st.floats(0.01, 1), st.integers(0, GIB))
+def test_a_share_of_what_is_free_is_taken_after_what_stands_beside_torch(memory: int, fraction: float, reserve: int):
+    engine = Engine(name="any", usable_fraction=fraction, fraction_of_free=True, reserves=(Reserve(reserve),))
+    usable = engine.usable_bytes(Gpu("any", memory), Parallelism(1), MODELS["phi-4"])
+    assert abs(usable - reserve - fraction * (memory - reserve)) <= 1 + 1e-6 * memory
+    whole = replace(engine, fraction_of_free=False)
+    assert whole.usable_bytes(Gpu("any", memory), Parallelism(1), MODELS["phi-4"]) == int(memory * fraction)
+
+
+def test_sglang_runs_its_steps_in_what_is_left_to_others():
+    words = (
+        "plan",
+        "--model",
+        "deepseek-v3",
+        "--gpu",
+        "h200-141gb",
+        "--n-gpus",
+        "8",
+        "--engine",
+        "sglang",
+        "--weights",
+        "native",
+    )
+    row = json.loads(call(*words, "--json").stdout)
+    assert row["activation_bytes"] == 0
+    assert row["kv_capacity_tokens"] == row["free_for_kv_bytes"] // row["kv_bytes_per_token"]
+    free = row["gpu_memory_bytes"] - row["runtime_reserve_bytes"]
+    left = row["gpu_memory_bytes"] - row["usable_bytes"]
+    assert left == pytest.approx((1 - 0.886) * free, rel=1e-6)
+    assert "usable 88.6% of what is free" in call(*words).stdout
+    absorbed = 61 * 512 * 16 * (128 + 128)  # layers, rank, heads of a GPU, widths: a byte each in fp8
+    lines = {line["name"]: line["bytes"] for line in row["held_beyond_counted_weights"]}
+    assert lines["absorbed maps of latent attention"] == absorbed
+
+
+def test_no_source_says_how_windows_share_a_cache_in_some_engines():
+    for engine in ("sglang", "llama.cpp"):
+        words = ("plan", "--model", "gpt-oss-20b", "--gpu", "h100-80gb", "--engine", engine)
+        assert "allowed: a cache of whole contexts: no source says how" in refused(*words)
+
+
+def graph_mib(
+    model: Architecture, tokens: int, context: int, *, flash_attention: bool = True, engine: str = "llama.cpp"
+) -> float:
+    setting = Setting(context_tokens=context, flash_attention=flash_attention)
+    return int(ENGINES[engine].part("activation").peak_bytes(model, Step(tokens, tokens), setting)) / MIB
+
+
+def plain_decoder(hidden: int, words: int, query_heads: int, kv_heads: int, intermediate: int) -> Architecture:
+    llama = MODELS["llama-3.1-8b"]
+    (layer,) = llama.decoder.layers
+    mixer = replace(layer.mixer, query_heads=query_heads, kv_heads=kv_heads)  # type: ignore[call-arg]
+    block = replace(layer.feed_forward, intermediate_size=intermediate)  # type: ignore[call-arg]
+    decoder = replace(llama.decoder, layers=(replace(layer, mixer=mixer, feed_forward=block),))
+    return replace(llama, hidden_size=hidden, vocabulary_size=words, decoder=decoder)
+
+
+def test_compute_buffers_that_llama_cpp_printed():
+    mistral = plain_decoder(4096, 32000, 32, 8, 14336)  # fedora-copr/logdetective#106, without flash attention
+    assert graph_mib(mistral, 512, 2048, flash_attention=False) == 164
+    assert graph_mib(mistral, 512, 32768, flash_attention=False) == 2144
+    small = plain_decoder(2048, 151936, 16, 2, 11008)  # SciSharp/LLamaSharp#1099
+    assert graph_mib(small, 512, 4096) == 300.75
+    fork = MODELS["qwen3-235b-a22b"]  # ikawrakow/ik_llama.cpp issues 357 and 514
+    assert graph_mib(fork, 512, 32768, engine="ik_llama.cpp") == 312.75
+    assert graph_mib(fork, 4096, 40960, engine="ik_llama.cpp") == 2502
+
+
+def test_a_long_context_makes_the_mask_count_where_scores_are_not_kept():
+    llama = MODELS["llama-3.1-8b"]
+    assert graph_mib(llama, 512, 8192) == graph_mib(llama, 512, 1) == (128256 + 4096) * 512 * 4 / MIB  # logits
+    block = (3 * 14336 + 2 * 4096 + 4096) * 512 * 4 / MIB
+    assert graph_mib(llama, 512, 2**20) == block + 2**20 * 512 * 2 / MIB
+    moe = MODELS["qwen3-30b-a3b"]
+    assert graph_mib(moe, 512, 2**20) == (3 * 8 * 768 + 8 * 2048 + 2 * 2048 + 4096) * 512 * 4 / MIB + 1024
+
+
+@given(st.sampled_from(DECODERS), st.integers(1, 4096), st.integers(1, 2**20), st.booleans())
+def test_a_graph_grows_with_tokens_and_context(name: str, tokens: int, context: int, flash: bool):
+    def size(more_tokens: int, more_context: int) -> float:
+        return graph_mib(MODELS[name], tokens + more_tokens, context + more_context, flash_attention=flash)
+
+    assert 0 < size(0, 0) <= min(size(1, 0), size(0, 1))
+    assert graph_mib(MODELS[name], tokens, context, flash_attention=flash, engine="ik_llama.cpp") >= size(0, 0)
+
+
+def test_what_a_graph_leaves_out_is_said():
+    peak = ENGINES["llama.cpp"].part("activation")
+    assert peak.unread(MODELS["qwen3-30b-a3b"], Setting(context_tokens=1)) == ()
+    assert peak.unread(MODELS["deepseek-v3"]) == ("latent_attention", "shared experts", "the mask of the context")
+    assert "windows" in peak.unread(MODELS["gpt-oss-20b"], Setting(context_tokens=1))
+    words = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "rtx-4090", "--engine", "llama.cpp", "--weights", "Q4_K_M")
+    assert "the mask of the context" in call(*words).stderr

@@ -1,4 +1,4 @@
-"""Start-up logs: lines as vLLM, SGLang and llama.cpp format them, several versions each, with numbers of our own."""
+"""Start-up logs: lines as vLLM, SGLang and llama.cpp format them, several versions each, and lines that public threads quote."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from prophet_memory.observations import Source, amount
 
 # As the engines format their lines, with numbers of our own where they are not those of config/observations.
 LOGS = {file.stem: file.read_bytes().decode() for file in sorted((Path(__file__).parent / "data" / "logs").glob("*.log"))}
+QUOTED = yaml.safe_load((Path(__file__).parent / "data" / "logs" / "quoted.yaml").read_text(encoding="utf-8"))
 V1, V1_OLD = LOGS["vllm-0.19"], LOGS["vllm-0.8"]
 
 
@@ -60,6 +61,12 @@ def test_what_each_log_measures(name: str, engine: str, named: str | None, measu
     assert (found.engine, found.named, dict(found.measured)) == (engine, named, measured)
 
 
+@pytest.mark.parametrize("quote", QUOTED, ids=[quote["source"] for quote in QUOTED])
+def test_lines_of_public_threads_are_read(quote: dict):
+    found = read_log("\n".join(quote["lines"]))
+    assert (found.engine, dict(found.measured)) == (quote["engine"], quote["measured"])
+
+
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
@@ -72,12 +79,13 @@ def test_what_each_log_measures(name: str, engine: str, named: str | None, measu
                       "tensor": 1, "pipeline": 1, "usable_fraction": 0.95, "step_sequences": 1024, "step_tokens": 8192,
                        "gpu_memory": "79.19 GiB", "kv": "bf16", "weights": "bf16"}),
         ("vllm-used", {"gpu_memory": "79.2 GiB", "usable_fraction": 0.9}),
-        ("sglang", {"tensor": 2, "pipeline": 1, "kv": "bf16", "weights": "native"}),
-        ("sglang-old", {"tensor": 1, "weights": "fp8", "kv": "bf16"}),
+        ("sglang", {"tensor": 2, "pipeline": 1, "kv": "bf16", "weights": "native", "usable_fraction": 0.85, "step_tokens": 8192,
+                    "free_memory": "78.1 GiB", "max_context_tokens": 40960}),
+        ("sglang-old", {"tensor": 1, "weights": "fp8", "kv": "bf16", "free_memory": "78 GiB"}),
         ("llama.cpp", {"tensor": 1, "sequences": 2, "context_tokens": 32768, "kv": "fp16", "step_tokens": 512,
-                       "profile": "llama.cpp", "gguf": {"file_type": "Q4_K_M", "gpu_layers": 49}}),
+                       "flash_attention": True, "gguf": {"file_type": "Q4_K_M", "gpu_layers": 49}}),
         ("ik_llama.cpp", {"tensor": 1, "sequences": 1, "context_tokens": 163840, "kv": "fp16", "step_tokens": 1024,
-                          "profile": "llama.cpp", "gguf": {"file_type": "Q2_K"}}),
+                          "flash_attention": False, "gguf": {"file_type": "Q2_K"}}),
     ],
 )  # fmt: skip
 def test_what_each_log_says_of_settings(name: str, settings: dict):
@@ -317,3 +325,32 @@ def test_an_added_run_is_an_observation_with_its_source(tmp_path: Path):
 def test_secrets_of_arguments_are_not_kept(tmp_path: Path):
     shown = call("observe", "--log", log_in(tmp_path, "sglang"), "--json").stdout
     assert "secret" not in shown
+
+
+@pytest.mark.parametrize(
+    ("model", "form"),
+    [
+        ("RedHatAI/Qwen3-30B-A3B-FP8-dynamic", "fp8"),
+        ("RedHatAI/Qwen3-30B-A3B-NVFP4", "nvfp4"),
+        ("RedHatAI/Qwen3-30B-A3B-quantized.w4a16", "int4"),
+        ("RedHatAI/Qwen3-30B-A3B-quantized.w8a8", "int8"),
+        ("someone/Qwen3-30B-A3B-small", None),
+    ],
+)
+def test_compressed_tensors_tell_their_format_by_the_models_name(model: str, form: str | None):
+    found = read_log(V1.replace("Qwen/Qwen3-30B-A3B", model).replace("quantization=None", "quantization=compressed-tensors"))
+    assert found.settings.get("weights") == form
+    assert any("--weights names" in note or "with --weights" in note for note in found.notes)
+
+
+def test_a_log_of_sglang_is_predicted_from_what_was_free_before_the_load(tmp_path: Path):
+    quote = next(quote for quote in QUOTED if "llms-in-clouds" in quote["source"])
+    arguments = "server_args=ServerArgs(model_path='Qwen/QwQ-32B', kv_cache_dtype='auto', quantization=None,"
+    file = tmp_path / "sglang.log"
+    file.write_text("\n".join([f"{arguments} mem_fraction_static=0.85, chunked_prefill_size=2048, tp_size=4)", *quote["lines"]]))
+    found = json.loads(call("observe", "--log", file, "--weights", "bf16", "--json").stdout)
+    assert found["observation"]["profile"] == "sglang"
+    predicted = {row["component"]: row["error_fraction"] for row in found["figures"]}
+    assert abs(predicted["weights"]) < 0.02
+    assert abs(predicted["kv_tokens"]) < 0.06
+    assert predicted["kv_bytes_per_token"] == pytest.approx(0, abs=0.004)  # K and V are printed to 0.01 GB

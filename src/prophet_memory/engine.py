@@ -5,12 +5,14 @@ A profile may leave out what nobody measured or read. What then asks for it gets
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from annotated_types import Len
 
+from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import ByKind, Bytes, Described, Fraction, Size, Slug, Text
 from prophet_memory.gpu import Gpu
@@ -18,6 +20,7 @@ from prophet_memory.loading import Loading
 from prophet_memory.paging import PagedCache
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.peaks import PEAKS, Peak
+from prophet_memory.shares import StaticShare
 
 if TYPE_CHECKING:
     AnyPeak = Peak
@@ -77,7 +80,8 @@ class Graphs(Described):
 class Profile(Described):
     """The values of an engine; config/engines.yaml holds them, each with its source."""
 
-    usable_fraction: Fraction | None = None  # of each GPU's memory
+    usable_fraction: Fraction | StaticShare | None = None  # of each GPU's memory
+    fraction_of_free: bool = False  # what stands beside torch is taken off first
     steps: tuple[StepSize, ...] = ()  # the first that a GPU meets counts
     reserves: tuple[Reserve, ...] = ()  # the first that a layout meets counts
     activation: AnyPeak | None = None
@@ -111,6 +115,19 @@ class Engine(Profile):
                 found: StepSize = size
                 return found
         raise EngineError("steps", gpu.name, f"a GPU that {self.name} has a step for")
+
+    def fraction(self, gpu: Gpu, layout: Parallelism, architecture: Architecture) -> float:
+        """The usable share of a GPU's memory. Raises EngineError where the profile says none."""
+        share: float | StaticShare = self.part("usable_fraction")
+        if isinstance(share, StaticShare):
+            return share.fraction(gpu.memory_bytes, self.step_size(gpu).tokens, layout, architecture)
+        return share
+
+    def usable_bytes(self, gpu: Gpu, layout: Parallelism, architecture: Architecture) -> int:
+        """What the engine may use of a GPU, rounded down. Raises EngineError where the profile does not say."""
+        fraction = self.fraction(gpu, layout, architecture)
+        before = self.reserve(layout).bytes if self.fraction_of_free else 0
+        return math.floor(gpu.memory_bytes * fraction + before * (1 - fraction))
 
     def reserve(self, layout: Parallelism) -> Reserve:
         """What is set aside on each GPU of a layout. Raises EngineError where nobody measured it."""

@@ -21,7 +21,7 @@ from prophet_memory.precision import Precision, weight_bytes
 from prophet_memory.tensors import Weight, multiple_of
 from prophet_memory.weights import feed_forward_weights, model_weights
 
-FP32 = 4
+FP16, FP32 = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Loading(Described):
     allocator: Allocator
     zero_point_bits: Count = 0  # of each zero point of a dense map where the kernel widens them; 0: as they are stored
     mxfp4: BlockScaledLayout | None = None
+    copies_latent_maps: bool = False  # the maps up from latents a second time, in 8 bit or else in 16, as they are absorbed
 
     def lines(
         self, architecture: Architecture, stored: Precision, layout: Parallelism, vocabulary_multiple: int
@@ -72,6 +73,7 @@ class Loading(Described):
             Buffer("padding of the vocabulary", tables * (padded - share(vocabulary, layout.tensor)) * hidden * 2),
             Buffer("table of rotary positions", self._rotary_bytes(architecture)),
             Buffer("workspace of latent attention", self.latent_workspace_bytes * _is_latent(architecture)),
+            Buffer("absorbed maps of latent attention", self._absorbed_bytes(architecture, stored, layout)),
             Buffer("widened zero points", self._zero_point_bytes(architecture, stored, layout)),
             Buffer("rounding of allocations", self._rounding_bytes(architecture, stored, layout, padded)),
         )
@@ -112,6 +114,15 @@ class Loading(Described):
     def _rotary_bytes(self, architecture: Architecture) -> int:
         widths = {_rotary_width(layer.mixer) for stack in architecture.stacks for layer in stack.layers}
         return sum(widths) * (architecture.max_context_tokens or 0) * self.rotary_value_bytes
+
+    def _absorbed_bytes(self, architecture: Architecture, stored: Precision, layout: Parallelism) -> int:
+        layers = [layer for stack in architecture.stacks for layer in stack.layers] if self.copies_latent_maps else []
+        found = [(layer.count, layer.mixer) for layer in layers if isinstance(layer.mixer, LatentAttention)]
+        widths = [
+            (n, share(m.query_heads, layout.tensor) * (m.qk_nope_head_dim + m.v_head_dim) * m.kv_lora_rank) for n, m in found
+        ]
+        each = 1 if stored.rest.bits == BITS_OF_A_BYTE else FP16
+        return sum(count * values * each for count, values in widths)
 
     def _rounding_bytes(self, architecture: Architecture, stored: Precision, layout: Parallelism, padded: int) -> int:
         table = padded * architecture.hidden_size * 2

@@ -76,11 +76,6 @@ def growth_of(model: Model, spread: Parallelism, assumptions: Assumptions) -> KV
     return kv_growth(model.architecture, assumptions.cache, source_tokens=source_tokens, tensor=spread.tensor)
 
 
-def usable_bytes(gpu_memory_bytes: npt.ArrayLike, usable_fraction: float) -> IntArray:
-    """Bytes that the engine may use: the driver's figure times the usable fraction, rounded down."""
-    return np.floor(np.asarray(gpu_memory_bytes, np.float64) * usable_fraction).astype(np.int64)
-
-
 def largest_step(assumptions: Assumptions, gpu: Gpu, spread: Parallelism, batch_sizes: npt.ArrayLike) -> Step:
     """The largest step of a group of attention on a GPU, for each batch size: a decode step of a larger batch is larger still.
 
@@ -154,6 +149,12 @@ def cache_blocks(model: Model, spread: Parallelism, assumptions: Assumptions, gp
         raise EngineError(
             "cache", model.name, f"a decoder alone: no source says how {assumptions.engine.name} cuts two stacks' cache"
         )
+    growth = growth_of(model, spread, assumptions)
+    if paged.whole_context_only and (growth.windows or growth.constant_bytes):
+        allowed = (
+            f"a cache of whole contexts: no source says how {assumptions.engine.name} divides memory with windows and states"
+        )
+        raise EngineError("cache", model.name, allowed)
     tokens = assumptions.engine.step_size(gpu).tokens
     return blocks(paged, model.architecture, assumptions.cache, step_tokens=tokens, tensor=spread.tensor)
 

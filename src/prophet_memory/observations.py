@@ -24,6 +24,7 @@ from prophet_memory.grid import Model
 from prophet_memory.kv_cache import bytes_per_sequence
 from prophet_memory.memory import Assumptions, activation_moments, cache_blocks, growth_of, held_weight_bytes
 from prophet_memory.parallelism import Parallelism, known_layout
+from prophet_memory.peaks import Setting, Step
 from prophet_memory.planning import plan
 from prophet_memory.precision import Precision, precision
 from prophet_memory.residency import BASELINE
@@ -42,6 +43,7 @@ COUNTED_IN = {"kv_tokens": "tokens", "kv_blocks": "blocks", "max_concurrency": "
 NAMES = {
     "gguf": "a file of a published recipe (observe --gguf reads a header)",
     "kv": "the format of the cache",
+    "flash_attention": "whether attention keeps scores",
     "gpu": "a GPU of the catalogue (observe --gpu names it)",
     "max_context_tokens": "the longest context",
     "model": "a model of the catalogue",
@@ -105,6 +107,7 @@ class Observation(Described):
     gpu: Slug | None = None  # of config/gpus.yaml
     gpus: Text | None = None  # as the source names them
     gpu_memory: Text | None = None  # as the engine prints it
+    free_memory: Text | None = None  # before the weights are loaded, as the engine prints it
     tensor: Size | None = None
     pipeline: Size = 1
     quantization: Text | None = None  # as the source names it
@@ -117,6 +120,7 @@ class Observation(Described):
     sequences: Size | None = None  # that share the cache, where the engine's cache is for a number of them
     context_tokens: Size | None = None  # of each
     max_context_tokens: Size | None = None  # that the engine was told to take
+    flash_attention: bool | None = None
     measured: Annotated[dict[Annotated[str, OneOf(COMPONENTS)], Text], Len(1)]
     stages: dict[Annotated[str, OneOf(COMPONENTS)], int] = field(default_factory=dict)  # the pipeline stage of a figure
     reasons: dict[Annotated[str, OneOf(COMPONENTS)], Text] = field(
@@ -125,10 +129,10 @@ class Observation(Described):
     note: Text | None = None
 
     def __post_init__(self) -> None:
-        for component, text in self.measured.items():
-            amount(component, text)
-        if self.gpu_memory is not None:
-            amount("gpu_memory", self.gpu_memory)
+        printed = {key: getattr(self, key) for key in ("gpu_memory", "free_memory")}
+        for key, text in (*self.measured.items(), *printed.items()):
+            if text is not None:
+                amount(key, text)
         if self.weights is not None:
             try:
                 precision(self.weights)
@@ -195,9 +199,12 @@ class _Run:
             StepSize(self.own.step_tokens or size.tokens, self.own.step_sequences or size.sequences, size.memory_bytes, size.but)
             for size in found.steps
         )
-        if self.own.step_tokens and self.own.step_sequences:
+        if self.own.step_tokens and self.steps_are_stated:
             steps = (StepSize(self.own.step_tokens, self.own.step_sequences),)
-        return replace(found, steps=steps, usable_fraction=self.own.usable_fraction or found.usable_fraction)
+        # What was free before the load had everything beside torch taken off.
+        reserves = (Reserve(0),) if found.fraction_of_free and self.own.free_memory else found.reserves
+        fraction = self.own.usable_fraction or found.usable_fraction
+        return replace(found, steps=steps, usable_fraction=fraction, reserves=reserves)
 
     @property
     def assumptions(self) -> Assumptions:
@@ -210,10 +217,20 @@ class _Run:
 
     @property
     def gpu(self) -> Gpu:
-        if self.own.gpu is None and self.own.gpu_memory and self.own.step_tokens and self.own.step_sequences:
-            return Gpu("as printed", int(amount("gpu_memory", self.own.gpu_memory)))  # the name would only tell the step
+        key = "free_memory" if self.engine.fraction_of_free and self.own.free_memory else "gpu_memory"
+        printed = getattr(self.own, key)
+        memory_bytes = None if printed is None else int(amount(key, printed))
+        if self.own.gpu is None and memory_bytes and self.steps_are_stated:
+            return Gpu("as printed", memory_bytes)  # the name would only tell the step
         own = self.catalogue.gpus[self.stated("gpu")]
-        return own if self.own.gpu_memory is None else replace(own, memory_bytes=int(amount("gpu_memory", self.own.gpu_memory)))
+        return own if memory_bytes is None else replace(own, memory_bytes=memory_bytes)
+
+    @property
+    def steps_are_stated(self) -> bool:
+        """Whether the largest step follows from the source, whatever the GPU; a profile may leave its sequences open."""
+        profile = self.catalogue.engines[self.own.profile] if self.own.profile else None
+        open_ended = profile is not None and profile.steps and all(size.sequences is None for size in profile.steps)
+        return bool(self.own.step_tokens and (self.own.step_sequences or open_ended))
 
     def model(self, component: str) -> Model:
         """The model, or the pipeline stage that a figure is of."""
@@ -250,7 +267,8 @@ class _Run:
     def kv_bytes_per_token(self) -> float:
         """Over all stages: what their caches were seen to hold is one stage's, and tokens are the same in each."""
         model, blocks = self.model("kv_cache"), None
-        if self.engine.cache is not None and self.engine.steps:
+        paged = self.engine.cache
+        if paged is not None and self.engine.steps and not paged.whole_context_only:
             blocks = cache_blocks(model, self.layout, self.assumptions, self.gpu)
         if blocks is not None:
             return blocks.block_bytes * max(blocks.groups, 1) / blocks.block_tokens
@@ -282,6 +300,16 @@ class _Run:
         moments = activation_moments(model, self.stored(model.architecture), self.layout, self.assumptions, self.gpu, 1)
         return float(moments[0].total_bytes)
 
+    def compute_buffer(self) -> float:
+        """Of a graph that runs on one GPU; the step's sequences share the context."""
+        architecture = self.model("compute_buffer").architecture
+        context = self.stated("context_tokens") * self.stated("sequences")
+        setting = Setting(self.layout, context_tokens=context, flash_attention=self.stated("flash_attention"))
+        peak, tokens = self.engine.part("activation"), self.stated("step_tokens")
+        if unread := peak.unread(architecture, setting):
+            raise NotStatedError("compute_buffer", None, f"no source says what the graph holds for {', '.join(unread)}")
+        return float(peak.peak_bytes(architecture, Step(tokens, tokens), setting))
+
     def non_torch(self) -> float:
         return float(self.engine.reserve(self.layout).bytes)
 
@@ -308,7 +336,6 @@ STATE_FORMAT = "bf16"
 UNANSWERED = {
     "cuda_graphs": "no model of CUDA graphs: they depend on the kernels that are captured",
     "cuda_graphs_estimated": "no model of CUDA graphs: they depend on the kernels that are captured",
-    "compute_buffer": "no model of llama.cpp's graph scratch",
     "total": "no model of what else stands on the GPU",
     "kv_blocks": "not predicted by itself: kv_tokens over the tokens of a block",
     "recurrent_state": "no model of how many states an engine allocates",

@@ -25,6 +25,7 @@ class PagedCache(Described):
 
     block_tokens: Size
     latent_fp8_block_tokens: Size | None = None  # of MLA's latents in fp8, where the kernel wants other blocks
+    whole_context_only: bool = False  # no source says how it divides memory between whole contexts, windows and states
 
 
 @dataclass(frozen=True, slots=True)

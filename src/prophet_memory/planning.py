@@ -46,6 +46,7 @@ class Plan:
     beyond_weights: tuple[Buffer, ...]  # what the engine holds beyond the counted weights
     blocks: Blocks | None  # of a paged cache
     unread: tuple[str, ...]  # parts whose buffers the activation peak leaves out
+    usable_fraction: float
 
     @property
     def holds(self) -> bool:
@@ -135,6 +136,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         beyond_weights=loaded_beyond_counted(decisive, stored, spread, assumptions.engine),
         blocks=paged,
         unread=assumptions.engine.part("activation").unread(decisive, setting_of(stored, spread, assumptions.engine)),
+        usable_fraction=assumptions.engine.fraction(gpu, spread, decisive),
     )
 
 

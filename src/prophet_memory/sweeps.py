@@ -17,7 +17,7 @@ import numpy.typing as npt
 from prophet_memory.grid import Grid
 from prophet_memory.integers import IntArray
 from prophet_memory.kv_cache import Pieces, longest_context, pieces_of
-from prophet_memory.memory import Assumptions, Demand, cache_blocks, demand, growth_of, usable_bytes
+from prophet_memory.memory import Assumptions, Demand, cache_blocks, demand, growth_of
 from prophet_memory.paging import Blocks
 from prophet_memory.parallelism import known_layout
 from prophet_memory.residency import BASELINE
@@ -129,10 +129,15 @@ class Sweep:
         """As the driver reports it."""
         return self.grid.along("gpu", np.array([gpu.memory_bytes for gpu in self.grid.gpus], np.int64))
 
-    @property
+    @cached_property
     def usable_bytes(self) -> IntArray:
         """What the engine takes of it."""
-        return usable_bytes(self.gpu_memory_bytes, self.assumptions.engine.part("usable_fraction"))
+        usable, gpus, models = self.assumptions.engine.usable_bytes, self.grid.gpus, self.grid.models
+
+        def of(i: int, j: int) -> list[int]:
+            return [usable(gpu, self._spreads[i][j], models[i].architecture) for gpu in gpus]
+
+        return self._each_cell(of, (*CELL, "gpu"))
 
     @cached_property
     def _totals(self) -> IntArray:

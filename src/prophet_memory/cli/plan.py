@@ -199,13 +199,14 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
         yield f"layout             {spread} parallel{fullest if experts else ''}"
     changed = ", changed" if own.engine != profile else ""
     step = own.engine.step_size(gpu)
+    share = f"{plan.usable_fraction:.1%}".replace(".0%", "%") + (" of what is free" if own.engine.fraction_of_free else "")
     rows = "" if step.sequences is None else f" and {step.sequences:,} sequences"
     each = row["kv_constant_bytes_per_sequence"]
     constant = f"; {each / 2**20:,.1f} MiB of each sequence whatever its context" if each else ""
     yield f"cache              KV {own.kv_format}, state {own.state_format}{constant}"
     yield from engine_lines.cache_line(plan)
     yield (
-        f"assumptions        usable {own.engine.usable_fraction:.0%}, steps of {step.tokens:,} tokens{rows}, reserve"
+        f"assumptions        usable {share}, steps of {step.tokens:,} tokens{rows}, reserve"
         f" {row['runtime_reserve_bytes'] / 2**20:,.0f} MiB ({own.engine.name} in {relative(ENGINES_FILE)}{changed})"
     )
 

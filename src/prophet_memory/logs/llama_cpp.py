@@ -21,6 +21,8 @@ CACHE = re.compile(
 CONTEXT = re.compile(
     r"(?:llama_context|llama_new_context_with_model|llama_init_from_model): (n_seq_max|n_ctx|n_ctx_seq|n_ubatch)\s+= (\d+)"
 )
+FLASH = re.compile(r"(?:flash_attn\s+=|Flash Attention was auto, set to) (\w+)")
+FLASH_WORDS = {"0": False, "1": True, "disabled": False, "enabled": True}
 OLD_USED = re.compile(rf"VRAM used: {N} MiB")
 FORMATS = {"f16": "fp16", "f32": "fp32", "bf16": "bf16", "q8_0": "q8_0", "q4_0": "q4_0"}
 FILE_TYPE = re.compile(r"^(\w+)(?: - (Small|Medium|Large))?")
@@ -37,7 +39,7 @@ def read_llama_cpp(lines: Sequence[str]) -> LogReading | None:
     if not (meta or buffers or first(OLD_CACHE, lines) or first(CACHE, lines)):
         return None
     fork = "ik_llama.cpp" if any("c^KV" in line or "mla_attn" in line or "fused_moe" in line for line in lines) else "llama.cpp"
-    settings: dict[str, Any] = {"tensor": 1, "sequences": 1, "profile": "llama.cpp"}
+    settings: dict[str, Any] = {"tensor": 1, "sequences": 1}
     sizes = {found[1]: whole(found[2]) for found in every(CONTEXT, lines)}
     context = {key: size for key, size in sizes.items() if size is not None}
     measured = _measured(lines, buffers, meta)
@@ -54,6 +56,8 @@ def read_llama_cpp(lines: Sequence[str]) -> LogReading | None:
             settings["context_tokens"] = context["n_ctx"]
     if "n_ubatch" in context:
         settings["step_tokens"] = context["n_ubatch"]
+    if flash := [FLASH_WORDS[found[1]] for found in every(FLASH, lines) if found[1] in FLASH_WORDS]:
+        settings["flash_attention"] = flash[-1]
     notes = _file(meta, lines, settings)
     return LogReading(fork, meta.get("general.name"), settings, measured, tuple(notes))
 

@@ -59,6 +59,7 @@ GIVEN_KEYS = {
 }  # fmt: skip
 
 
+COMPRESSED_TENSORS = "compressed-tensors"
 LONGEST_NUMBER = 12  # of an argument, in characters
 
 
@@ -89,7 +90,7 @@ def _settings(lines: Sequence[str], engine: re.Match[str] | None) -> tuple[dict[
         found["max_context_tokens"] = size
     found |= _memory(lines)
     if values:
-        found |= _formats(values, notes)
+        found |= _formats(values, engine[2] if engine else "", notes)
     if (whole(values.get("data_parallel_size")) or 1) > 1 or given.get("enable_expert_parallel"):
         notes.append("data or expert parallel: the prediction takes tensor parallelism alone")
     return found, notes
@@ -122,7 +123,21 @@ def _given(lines: Sequence[str], notes: list[str]) -> dict[str, Any]:
         return {key: ast.literal_eval(number) for key, number in plain if len(number) <= LONGEST_NUMBER}
 
 
-def _formats(values: dict[str, str], notes: list[str]) -> dict[str, Any]:
+# How RedHatAI and others end the names of models that are stored as compressed tensors, and the format of the weights.
+COMPRESSED = ((r"nvfp4", "nvfp4"), (r"fp8", "fp8"), (r"w4a16|int4|awq|gptq", "int4"), (r"w8a8|w8a16|int8", "int8"))
+
+
+def _compressed(named: str, notes: list[str]) -> dict[str, Any]:
+    """The format that a model's name tells where the engine prints none."""
+    for words, form in COMPRESSED:
+        if re.search(rf"(?:^|[^a-z0-9])(?:{words})(?:[^a-z0-9]|$)", named.lower()):
+            notes.append(f"the format of the weights is taken for {form} by the model's name: --weights names another")
+            return {"weights": form}
+    notes.append(f"quantization {COMPRESSED_TENSORS}: name its format with --weights")
+    return {}
+
+
+def _formats(values: dict[str, str], named: str, notes: list[str]) -> dict[str, Any]:
     dtype = values.get("dtype", "").removeprefix("torch.")
     stored = SHORT_FORMS.get(dtype, dtype) or "bf16"
     cache = values.get("kv_cache_dtype", "auto")
@@ -132,6 +147,8 @@ def _formats(values: dict[str, str], notes: list[str]) -> dict[str, Any]:
         found["weights"] = stored
     elif quantization in QUANTIZATIONS:
         found["weights"] = QUANTIZATIONS[quantization]
+    elif quantization == COMPRESSED_TENSORS:
+        found |= _compressed(named, notes)
     else:
         notes.append(f"quantization {quantization}: name its format with --weights")
     return found

@@ -26,11 +26,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How the engine holds a model: spread over GPUs, the format of the routed experts, and the padding of the vocabulary."""
+    """How the engine holds a model: spread over GPUs, the format of the routed experts, the padding of the vocabulary.
+
+    `context_tokens` are those of all sequences together, None where nobody says; `flash_attention` keeps no scores.
+    """
 
     layout: Parallelism = ALONE
     expert_format: Format = FORMATS[DEFAULT_FORMAT]
     vocabulary_multiple: int = 1
+    context_tokens: int | None = None
+    flash_attention: bool = True
 
 
 PLAIN = Setting()
