@@ -25,6 +25,7 @@ IN_GIB = (GIB, "GiB")
 LEAST_FIGURES = 2  # for a panel: the table has the others
 NAMED = 2  # worst runs with a name in a panel
 COLUMNS = 3
+LEGEND_LINES = 2
 WIDE = 100  # times the least value: from here a tick at each power of ten is enough
 LEAST_SHOWN = 1e-4  # of a median
 WITHOUT = "as counted, without a profile"
@@ -95,7 +96,7 @@ def main(*, observations: Path, output: list[Path]) -> None:
     )
     looks = {profile: SERIES[i % len(SERIES)] for i, profile in enumerate(profiles)}
     lines = -(-len(panels) // COLUMNS)
-    figure = new_figure(DOUBLE_COLUMN_INCHES, 0.35 + 2.05 * lines)
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 0.2 + 0.15 * LEGEND_LINES + 2.05 * lines)
     grid = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
     for axes, (component, rows) in zip(grid, panels, strict=False):
         draw_panel(axes, component, rows, looks)
@@ -109,7 +110,7 @@ def main(*, observations: Path, output: list[Path]) -> None:
     ]
     handles.append(Line2D([], [], color=GREY, marker="o", markerfacecolor="none", markeredgewidth=0.8, linestyle="none",
                           label="hollow: the reason is known"))  # fmt: skip
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper right", ncols=-(-len(handles) // LEGEND_LINES))
     save(figure, output)
 
 
