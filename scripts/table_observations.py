@@ -21,8 +21,8 @@ ERRORS = ("median_error_fraction", "lowest_error_fraction", "highest_error_fract
 CAPTION = r"""Predicted against what engines printed, in percent of the measured figure: the median size of the error, its
     lowest and highest (above zero the model promises more), and the largest with each run left out of what its profile was fitted
     to. \emph{{Explained}} figures differ for a known reason and are not in the errors. {left} further figures have no prediction,
-    each with its reason in observations.csv. Memory beside torch was fitted, by layout; nothing else was. Engine \emph{{none}}:
-    as counted, without a profile."""
+    each with its reason in observations.csv. Memory beside torch was fitted, by layout, and two rows bound 2~MiB of the peak;
+    nothing else was. Engine \emph{{none}}: as counted, without a profile."""
 
 
 def main(*, errors: Path, output: Path) -> None:

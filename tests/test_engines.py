@@ -375,7 +375,7 @@ def test_sglangs_share_by_hand():
     assert SGLANG.fraction(gpu, Parallelism(1), MODELS["qwen3-30b-a3b"]) == round(1 - 13904 / 81559, 3)
     staged = Parallelism(1, pipeline=2)
     assert SGLANG.fraction(gpu, staged, MODELS["qwen3-30b-a3b"]) == round(1 - (13904 - 464 + 128) / 81559, 3)
-    small = replace(SGLANG, steps=(StepSize(128),))
+    small = replace(SGLANG, steps=(StepSize(128),))  # counted as 2,048
     assert small.fraction(gpu, Parallelism(1), MODELS["qwen3-30b-a3b"]) == round(1 - 10240 / 81559, 3)  # at least 10 GiB
     assert SGLANG.fraction(Gpu("tiny", GIB), Parallelism(1), MODELS["qwen3-30b-a3b"]) == 0
 
@@ -469,7 +469,20 @@ def test_a_graph_grows_with_tokens_and_context(name: str, tokens: int, context: 
 def test_what_a_graph_leaves_out_is_said():
     peak = ENGINES["llama.cpp"].part("activation")
     assert peak.unread(MODELS["qwen3-30b-a3b"], Setting(context_tokens=1)) == ()
-    assert peak.unread(MODELS["deepseek-v3"]) == ("latent_attention", "shared experts", "the mask of the context")
+    assert peak.unread(MODELS["deepseek-v3"]) == ("latent_attention", "shared experts")
     assert "windows" in peak.unread(MODELS["gpt-oss-20b"], Setting(context_tokens=1))
-    words = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "rtx-4090", "--engine", "llama.cpp", "--weights", "Q4_K_M")
-    assert "the mask of the context" in call(*words).stderr
+    words = ("plan", "--gpu", "h100-80gb", "--engine", "llama.cpp", "--weights", "Q4_K_M", "--model")
+    assert re.search(r"peak is \d\d\d MiB larger, for their mask", call(*words, "mixtral-8x7b").stderr)  # 32,000 words
+    assert "mask" not in call(*words, "qwen3-30b-a3b", "--batch", "1", "--context", "4096").stderr  # its logits are the peak
+    assert (
+        "leaves the embedding with the host"
+        in call("plan", "--gpu", "h100-80gb", "--engine", "llama.cpp", "--model", "phi-4").stderr
+    )
+
+
+def test_what_a_plan_holds_it_also_fits():
+    for engine, model in (("llama.cpp", "llama-3.1-8b"), ("sglang", "llama-3.1-8b"), ("vllm-0.19", "qwen3-30b-a3b")):
+        words = ("plan", "--gpu", "h100-80gb", "--engine", engine, "--model", model, "--batch", "1", "--json")
+        most = json.loads(call(*words).stdout)["max_context_tokens"]
+        assert json.loads(call(*words, "--context", most).stdout)["context_fits"]
+        assert not json.loads(call(*words, "--context", most + 1).stdout)["context_fits"]

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_command_line import call, refused
 
+from prophet_memory.cli.observe import ASSUMPTIONS
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.observing import comparison_rows, model_named, observation_of, read_observations
 from prophet_memory.gguf import FILE_TYPES
 from prophet_memory.logs import LogError, read_log
-from prophet_memory.observations import Source, amount
+from prophet_memory.observations import COMPONENTS, UNANSWERED, Source, amount
 
 # As the engines format their lines, with numbers of our own where they are not those of config/observations.
 LOGS = {file.stem: file.read_bytes().decode() for file in sorted((Path(__file__).parent / "data" / "logs").glob("*.log"))}
@@ -169,10 +170,13 @@ def test_what_the_log_states_needs_no_gpu(tmp_path: Path):
 
 
 def test_plain_numbers_of_arguments_are_read_from_a_line_that_holds_objects():
-    text = LOGS["vllm-0.19"].replace("'max_num_seqs': 1024}", "'compilation_config': CompilationConfig(), 'max_num_seqs': 512}")
+    text = LOGS["vllm-0.19"].replace(
+        "'max_num_seqs': 1024}", "'compilation_config': CompilationConfig(), 'max_num_seqs': 512, 'enable_expert_parallel': True}"
+    )
     found = read_log(text)
     assert (found.settings["step_sequences"], found.settings["usable_fraction"]) == (512, 0.95)
-    assert any("only plain numbers" in note for note in found.notes)
+    assert any("only numbers, True and False" in note for note in found.notes)
+    assert any("expert parallel" in note for note in found.notes)
 
 
 def test_lines_that_stand_alone_are_read():
@@ -224,8 +228,8 @@ def test_what_is_off_is_said(tmp_path: Path):
     file = tmp_path / "engine.log"
     file.write_text(LOGS["vllm-0.19"].replace("took 56.88 GiB", "took 30.00 GiB").replace("168,288", "84,000"), encoding="utf-8")
     text = call("observe", "--log", file, "--gpu", "h100-80gb").stdout
-    assert re.search(r"off: weights, 47\.\d% less than predicted: the format or the layout of the weights", text)
-    assert re.search(r"off: kv bytes per token, 100\.\d% more than predicted: the format of the cache", text)
+    assert re.search(r"off: weights, 47\.\d% less than predicted: their format or layout", text)
+    assert re.search(r"off: KV bytes a token, 100\.\d% more than predicted: the format of the cache", text)
 
 
 @pytest.mark.parametrize(
@@ -354,3 +358,47 @@ def test_a_log_of_sglang_is_predicted_from_what_was_free_before_the_load(tmp_pat
     assert abs(predicted["weights"]) < 0.02
     assert abs(predicted["kv_tokens"]) < 0.06
     assert predicted["kv_bytes_per_token"] == pytest.approx(0, abs=0.004)  # K and V are printed to 0.01 GB
+
+
+def test_every_figure_that_is_predicted_has_an_assumption():
+    predicted = {component for component in COMPONENTS if component not in UNANSWERED}
+    assert predicted == set(ASSUMPTIONS)
+
+
+def sglang_log(tmp_path: Path, *, old: str = "", new: str = "", more: str = "") -> dict:
+    file = tmp_path / "sglang.log"
+    file.write_text(LOGS["sglang"].replace(old, new) + more)
+    return json.loads(call("observe", "--log", file, "--gpu", "h100-80gb", "--json").stdout)
+
+
+def test_what_sglang_was_started_with_is_taken(tmp_path: Path):
+    long = sglang_log(tmp_path, old="mem_fraction_static=0.85", new="mem_fraction_static=0.7861250000000001")
+    assert long["observation"]["usable_fraction"] == 0.7861250000000001
+    cache = read_log(LOGS["sglang-old"].replace("quantization='fp8'", "kv_cache_dtype='fp8_e4m3'"))
+    assert cache.settings["kv"] == "fp8"
+    stored = read_log(LOGS["sglang"].replace("type=Qwen3MoeForCausalLM,", "type=Qwen3MoeForCausalLM, quant=fp8,"))
+    assert stored.settings["weights"] == "fp8"
+    for words in ("enable_dp_attention=True", "ep_size=8", "speculative_algorithm='EAGLE'"):
+        assert any("predict" in note for note in read_log(LOGS["sglang"].replace("api_key=", f"{words}, api_key=")).notes)
+    assert not read_log(LOGS["sglang"].replace("api_key=", "ep_size=1, speculative_algorithm=None, api_key=")).notes
+
+
+def test_each_kind_of_graph_of_sglang_counts_once():
+    lines = (
+        "Capture target prefill CUDA graph end. elapsed=3.1 s, mem usage=0.80 GB, avail mem=9.2 GB.",
+        "[TP0] Capture target decode CUDA graph end. bs=[1, 2], elapsed=3.1 s, mem usage=1.25 GB, avail mem=8.0 GB.",
+        "[TP1] Capture target decode CUDA graph end. bs=[1, 2], elapsed=3.1 s, mem usage=1.25 GB, avail mem=8.0 GB.",
+    )
+    text = LOGS["sglang-old"] + "\n".join(lines)
+    assert read_log(text).measured["cuda_graphs"] == "2.05 GiB"
+
+
+def test_a_prediction_that_leaves_nothing_is_no_figure(tmp_path: Path):
+    file = tmp_path / "vllm.log"
+    file.write_text(V1)
+    done = call("observe", "--log", file, "--model", "mixtral-8x7b", "--gpu", "h100-80gb")
+    assert "inf" not in done.stdout
+    assert done.stdout.count("by the prediction nothing is left") >= 2
+    assert (
+        "SGLang 0.5 measures no activations" in call("observe", "--log", file, "--gpu", "h100-80gb", "--engine", "sglang").stdout
+    )

@@ -88,6 +88,7 @@ class Profile(Described):
     vocabulary_multiple: Size = 1  # to which the engine pads the vocabulary
     read_on: tuple[Slug, ...] = ()  # GPUs, by how their names begin, whose kernels the profile describes; others' may differ
     keeps_all_experts: bool = False  # it knows no other residency
+    loads_files: bool = False  # of the kind GGUF
     cuts_experts: bool = False  # unless told otherwise, GPUs cut each expert instead of holding whole ones
     cache: PagedCache | None = None  # None: tokens as many as fit
     loading: Loading | None = None  # None: weights as they are counted

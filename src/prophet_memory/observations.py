@@ -165,7 +165,7 @@ class Comparison:
 
 
 class NotStatedError(ModelError):
-    """A setting that the source does not state."""
+    """Why there is no prediction, in words that stand alone: mostly a setting that the source does not state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +274,9 @@ class _Run:
             return blocks.block_bytes * max(blocks.groups, 1) / blocks.block_tokens
         growth = growth_of(model, self.layout, self.assumptions)
         if growth.windows or growth.constant_bytes:
-            raise ModelError("kv_bytes_per_token", None, "a cache of one kind: windows and states make the tokens depend on more")
+            raise NotStatedError(
+                "kv_bytes_per_token", None, "windows or states share the memory, so bytes over tokens say no rate"
+            )
         return growth.bytes_per_token
 
     def kv_cache(self) -> float:
@@ -282,7 +284,7 @@ class _Run:
         if self.own.context_tokens is not None and self.own.sequences is not None:
             growth = replace(growth_of(self.model("kv_cache"), self.layout, self.assumptions), windows=(), constant_bytes=0)
             return int(bytes_per_sequence(growth, self.own.context_tokens)) * self.own.sequences
-        return float(self._row("kv_cache")["free_for_kv_bytes"])
+        return self._fitting(self._row("kv_cache")["free_for_kv_bytes"])
 
     def kv_cache_of_windows(self) -> float:
         """Cells for the window and a step beside it, in whole blocks."""
@@ -293,11 +295,19 @@ class _Run:
 
     def kv_tokens(self) -> float:
         row = self._row("kv_tokens", decisive=True)
-        return float(row["kv_capacity_tokens"] or 0)
+        return self._fitting(row["kv_capacity_tokens"])
+
+    def _fitting(self, value: int | None) -> float:
+        """What is left for the cache; by a prediction that leaves nothing, the run could not have started."""
+        if value is None or value <= 0:
+            raise NotStatedError("kv_cache", value, "by the prediction nothing is left: the settings or the model are others")
+        return float(value)
 
     def activation_peak(self) -> float:
         model = self.model("activation_peak")
         moments = activation_moments(model, self.stored(model.architecture), self.layout, self.assumptions, self.gpu, 1)
+        if not moments[0].total_bytes:
+            raise NotStatedError("activation_peak", None, f"{self.engine.label} measures no activations")
         return float(moments[0].total_bytes)
 
     def compute_buffer(self) -> float:
@@ -372,12 +382,14 @@ def _seen(own: Observation, component: str, catalogue: Catalogue) -> str:
 
 def _why(own: Observation, problem: ModelError) -> str:
     """Why there is no prediction, in words that stand alone."""
+    if own.profile is None and (isinstance(problem, EngineError) or problem.key == "gpu"):
+        return "no profile describes the engine"
     if isinstance(problem, NotStatedError):
         return problem.allowed
-    if isinstance(problem, EngineError) and own.profile is None:
-        return "no profile describes the engine"
     if isinstance(problem, EngineError) and problem.value is None:
         return f"the profile {own.profile} has no {problem.key}"
+    if isinstance(problem, EngineError) and problem.key == "reserves":
+        return f"what stands beside torch was not measured in this layout: {problem.value}"
     return str(problem)
 
 

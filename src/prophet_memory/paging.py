@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.fields import Described, Size
+from prophet_memory.fields import Count, Described, Size
 from prophet_memory.kv_cache import CacheFormats, KVGrowth, mixer_kv_bytes_per_token
 from prophet_memory.mixers import LatentAttention, Mixer
 from prophet_memory.tensors import multiple_of
@@ -25,6 +25,7 @@ class PagedCache(Described):
 
     block_tokens: Size
     latent_fp8_block_tokens: Size | None = None  # of MLA's latents in fp8, where the kernel wants other blocks
+    masked_blocks: Count = 0  # that stand for tokens which are masked
     whole_context_only: bool = False  # no source says how it divides memory between whole contexts, windows and states
 
 
@@ -39,6 +40,7 @@ class Blocks:
     block_tokens: int
     groups: int
     growth: KVGrowth
+    masked: int = 0  # blocks that no sequence gets
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,11 @@ def blocks(
     pages = {kind.token_bytes for kind in growing}
     if len(pages) > 1 or any(kind.token_bytes == 0 and kind.state_bytes == 0 for kind in counts):
         whole = sum(kind.token_bytes * count for kind, count in growing.items())
-        return Blocks(whole * tokens, tokens, 1, KVGrowth(0, 1))
+        return Blocks(whole * tokens, tokens, 1, KVGrowth(0, 1), cache.masked_blocks)
     size = _group_size(list(counts.values()))
     groups = {kind: -(-count // size) for kind, count in counts.items()}
     growth = _growth(groups, tokens, step_tokens, architecture.max_context_tokens)
-    return Blocks(pages.pop() * tokens * size, tokens, sum(groups.values()), growth)
+    return Blocks(pages.pop() * tokens * size, tokens, sum(groups.values()), growth, cache.masked_blocks)
 
 
 def _kind(mixer: Mixer, formats: CacheFormats, tensor: int) -> _Kind:

@@ -16,6 +16,7 @@ from prophet_memory.memory import (
     activation_moments,
     cache_blocks,
     growth_of,
+    largest_step,
     loaded_beyond_counted,
     setting_of,
     stored_as,
@@ -47,6 +48,7 @@ class Plan:
     blocks: Blocks | None  # of a paged cache
     unread: tuple[str, ...]  # parts whose buffers the activation peak leaves out
     usable_fraction: float
+    uncounted_bytes: int  # that the activation peak would take beyond, at the capacity or the context that was asked for
 
     @property
     def holds(self) -> bool:
@@ -122,6 +124,10 @@ def plan(  # noqa: PLR0913 - one argument a choice
     elif context_tokens is not None:
         size = int(bytes_per_sequence(growth, context_tokens)) * int(spread.sequences(batch_size))
     stored = stored_as(precision, model.architecture)
+    setting, peak = setting_of(stored, spread, assumptions.engine), assumptions.engine.part("activation")
+    step = largest_step(assumptions, gpu, spread, batch_size)
+    held = row["kv_capacity_tokens"] or 0 if context_tokens is None else context_tokens * batch_size
+    longer = peak.peak_bytes(decisive, step, replace(setting, context_tokens=held))
     exact = model.architecture.is_dense or law.bind(model.name, model.architecture.moe).is_exact(batch_size, spread.expert)
     return Plan(
         row,
@@ -135,7 +141,8 @@ def plan(  # noqa: PLR0913 - one argument a choice
         moments=activation_moments(own, stored, spread, assumptions, gpu, batch_size),
         beyond_weights=loaded_beyond_counted(decisive, stored, spread, assumptions.engine),
         blocks=paged,
-        unread=assumptions.engine.part("activation").unread(decisive, setting_of(stored, spread, assumptions.engine)),
+        unread=peak.unread(decisive, setting),
+        uncounted_bytes=int(longer) - int(peak.peak_bytes(decisive, step, setting)),
         usable_fraction=assumptions.engine.fraction(gpu, spread, decisive),
     )
 

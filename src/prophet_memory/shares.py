@@ -27,6 +27,7 @@ class StaticShare(Described):
 
     fixed_bytes: Bytes
     step_token_bytes: Bytes  # a token of the largest step
+    least_step_tokens: Size  # that are counted
     gpu_bytes: Bytes  # a GPU that serves the model
     decode_graphs: tuple[DecodeGraphs, ...]  # the first that a GPU meets counts
     decode_sequence_bytes: Bytes  # a sequence of the largest decode graph
@@ -47,7 +48,7 @@ class StaticShare(Described):
             layout: how the model is spread.
             architecture: latent attention has graphs of its own.
         """
-        reserve = self.fixed_bytes + self.step_token_bytes * step_tokens
+        reserve = self.fixed_bytes + self.step_token_bytes * max(step_tokens, self.least_step_tokens)
         reserve += self.gpu_bytes * layout.tensor * layout.pipeline
         reserve += self._graph_bytes(memory_bytes, step_tokens, layout, architecture)
         if memory_bytes > self.large_memory_bytes:

@@ -48,6 +48,7 @@ class _Paged:
     block_bytes: IntArray
     block_tokens: IntArray
     groups: IntArray
+    masked: IntArray
     growth: Pieces
 
 
@@ -179,13 +180,14 @@ class Sweep:
             along([cell.block_bytes for cell in cells]),
             along([cell.block_tokens for cell in cells]),
             along([cell.groups for cell in cells]),
+            along([cell.masked for cell in cells]),
             pieces_of([cell.growth for cell in cells]).shaped(along),
         )
 
     def _contexts(self, free: IntArray) -> IntArray:
         if self.assumptions.engine.cache is not None:
             paged = self._paged
-            usable = free // paged.block_bytes - (paged.groups > 0)  # one block stands for tokens that are masked
+            usable = free // paged.block_bytes - paged.masked
             return paged.block_tokens * longest_context(paged.growth, usable // self._sequences)
         flat = pieces_of([growth for row in self._growths for growth in row])
         shape = (len(self.grid.models), len(self.grid.n_gpus))

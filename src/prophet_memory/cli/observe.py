@@ -24,6 +24,7 @@ from prophet_memory.edge.observing import (
     observation_of,
     written_entry,
 )
+from prophet_memory.edge.text import COMPONENT_LABELS
 from prophet_memory.errors import ModelError
 from prophet_memory.logs import LogError, LogReading, read_log
 from prophet_memory.observations import Observation, Source
@@ -32,14 +33,19 @@ from prophet_memory.precision import precision
 RUN = re.compile(r"[a-z0-9][a-z0-9._-]*")
 MOST_BYTES = 2**28  # of a log
 # What a figure rests on, and how far it may be off before that is said.
+REST = "the sum of weights, activations and what stands beside torch, and the usable share of the memory"
 ASSUMPTIONS = {
-    "weights": (0.003, "the format or the layout of the weights, or a part of the model that is not counted"),
+    "weights": (0.003, "their format or layout, or a part of the model that is not counted; SGLang's is a drop in free memory"),
     "kv_bytes_per_token": (0.003, "the format of the cache, or which layers share it"),
+    "kv_tokens": (0.01, REST),
+    "kv_cache": (0.01, REST),
+    "kv_cache_of_windows": (0.01, "the largest step, or the cells of a window"),
     "activation_peak": (0.03, "the largest step: its tokens and sequences"),
-    "non_torch": (0.1, "what stands beside torch: another GPU, another communication library, or other processes"),
-    "kv_tokens": (0.01, "the sum of all the above, and the usable share of the memory"),
+    "non_torch": (0.1, "another GPU, another communication library, or other processes"),
+    "beside_cache": (0.01, "weights, activations, or what stands beside torch"),
+    "max_concurrency": (0.01, "the tokens of the cache"),
+    "compute_buffer": (0.03, "the release, flash attention, or tensors that stand with the host"),
     "model_file": (0.003, "the mix of formats: made by hand, or by another recipe than its name says"),
-    "kv_cache": (0.01, "the sum of the above, and the usable share of the memory"),
 }
 
 
@@ -141,7 +147,6 @@ def assumptions_off(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         and abs(row["error_fraction"]) > ASSUMPTIONS[row["component"]][0]
     ]
     for _, row in sorted(found, key=lambda item: -item[0]):
-        more = row["measured"] / row["predicted"] - 1 if row["predicted"] else float("inf")
-        component = row["component"].replace("_", " ")
+        more = row["measured"] / row["predicted"] - 1
         words = f"{abs(more):.1%} {'more' if more > 0 else 'less'} than predicted"
-        yield f"off: {component}, {words}: {ASSUMPTIONS[row['component']][1]}"
+        yield f"off: {COMPONENT_LABELS[row['component']]}, {words}: {ASSUMPTIONS[row['component']][1]}"

@@ -99,10 +99,15 @@ def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[st
         yield f"{engine.name} was read and measured on {where}: on {gpu.name} its kernels and its memory beside torch may differ"
     for part in plan.unread:
         yield f"{engine.name}: the buffers of {part} were not read, so the activation peak can be larger"
+    if plan.uncounted_bytes:
+        size = f"{plan.uncounted_bytes / 2**20:,.0f} MiB"
+        yield f"{engine.name}: with so many tokens in the cache the activation peak is {size} larger, for their mask"
     published = architecture.published_precision
     named = row["precision"] in PRECISION_LABELS  # a file is what it is
     if not named and engine.loading is not None:
         yield f"the file is counted as llama.cpp holds it, the embedding with the host: {engine.name} holds more"
+    if named and engine.loads_files:
+        yield f"{engine.name} loads GGUF files and leaves the embedding with the host: --weights BF16 or another type counts so"
     if named and row["precision"] not in {NATIVE, published} and is_below_16_bits(published):
         yield f"hypothetical: the model is published in {PRECISION_LABELS[published]} (--weights {NATIVE})"
 

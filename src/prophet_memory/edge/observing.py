@@ -216,7 +216,8 @@ def add_observation(run: str, own: Observation, file: Path) -> None:
         raise ConfigurationError(f"observe: {run}: no config of yours to write to; allowed: {allowed}")
     known = read_observations()
     if run in known:
-        raise ConfigurationError(f"--name: {json.dumps(run)}; allowed: a name that no run in {relative(OBSERVATIONS_FOLDER)} has")
+        allowed = f"a name that no run in {relative(OBSERVATIONS_FOLDER)} has (--name gives one)"
+        raise ConfigurationError(f"--name: {json.dumps(run)}; allowed: {allowed}")
     entry = yaml.safe_dump({run: written_entry(own)}, sort_keys=False, allow_unicode=True, width=120)
     before = file.read_text(encoding="utf-8").rstrip("\n") + "\n\n" if file.exists() else EDITORS
     checked(Observations, yaml.safe_load(before + entry), file)

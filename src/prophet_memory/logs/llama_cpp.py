@@ -79,7 +79,7 @@ def _file(meta: dict[str, str], lines: Sequence[str], settings: dict[str, Any]) 
         settings["gguf"] = {"file_type": kind}
         if offloaded is not None:
             settings["gguf"]["gpu_layers"] = whole(offloaded[1])
-        notes.append("a mix that its publisher made by hand prints the name of a recipe: then the file's size tells them apart")
+        notes.append("where the file's size is off, its publisher mixed formats by hand: --gguf reads what it has")
     host = sum(float(b[4]) for b in every(BUFFER, lines) if b[1] in LOADERS and b[2].startswith("CPU"))
     size = SIZE.search(meta.get("file size") or meta.get("model size") or "")
     if size is not None and host > EMBEDDINGS * float(size[1]) * (2**10 if size[2] == "GiB" else 1):

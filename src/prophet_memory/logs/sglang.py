@@ -25,11 +25,12 @@ CACHE = re.compile(
     rf"KV Cache is allocated\.(?: dtype: ([\w.]+),)?(?: #tokens: (\d+),)? (?:K size: {N} GB, V size: {N} GB|KV size: {N} GB)"
 )
 LOADED = re.compile(rf"Load weight end\..*?avail mem={N} GB, mem usage={N} GB")
-FRACTION = re.compile(r"0?\.\d{1,9}|1(?:\.0+)?")
+FRACTION = re.compile(r"0?\.\d{1,20}|1(?:\.0+)?")
 CONTEXT = re.compile(r"\bcontext_len=(\d+)")
 TOKENS = re.compile(r"\bmax_total_num_tokens=(\d+)")
 STATE = re.compile(rf"Mamba Cache is allocated\..*?conv_state size: {N}GB, ssm_state size: {N}GB")
-GRAPHS = re.compile(rf"Capture (?:[\w ]+ )?(?:cuda|CUDA) graph end\..*?mem usage={N} GB")
+WEIGHTS_QUANTIZED = re.compile(r"Load weight end\..*?\bquant=(\w+)")
+GRAPHS = re.compile(rf"Capture ((?:[\w ]+ )?)(?:cuda|CUDA) graph end\..*?mem usage={N} GB")
 FORMATS = {
     "bfloat16": "bf16",
     "float16": "fp16",
@@ -48,7 +49,10 @@ def read_sglang(lines: Sequence[str]) -> LogReading | None:
     values = {key: value.strip("' ") for key, value in ARGUMENT.findall(arguments[1])} if arguments else {}
     cache, notes = every(CACHE, lines), list[str]()
     settings = _arguments(values) | _memory(lines) | _formats(lines, values, cache)
+    notes += _notes(arguments[1]) if arguments else []
     quantization = values.get("quantization", "None")
+    if quantization == "None" and (stored := first(WEIGHTS_QUANTIZED, lines)) is not None:
+        quantization = stored[1]  # the checkpoint's own
     if arguments and quantization == "None":
         settings["weights"] = NATIVE  # as the model's own config has it
     elif quantization in QUANTIZATIONS:
@@ -58,6 +62,16 @@ def read_sglang(lines: Sequence[str]) -> LogReading | None:
     if len(cache) > 1:
         notes.append("several caches: a draft model or layers with a window have their own")
     return LogReading("SGLang", values.get("model_path"), settings, _measured(lines, cache), tuple(notes))
+
+
+def _notes(arguments: str) -> list[str]:
+    """What the prediction does not know: other kinds of parallelism, and a draft model."""
+    found = []
+    if re.search(r"enable_dp_attention'?(?:=|: )True|ep_size'?(?:=|: )(?!1\b)\d", arguments):
+        found.append("data-parallel attention or expert parallel: the prediction takes tensor parallelism alone")
+    if re.search(r"speculative_algorithm'?(?:=|: )(?!None)", arguments):
+        found.append("speculation: a draft model's weights and cache are not predicted")
+    return found
 
 
 def _arguments(values: Mapping[str, str]) -> dict[str, Any]:
@@ -73,7 +87,9 @@ def _formats(lines: Sequence[str], values: Mapping[str, str], cache: Sequence[re
     """The format of the cache: as it is printed, or that of the weights."""
     if cache and cache[0][1]:
         dtype = cache[0][1].removeprefix("torch.")
-    elif values.get("kv_cache_dtype", "auto") == "auto" and (stored := first(WEIGHTS_DTYPE, lines)) is not None:
+    elif (named := values.get("kv_cache_dtype", "auto")) != "auto":
+        dtype = named
+    elif (stored := first(WEIGHTS_DTYPE, lines)) is not None:
         dtype = stored[1]
     else:
         return {}
@@ -107,6 +123,7 @@ def _measured(lines: Sequence[str], cache: list[re.Match[str]]) -> dict[str, str
         found["kv_tokens"] = f"{tokens[1]} tokens"
     if (state := first(STATE, lines)) is not None:
         found["recurrent_state"] = gib(round(float(state[1]) + float(state[2]), 2))
-    if (graphs := first(GRAPHS, lines)) is not None:
-        found["cuda_graphs"] = gib(graphs[1])
+    graphs = {line[1]: float(line[2]) for line in every(GRAPHS, lines)}  # decode and prefill each print a line, on every rank
+    if graphs:
+        found["cuda_graphs"] = gib(round(sum(graphs.values()), 2))
     return found

@@ -118,8 +118,8 @@ def _given(lines: Sequence[str], notes: list[str]) -> dict[str, Any]:
     try:
         return dict(ast.literal_eval(line[1])) if line else {}
     except (ValueError, SyntaxError, TypeError):
-        plain = re.findall(r"'(\w+)': (\d+(?:\.\d+)?)(?=[,}])", line[1]) if line else []
-        notes.append("of the line of non-default args only plain numbers are read")
+        plain = re.findall(r"'(\w+)': (\d+(?:\.\d+)?|True|False)(?=[,}])", line[1]) if line else []
+        notes.append("of the line of non-default args only numbers, True and False are read")
         return {key: ast.literal_eval(number) for key, number in plain if len(number) <= LONGEST_NUMBER}
 
 

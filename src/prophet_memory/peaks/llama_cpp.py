@@ -28,14 +28,14 @@ class LlamaCpp(Peak):
     kind: Literal["llama_cpp"] = field(default="llama_cpp", kw_only=True)
 
     def unread(self, architecture: Architecture, setting: Setting = PLAIN) -> tuple[str, ...]:
-        """Layers other than plain attention, experts beside others, and the mask of a context that nobody named."""
+        """Layers other than plain attention, and experts beside others."""
+        del setting
         layers = architecture.decoder.layers
         mixers = {layer.mixer.kind for layer in layers if not isinstance(layer.mixer, Attention)}
         windows = any(isinstance(layer.mixer, Attention) and layer.mixer.window_tokens for layer in layers)
         blocks = [layer.feed_forward for layer in layers]
         beside = any(isinstance(b, MoE) and (b.shared_intermediate_size or b.parallel_dense_intermediate_size) for b in blocks)
-        found = [*sorted(mixers), *(["windows"] if windows else []), *(["shared experts"] if beside else [])]
-        return (*found, *(["the mask of the context"] if setting.context_tokens is None else []))
+        return (*sorted(mixers), *(["windows"] if windows else []), *(["shared experts"] if beside else []))
 
     def moments(self, architecture: Architecture, step: Step, setting: Setting = PLAIN) -> tuple[Moment, ...]:
         """Those of a decoder whose output stands on the GPU."""
