@@ -14,7 +14,10 @@ Every MoE layer is sized by its own fullest rank. A pool shared by all layers of
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from math import comb
 
 import numpy as np
@@ -24,6 +27,7 @@ FloatArray = npt.NDArray[np.float64]
 
 NEGLIGIBLE = 1e-17  # probability below which a term cannot move the ninth decimal of a count
 SETTLED = 1e-14  # probability of a missing expert below which no further token matters
+WINDOW = 256  # numbers of experts whose means are computed together
 EXACT_EXPERTS = 2048  # the convolutions take a second at this many
 EXACT_STEPS, EXACT_WORK = 2**17, 4 * 10**8  # states of one token, and of all tokens: seconds as well
 
@@ -47,25 +51,30 @@ def _binomial(trials: int, probability: float) -> FloatArray:
 
 
 @cache
-def distinct_distribution(experts: int, top_k: int, batch: int) -> FloatArray:
-    """Probabilities of 0 to E distinct experts after `batch` tokens, each routed to a uniform k-subset.
+def _steps(experts: int, top_k: int) -> FloatArray:
+    """Chances that a token adds j experts to n, as (n, j): C(E - n, j) C(n, k - j) / C(E, k)."""
+    every = comb(experts, top_k)
+    return np.array([[comb(experts - n, j) * comb(n, top_k - j) / every for j in range(top_k + 1)] for n in range(experts + 1)])
 
-    A token finds n activated experts and adds j with probability C(E - n, j) C(n, k - j) / C(E, k).
-    """
-    steps = np.array(
-        [[comb(experts - n, j) * comb(n, top_k - j) / comb(experts, top_k) for j in range(top_k + 1)] for n in range(experts + 1)]
-    )
-    chances = np.zeros(experts + 1)
+
+def _distributions(experts: int, top_k: int) -> Iterator[FloatArray]:
+    """Probabilities of 0 to E distinct experts after one token, after two, and so on until all are as good as certain."""
+    steps, chances = _steps(experts, top_k), np.zeros(experts + 1)
     chances[0] = 1.0
-    for _ in range(batch):
+    while 1 - chances[experts] >= SETTLED:
         moved = chances[:, None] * steps
         following = np.zeros_like(chances)
         for j in range(top_k + 1):
             following[j:] += moved[: experts + 1 - j, j]
         chances = following / following.sum()
-        if 1 - chances[experts] < SETTLED:
-            break
-    return chances
+        yield chances
+
+
+@cache
+def distinct_distribution(experts: int, top_k: int, batch: int) -> FloatArray:
+    """Probabilities of 0 to E distinct experts after `batch` tokens, each routed to a uniform k-subset."""
+    (last,) = deque(islice(_distributions(experts, top_k), batch), maxlen=1)
+    return last
 
 
 def mean_distinct(experts: npt.ArrayLike, top_k: npt.ArrayLike, batch: npt.ArrayLike) -> FloatArray:
@@ -163,23 +172,61 @@ def is_exact(experts: int, top_k: int, batch: int) -> bool:
 
 
 @cache
-def uniform_on_fullest_rank(experts: int, top_k: int, batch: int, ranks: int) -> float:
-    """Mean under the uniform law: exact where `is_exact`, else an upper bound."""
-    if batch >= tokens_until_settled(experts, top_k):
-        return float(experts_on_fullest_rank(experts, ranks))
-    if not is_exact(experts, top_k, batch):
-        return bound_on_fullest_rank(experts, float(mean_distinct(experts, top_k, batch)), ranks)
-    chances = distinct_distribution(experts, top_k, batch)
-    likely = np.flatnonzero(chances > NEGLIGIBLE)
-    return float(chances[likely] @ mean_on_fullest_rank(experts, ranks, likely))
+def _window_on_fullest_rank(experts: int, ranks: int, window: int) -> FloatArray:
+    first = window * WINDOW
+    return mean_on_fullest_rank(experts, ranks, np.arange(first, min(first + WINDOW, experts + 1)))
+
+
+def each_on_fullest_rank(experts: int, ranks: int, most: int) -> FloatArray:
+    """Mean of the largest number on any rank for each number of distinct experts from 0 to at least `most`."""
+    return np.concatenate([_window_on_fullest_rank(experts, ranks, window) for window in range(most // WINDOW + 1)])
 
 
 @cache
-def fixed_on_fullest_rank(experts: int, distinct: float, ranks: int) -> float:
-    """Mean for exactly `distinct` experts in all; between whole numbers, in proportion. Past EXACT_EXPERTS an upper bound."""
+def _uniform_means(experts: int, top_k: int, ranks: int, batches: int) -> FloatArray:
+    """The mean after 1 to `batches` tokens, or until it no longer changes."""
+    of_each = each_on_fullest_rank(experts, ranks, min(experts, batches * top_k))
+    likely = of_each.size  # no more can be chosen
+    return np.array([chances[:likely] @ of_each for chances in islice(_distributions(experts, top_k), batches)])
+
+
+def uniform_on_fullest_rank(experts: int, top_k: int, batch: npt.ArrayLike, ranks: int) -> FloatArray:
+    """Mean under the uniform law: exact where `is_exact`, else an upper bound.
+
+    Args:
+        experts: E.
+        top_k: experts of a token.
+        batch: tokens, integers of any shape.
+        ranks: expert-parallel ranks.
+
+    Returns:
+        float64 array of their shape.
+    """
+    numbers, places = np.unique(np.asarray(batch), return_inverse=True)
+    settled = tokens_until_settled(experts, top_k)
+    exact = [int(tokens) for tokens in numbers if tokens < settled and is_exact(experts, top_k, int(tokens))]
+    # A power of two, so that further batches find the same table.
+    known = _uniform_means(experts, top_k, ranks, 1 << (max(exact) - 1).bit_length()) if exact else np.zeros(0)
+
+    def mean(tokens: int) -> float:
+        if tokens >= settled:
+            return float(experts_on_fullest_rank(experts, ranks))
+        if not is_exact(experts, top_k, tokens):
+            return bound_on_fullest_rank(experts, float(mean_distinct(experts, top_k, tokens)), ranks)
+        return float(known[min(tokens, known.size) - 1])
+
+    found: FloatArray = np.array([mean(int(tokens)) for tokens in numbers])[places].reshape(np.shape(batch))
+    return found
+
+
+def fixed_on_fullest_rank(experts: int, distinct: npt.ArrayLike, ranks: int) -> FloatArray:
+    """Mean for exactly so many experts in all; between whole numbers, in proportion. Past EXACT_EXPERTS an upper bound."""
+    numbers = np.asarray(distinct, np.float64)
     if experts > EXACT_EXPERTS:
-        return bound_on_fullest_rank(experts, distinct, ranks)
-    below = int(distinct)
-    around = np.array([below, min(below + 1, experts)])
-    lower, upper = mean_on_fullest_rank(experts, ranks, around)
-    return float(lower + (distinct - below) * (upper - lower))
+        bounds = [bound_on_fullest_rank(experts, float(one), ranks) for one in numbers.ravel()]
+        return np.array(bounds).reshape(numbers.shape)
+    below = numbers.astype(np.int64)
+    of_each = each_on_fullest_rank(experts, ranks, min(int(below.max(initial=0)) + 1, experts))
+    lower, upper = of_each[below], of_each[np.minimum(below + 1, experts)]
+    found: FloatArray = lower + (numbers - below) * (upper - lower)
+    return found

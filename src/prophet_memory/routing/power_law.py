@@ -73,10 +73,7 @@ class PowerLawExperts:
     def on_fullest_rank(self, batch: npt.ArrayLike, ranks: int) -> FloatArray:
         """The mean for exactly U(B) experts placed at random."""
         distinct = self.mean(batch).round(DISTINCT_EXPERT_DECIMALS)
-        if ranks == 1:
-            return distinct
-        each = np.vectorize(lambda u: fixed_on_fullest_rank(self.experts, float(u), ranks), otypes=[float])
-        return np.asarray(each(distinct), np.float64)
+        return distinct if ranks == 1 else fixed_on_fullest_rank(self.experts, distinct, ranks)
 
     def is_exact(self, batch: int, ranks: int) -> bool:
         """Past EXACT_EXPERTS a bound stands for the mean."""

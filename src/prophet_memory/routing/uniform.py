@@ -67,9 +67,7 @@ class UniformExperts:
 
     def on_fullest_rank(self, batch: npt.ArrayLike, ranks: int) -> FloatArray:
         """The mean over the exact distribution of U."""
-        if ranks == 1:
-            return self.mean(batch)
-        return self._each(batch, lambda tokens: uniform_on_fullest_rank(self.experts, self.top_k, tokens, ranks))
+        return self.mean(batch) if ranks == 1 else uniform_on_fullest_rank(self.experts, self.top_k, batch, ranks)
 
     def is_exact(self, batch: int, ranks: int) -> bool:
         """Past a size a bound stands for the mean."""
