@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +17,35 @@ from prophet_paper.looks import BLACK, GREY, LIGHT_GREY
 
 GIB = 2**30
 LAWS_BESIDE_WORDS = 2  # whose legend finds room beside the words of what does not fit
+EXTENSIONS = ("kv_extension", "usable_kv_extension")
+BEYOND = {"alpha": 0.3}  # what sequences longer than the model's own maximum would add
 OVER_GRID = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # keeps grid lines out of text
 
 
 def draw_model(axes: Axes, y: float, rows: Sequence[Row], laws: Sequence[Law]) -> None:
     """One line of the plot: a point per law where the ratio is defined, and in words what every law gives; a row for each law."""
-    ends = [row["kv_extension"] for row in rows if row["fit_verdict"] == "fits"]
+    fitting = [row for row in rows if row["fit_verdict"] == "fits"]
+    ends = [row[column] for row in fitting for column in EXTENSIONS]
     if ends:
         axes.plot([min(1, *ends), max(ends)], [y, y], color=LIGHT_GREY, linewidth=1.2, zorder=2)
     for law, row in reversed(list(zip(laws, rows, strict=True))):
         if row["fit_verdict"] == "fits":
-            axes.plot(row["kv_extension"], y, **point_look(law), zorder=3)
-    first, *others = map(outcome, rows)
-    text = "   ".join([first, *(f"({other})" for other in others)])
+            axes.plot(row["kv_extension"], y, **point_look(law) | BEYOND, zorder=3)
+            axes.plot(row["usable_kv_extension"], y, **point_look(law), zorder=4)
     fits = any(row["fit_verdict"] != "does_not_fit" for row in rows)
-    axes.annotate(text, (max(ends, default=1), y), (6 if ends else 3, 0), textcoords="offset points", va="center", fontsize=7,
-                  bbox=OVER_GRID, color=BLACK if fits else GREY, style="normal" if fits else "italic")  # fmt: skip
+    words = axes.annotate(one_line(map(outcome, rows)), (max(ends, default=1), y), (6 if ends else 3, 0),
+                          textcoords="offset points", va="center", fontsize=7, bbox=OVER_GRID, color=BLACK if fits else GREY,
+                          style="normal" if fits else "italic")  # fmt: skip
+    if any(row["kv_extension"] != row["usable_kv_extension"] for row in fitting):
+        beyond = one_line(multiplied(row["kv_extension"]) if row in fitting else "–" for row in rows)
+        axes.annotate(f"[{beyond}]", (1, 0.5), (4, 0), xycoords=words, textcoords="offset points", va="center", fontsize=7,
+                      color=GREY, bbox=OVER_GRID)  # fmt: skip
+
+
+def one_line(outcomes: Iterable[str]) -> str:
+    """What each law gives, those after the first in parentheses."""
+    first, *others = outcomes
+    return "   ".join([first, *(f"({other})" for other in others)])
 
 
 def point_look(law: Law) -> dict[str, Any]:
@@ -44,11 +57,11 @@ def point_look(law: Law) -> dict[str, Any]:
 
 
 def outcome(row: Row) -> str:
-    """The KV extension, or why there is none."""
+    """The usable KV extension, or why there is none."""
     if row["fit_verdict"] == "fits":
-        return multiplied(row["kv_extension"])
+        return multiplied(row["usable_kv_extension"])
     if row["fit_verdict"] == "newly_fits":
-        return f"newly fits: {thousands(row['kv_capacity_tokens'])} tokens"
+        return f"newly fits: {thousands(row['usable_kv_capacity_tokens'])} tokens"
     short = -row["free_for_kv_bytes"] / GIB
     return f"does not fit: {short:.0f} GiB short" if short > 0 else "does not fit"
 
@@ -86,11 +99,12 @@ def main(
     axes.set_xlim(0.985, 1 + 1.17 * max(farthest - 1, 0.1))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    ratio = f"KV extension of {compared['label']} over {baseline['label'].lower()}"
+    ratio = f"Usable KV extension of {compared['label']} over {baseline['label'].lower()}"
     axes.set_xlabel(f"{ratio}, {shown}, batch {batch_size}, {PRECISION_LABELS[precision]}")
     handles = [Line2D([], [], **point_look(law), label=law.label + ("" if law.is_first else ", in parentheses")) for law in order]
+    handles.append(Line2D([], [], **point_look(order[0]) | BEYOND, label="pale, in brackets: beyond the model's own maximum"))
     if len(order) > LAWS_BESIDE_WORDS:
-        figure.legend(handles=handles, loc="outside upper right", ncols=len(order))
+        figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
     else:
         axes.legend(handles=handles, loc="upper right")
     save(figure, output)

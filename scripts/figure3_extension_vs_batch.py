@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, catalogued, label_of, points
@@ -14,13 +15,16 @@ from prophet_memory.edge.text import PRECISION_LABELS
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, SERIES, laws_in_order, log2_batches, new_figure, save
 from prophet_paper.looks import BLACK
 
+BEYOND: dict[str, Any] = {"alpha": 0.35, "linestyle": (0, (2, 1.5)), "linewidth": 0.9, "zorder": 1.5}
+
 
 def draw_law(axes: Axes, curves: dict[str, list[Row]], names: dict[str, str], looks: dict[str, dict[str, Any]]) -> None:
     """One panel: a curve per model."""
     for model, look in looks.items():
         if rows := curves.get(model):
-            x, y = [r["batch_size"] for r in rows], [r["kv_extension"] for r in rows]
-            axes.plot(x, y, label=names[model], clip_on=False, **look)
+            x = [r["batch_size"] for r in rows]
+            axes.plot(x, [r["kv_extension"] for r in rows], color=look["color"], clip_on=False, **BEYOND)
+            axes.plot(x, [r["usable_kv_extension"] for r in rows], label=names[model], clip_on=False, **look)
     axes.axhline(1, color=BLACK, linewidth=0.8, zorder=1)
 
 
@@ -71,9 +75,12 @@ def main(
         panel.set_title(law.label)
         panel.set_xlabel("Batch size")
     title = f"{'Models that fit' if rows else 'No model fits'}\non one {shown}"
-    handles_and_labels = panels[-1].get_legend_handles_labels()
-    figure.legend(*handles_and_labels, loc="outside right upper", title=title, title_fontsize=7, alignment="left")
-    panels[0].set_ylabel(f"KV extension of {label_of(policies, policy)}, {shown}, {PRECISION_LABELS[precision]}")
+    handles, labels = panels[-1].get_legend_handles_labels()
+    if rows:
+        handles.append(Line2D([], [], color=BLACK, **BEYOND))
+        labels.append("beyond the model's\nown maximum")
+    figure.legend(handles, labels, loc="outside right upper", title=title, title_fontsize=7, alignment="left")
+    panels[0].set_ylabel(f"Usable KV extension of {label_of(policies, policy)}, {PRECISION_LABELS[precision]}")
     save(figure, output)
 
 

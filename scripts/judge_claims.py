@@ -8,7 +8,7 @@ from pathlib import Path
 from prophet_memory.edge.command import script
 from prophet_memory.edge.documents import error
 from prophet_memory.edge.tables import Row, catalogued, write_rows
-from prophet_paper.claims import Finding, claimed_text, interval, judge
+from prophet_paper.claims import Finding, claimed_text, interval, judge, usable
 from prophet_paper.ledger import Claim, read_claims
 from prophet_paper.queries import QueryError, Results
 from prophet_paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE
@@ -16,7 +16,7 @@ from prophet_paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE
 NUMBERS = ("lowest", "highest", "configurations", "satisfied")
 
 
-def judged(entry: Claim, law: str, found: Finding) -> Row:
+def judged(entry: Claim, law: str, found: Finding, usable_text: str | None = None) -> Row:
     """One row of claims.csv: a claim under a law."""
     claim = entry.claim
     bounds = interval(claim) if claim.printed else None
@@ -32,6 +32,7 @@ def judged(entry: Claim, law: str, found: Finding) -> Row:
         "accepted_to": bounds.upper if bounds else None,
         "routing": law,
         "computed": found.computed or None,
+        "usable": usable_text,
         "verdict": found.verdict,
         "expected": pinned,
     }
@@ -54,7 +55,8 @@ def main(*, results: list[Path], claims: Path, laws: Path, output: Path) -> None
     pinned = {law for entry in ledger.claims for law in entry.expected or {}}
     for position, entry in enumerate(ledger.claims):
         try:
-            rows += [judged(entry, law, judge(entry, tables, law, ledger.defaults)) for law in swept]
+            asked = [(law, (entry, tables, law, ledger.defaults)) for law in swept]
+            rows += [judged(entry, law, judge(*question), usable(*question)) for law, question in asked]
         except QueryError as problem:
             raise error(claims, f"claims[{position}].{problem.key}", problem.value, problem.allowed) from None
         rows += [judged(entry, law, Finding(NOT_TESTABLE, "", reason=f"the sweep has no routing {law}"))

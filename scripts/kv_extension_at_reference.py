@@ -10,8 +10,8 @@ from prophet_memory.edge.tables import by_key, policies_of, write_rows
 KEYS = ("model", "gpu", "batch_size", "precision", "routing")
 PINNED = {"n_gpus": 1}
 VALUES = (
-    "expert_savings_fraction", "free_for_kv_bytes", "kv_capacity_tokens", "max_context_tokens", "kv_extension",
-    "fit_verdict", "exceeds_model_context",
+    "expert_savings_fraction", "free_for_kv_bytes", "kv_capacity_tokens", "usable_kv_capacity_tokens", "max_context_tokens",
+    "kv_extension", "usable_kv_extension", "fit_verdict", "exceeds_model_context",
 )  # fmt: skip
 
 
@@ -33,6 +33,7 @@ def main(*, data: Path, policies: Path, policy: str, gpu: str, batch_size: int, 
         both = {
             "baseline_free_for_kv_bytes": baseline[key]["free_for_kv_bytes"],
             "baseline_kv_capacity_tokens": baseline[key]["kv_capacity_tokens"],
+            "baseline_usable_kv_capacity_tokens": baseline[key]["usable_kv_capacity_tokens"],
         }
         paired.append({name: row[name] for name in (*KEYS, "policy")} | both | {name: row[name] for name in VALUES})
     write_rows(paired, output)

@@ -21,14 +21,16 @@ GROUPINGS = {"model": ("model", "name", "experts"), "experts": ("experts", "expe
 
 def averages(rows: Sequence[Row]) -> dict[str, Any]:
     """Counts by fit verdict and statistics over the configurations that fit; None where none does."""
-    extensions = [row["kv_extension"] for row in rows if row["fit_verdict"] == "fits"]
+    fitting = [row for row in rows if row["fit_verdict"] == "fits"]
     verdicts = [row["fit_verdict"] for row in rows]
     return {
         "configurations": len(rows),
         **{f"configurations_{verdict}": verdicts.count(verdict) for verdict in FIT_VERDICTS},
-        "mean_kv_extension": fmean(extensions) if extensions else None,
-        "median_kv_extension": median(extensions) if extensions else None,
-        "max_kv_extension": max(extensions, default=None),
+        **{
+            f"{statistic}_{column}": of([row[column] for row in fitting]) if fitting else None
+            for column in ("kv_extension", "usable_kv_extension")
+            for statistic, of in (("mean", fmean), ("median", median), ("max", max))
+        },
         "mean_expert_savings_fraction": fmean(row["expert_savings_fraction"] for row in rows),
     }
 

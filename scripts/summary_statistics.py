@@ -9,7 +9,8 @@ from prophet_memory.edge.tables import points, write_rows
 
 COLUMNS = (
     "model", "gpu", "precision", "routing", "policy", "batch_size",
-    "distinct_experts", "expert_savings_fraction", "kv_extension", "kv_capacity_tokens", "fit_verdict",
+    "distinct_experts", "expert_savings_fraction", "kv_extension", "usable_kv_extension", "kv_capacity_tokens",
+    "usable_kv_capacity_tokens", "fit_verdict",
 )  # fmt: skip
 
 

@@ -11,18 +11,25 @@ from prophet_memory.edge.text import PRECISION_LABELS, marked_name
 from prophet_paper.latex import Column, escape, table, with_group_rules
 
 BASELINE = (Column("Model"), Column("capacity", (4, 1)))
-OF_ONE_LAW = (Column("savings", (2, 1)), Column("capacity", (4, 1)), Column("extension", (1, 2)))
-CAPTION = r"""KV capacity (thousand tokens over the whole batch) and KV extension on one {gpu} at batch {batch}, {precision},
-    with {baseline} and with {policy} under each routing law; expert savings in percent. No capacity: the weights
-    leave no room. \emph{{new}}: only {policy} fits, so that no ratio is defined. $\dagger$: published in fewer than 16~bits, so
-    that bf16 is hypothetical."""
+OF_ONE_LAW = (
+    Column("savings", (2, 1)),
+    Column("capacity", (4, 1)),
+    Column("ext.", (1, 2)),
+    Column("", (1, 2), is_pale=True),
+)
+CAPTION = r"""Usable KV capacity (thousand tokens over the whole batch, no sequence longer than the model's own maximum)
+    and its extension on one {gpu} at batch {batch}, {precision}, with {baseline} and with {policy} under each routing law;
+    expert savings in percent. In grey: the extension if sequences could be of any length, where that differs. No capacity:
+    the weights leave no room. \emph{{new}}: only {policy} fits, so that no ratio is defined. $\dagger$: published in fewer
+    than 16~bits, so that bf16 is hypothetical."""
 
 
 def cells(row: Row) -> list[object]:
-    """Savings, capacity and extension of one law."""
-    capacity = row["kv_capacity_tokens"]
-    extension = "new" if row["fit_verdict"] == "newly_fits" else row["kv_extension"]
-    return [100 * row["expert_savings_fraction"], capacity and capacity / 1e3, extension]
+    """Savings, usable capacity and extension of one law, and the extension without the models' own maximum."""
+    capacity = row["usable_kv_capacity_tokens"]
+    usable, beyond = row["usable_kv_extension"], row["kv_extension"]
+    extension = "new" if row["fit_verdict"] == "newly_fits" else usable
+    return [100 * row["expert_savings_fraction"], capacity and capacity / 1e3, extension, "" if usable == beyond else beyond]
 
 
 def main(
@@ -46,7 +53,7 @@ def main(
     by_law, (baseline, compared) = catalogued(laws, "routing"), compared_policies(policies, policy)
     rows = []
     for m in in_paper_order(read_rows(catalogue)):
-        everything = found[m["model"], next(iter(by_law))]["baseline_kv_capacity_tokens"]
+        everything = found[m["model"], next(iter(by_law))]["baseline_usable_kv_capacity_tokens"]
         both = [cell for law in by_law for cell in cells(found[m["model"], law])]
         rows.append(
             (

@@ -10,14 +10,17 @@ from prophet_memory.edge.tables import Row, by_key, catalogued, label_of
 from prophet_memory.edge.text import PRECISION_LABELS
 from prophet_paper.latex import Column, escape, head, table, with_group_rules
 
-OF_ONE_LAW = (Column("savings", (2, 1)), Column("extension", (1, 2)))
-CAPTION = r"""Summary statistics on one {gpu}, {precision}: expert savings in percent and KV extension under each routing law.
-    \emph{{new}}: the model fits with {policy} only, so that no extension is defined; a dash: it does not fit."""
+OF_ONE_LAW = (Column("savings", (2, 1)), Column("ext.", (1, 2)), Column("", (1, 2), is_pale=True))
+CAPTION = r"""Summary statistics on one {gpu}, {precision}: expert savings in percent and the extension of the usable KV
+    capacity under each routing law; in grey the extension if sequences could be longer than the model's own maximum, where
+    that differs. \emph{{new}}: the model fits with {policy} only, so that no extension is defined; a dash: it does not fit."""
 
 
 def cells(row: Row) -> list[object]:
-    """Savings and extension of one law."""
-    return [100 * row["expert_savings_fraction"], "new" if row["fit_verdict"] == "newly_fits" else row["kv_extension"]]
+    """Savings and usable extension of one law, and the extension without the models' own maximum."""
+    usable, beyond = row["usable_kv_extension"], row["kv_extension"]
+    extension = "new" if row["fit_verdict"] == "newly_fits" else usable
+    return [100 * row["expert_savings_fraction"], extension, "" if usable == beyond else beyond]
 
 
 def main(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from prophet_memory.edge.command import ConfigurationError, script
-from prophet_memory.edge.tables import catalogued
+from prophet_memory.edge.tables import Row, catalogued
 from prophet_paper.verdicts import by_claim, reason_of
 
 MARKS = {"reproduced": "yes", "not_reproduced": "no", "not_testable": "-"}
@@ -21,6 +21,14 @@ def line(claim: str, claimed: str, computed: Iterable[tuple[str, str]]) -> str:
     short = claimed if len(claimed) <= CLAIMED else claimed[: CLAIMED - 1] + "…"
     cells = "".join(f" {value:>{COMPUTED}} {mark:{MARK}}" for value, mark in computed)
     return f"{claim:{CLAIM}} {short:{CLAIMED}}{cells}".rstrip()
+
+
+def usable(found: Sequence[Row], heads: Mapping[str, str]) -> str:
+    """A line on what of a claimed extension is usable, where that differs."""
+    if all(row["usable"] in {None, row["computed"]} for row in found):
+        return ""
+    each = ", ".join(f"{heads[row['routing']]} {row['usable']}" for row in found)
+    return f"{INDENT}usable, with no sequence beyond its model's own maximum: {each}\n"
 
 
 def main(*, claims: Path, laws: Path, reasons: bool = False) -> None:
@@ -44,6 +52,7 @@ def main(*, claims: Path, laws: Path, reasons: bool = False) -> None:
         found = [by_law[law] for law in heads]
         unpinned += sum(row["expected"] is None for row in found)
         print(line(claim, found[0]["claimed"], ((row["computed"] or "", MARKS[row["verdict"]]) for row in found)))
+        print(usable(found, heads), end="")
         if reasons and (reason := reason_of(by_law)):
             print(textwrap.fill(reason, initial_indent=INDENT, subsequent_indent=INDENT, width=100))
         for row in by_law.values():  # also of a law that is pinned and not swept

@@ -372,3 +372,14 @@ def test_an_ordering_compares_each_model_with_itself_unless_told_otherwise(tmp_p
 def test_pinned_verdicts_are_those_of_the_committed_results():
     for claim in pl.read_csv(REPOSITORY / RESULTS / "claims.csv").to_dicts():
         assert claim["verdict"] == claim["expected"], (claim["claim"], claim["routing"])
+
+
+def test_claims_about_an_extension_say_what_is_usable():
+    judged = pl.read_csv(REPOSITORY / RESULTS / "claims.csv", infer_schema_length=None)
+    ledger = {entry.id: entry for entry in read_claims(REPOSITORY / "config/claims.yaml").claims}
+    about = {name for name, entry in ledger.items() if entry.query and "kv_extension" in entry.query.value}
+    assert set(judged.filter(pl.col("usable").is_not_null())["claim"]) == about - set(
+        judged.filter((pl.col("verdict") == "not_testable") | pl.col("computed").is_null())["claim"]
+    )
+    (row,) = judged.filter((pl.col("claim") == "tldr-low-batch-extension") & (pl.col("routing") == "uniform")).to_dicts()
+    assert (row["computed"], row["usable"]) == ("1.09–3.34×", "1.00–2.61×")

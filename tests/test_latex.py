@@ -15,7 +15,7 @@ TABLES = sorted((REPOSITORY / "paper_tables").glob("table_*.tex"))
 NO_LATEX = "no pdflatex with booktabs and siunitx: apt-get install texlive-latex-recommended texlive-science"
 DOCUMENT = r"""\documentclass[10pt%s]{article}
 \usepackage[letterpaper,margin=0.75in]{geometry}
-\usepackage{array,booktabs,siunitx}
+\usepackage{array,booktabs,siunitx,xcolor}
 \begin{document}
 Tables %s.
 %s

@@ -79,12 +79,15 @@ def by_hand(architecture: Architecture, assumptions: Assumptions, point: dict) -
     sequences = ceil(batch / spread.data)
     contexts = {p: searched_context(architecture, assumptions, free(p) // sequences, spread.tensor) for p in POLICIES}
     own, baseline = contexts[point["policy"]], contexts["all_resident"]
+    limit = architecture.max_context_tokens or own + baseline
     verdict = "does_not_fit" if own == 0 else "newly_fits" if baseline == 0 else "fits"
     return {
         "free_for_kv_bytes": free(point["policy"]),
         "max_context_tokens": own or None,
         "kv_capacity_tokens": own * point["batch_size"] or None,
         "kv_extension": own / baseline if verdict == "fits" else None,
+        "usable_kv_capacity_tokens": min(own, limit) * point["batch_size"] or None,
+        "usable_kv_extension": min(own, limit) / min(baseline, limit) if verdict == "fits" else None,
         "fit_verdict": verdict,
     }
 
@@ -230,3 +233,19 @@ def test_a_count_below_one_is_refused(axes: dict):
         grid_of({"mixtral": MODELS["mixtral-8x7b"]}, {"any": 10**12}, **axes)
     with pytest.raises(ModelError, match="two formats as in int4/fp8"):
         sweep(grid_of({"mixtral": MODELS["mixtral-8x7b"]}, {"any": 10**12}, precisions=["fp9"]), ASSUMED)
+
+
+@pytest.mark.parametrize("limit", [1, 700, 5000, 10**8, None])
+def test_no_sequence_uses_more_than_its_model_takes(architecture: Architecture, assumptions: Assumptions, limit: int | None):
+    bounded = replace(architecture, max_context_tokens=limit)
+    out = swept(bounded, assumptions)
+    fits = ~np.ma.getmaskarray(out["kv_extension"])
+    longest, batch = out["max_context_tokens"], np.array([1, 3, 16, 128]).reshape(1, 1, -1, 1, 1, 1)
+    expected = np.minimum(longest.filled(0), limit or 2**40) * batch
+    assert np.array_equal(out["usable_kv_capacity_tokens"].filled(0), expected)
+    capped, plain = out["usable_kv_extension"][fits], out["kv_extension"][fits]
+    assert (np.abs(capped - 1) <= np.abs(plain - 1) + 1e-12).all()  # a bound takes from gains and from losses
+    if limit == 1:
+        assert (capped == 1).all()
+    if limit is None and architecture.max_context_tokens is None:
+        assert np.array_equal(capped, plain)

@@ -172,44 +172,62 @@ def activated(
     return distinct.round(DISTINCT_EXPERT_DECIMALS), on_fullest.round(DISTINCT_EXPERT_DECIMALS)
 
 
-def demand(
-    model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid, policies: Sequence[ResidencyPolicy]
-) -> Demand:
-    """What the fullest GPU holds beside the KV cache.
+class Cell:
+    """A model on some GPUs in one layout: what depends on no batch is computed once.
 
-    Resident experts are slots in each MoE layer, for U(B) on its fullest rank, rounded up to a byte.
+    Args:
+        model: a name and an architecture.
+        spread: how it is spread.
+        assumptions: what the memory model takes as given.
+        grid: GPUs, laws and precisions; its batch sizes are those of `demand` alone.
+        policies: which experts stay.
 
     Raises:
         ArchitectureError: for more bytes than any machine holds.
         EngineError: for what the engine's profile does not say.
     """
-    architecture, engine = model.architecture, assumptions.engine
-    experts, layers, dense = architecture.moe.routed_experts, architecture.moe_layer_count, architecture.is_dense
-    batch_sizes = np.array(grid.batch_sizes, np.int64)
-    distinct, fullest = activated(model, spread, batch_sizes, grid.routings)
 
-    def slots(needed: FloatArray, of: int) -> FloatArray:
-        return np.stack([policy.slots(needed, of) for policy in policies], axis=-1)[None, :, :, None]
+    def __init__(
+        self, model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid, policies: Sequence[ResidencyPolicy]
+    ) -> None:
+        self.model, self.spread, self.assumptions, self.grid, self.policies = model, spread, assumptions, grid, policies
+        architecture, engine = model.architecture, assumptions.engine
+        self.stored = [stored_as(name, architecture) for name in grid.precisions]
+        each = [architecture.moe_layer_count * expert_bytes(architecture, form, spread, engine) for form in self.stored]
+        int64([architecture.moe.routed_experts * size for size in each], "routed_expert_bytes")
+        self._layer_expert_bytes = np.array(each, np.int64)[:, None]
+        rest = [
+            [non_expert_bytes(architecture, form, tensor=spread.tensor) + beyond_bytes(architecture, form, spread, engine)]
+            for form in self.stored
+        ]
+        self._non_expert_bytes = int64(rest, "non_expert_bytes")[None, None, None]
+        self._overhead_bytes = np.array([policy.overhead_bytes for policy in policies], np.int64)[None, None, None, None]
+        self._reserve_bytes = np.array(engine.reserve(spread).bytes, np.int64).reshape(1, 1, 1, 1, 1)
 
-    resident = slots(fullest, experts_on_fullest_rank(experts, spread.expert))
-    stored = [stored_as(name, architecture) for name in grid.precisions]
-    each = [layers * expert_bytes(architecture, form, spread, engine) for form in stored]
-    int64([experts * size for size in each], "routed_expert_bytes")
-    rest = [
-        [non_expert_bytes(architecture, form, tensor=spread.tensor) + beyond_bytes(architecture, form, spread, engine)]
-        for form in stored
-    ]
-    activations = _activations(architecture, stored, spread, assumptions, grid.gpus, batch_sizes)
-    return Demand(
-        distinct_experts=distinct[None, :, :, None, None],
-        expert_savings_fraction=np.zeros_like(resident) if dense else 1 - slots(distinct, experts) / experts,
-        resident_experts_per_layer=resident,
-        non_expert_bytes=int64(rest, "non_expert_bytes")[None, None, None],
-        resident_expert_bytes=np.ceil(resident * np.array(each, np.int64)[:, None]).astype(np.int64),
-        activation_bytes=activations[:, :, None, :, None],
-        overhead_bytes=np.array([policy.overhead_bytes for policy in policies], np.int64)[None, None, None, None],
-        runtime_reserve_bytes=np.array(engine.reserve(spread).bytes, np.int64).reshape(1, 1, 1, 1, 1),
-    )
+    def demand(self, batch_sizes: IntArray) -> Demand:
+        """What the fullest GPU holds beside the KV cache, at each batch size.
+
+        Resident experts are slots in each MoE layer, for U(B) on its fullest rank, rounded up to a byte.
+        """
+        architecture, spread = self.model.architecture, self.spread
+        experts = architecture.moe.routed_experts
+        distinct, fullest = activated(self.model, spread, batch_sizes, self.grid.routings)
+
+        def slots(needed: FloatArray, of: int) -> FloatArray:
+            return np.stack([policy.slots(needed, of) for policy in self.policies], axis=-1)[None, :, :, None]
+
+        resident = slots(fullest, experts_on_fullest_rank(experts, spread.expert))
+        activations = _activations(architecture, self.stored, spread, self.assumptions, self.grid.gpus, batch_sizes)
+        return Demand(
+            distinct_experts=distinct[None, :, :, None, None],
+            expert_savings_fraction=np.zeros_like(resident) if architecture.is_dense else 1 - slots(distinct, experts) / experts,
+            resident_experts_per_layer=resident,
+            non_expert_bytes=self._non_expert_bytes,
+            resident_expert_bytes=np.ceil(resident * self._layer_expert_bytes).astype(np.int64),
+            activation_bytes=activations[:, :, None, :, None],
+            overhead_bytes=self._overhead_bytes,
+            runtime_reserve_bytes=self._reserve_bytes,
+        )
 
 
 def _activations(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from prophet_memory.grid import Grid
 from prophet_memory.integers import IntArray
 from prophet_memory.kv_cache import Pieces, longest_context, pieces_of
-from prophet_memory.memory import Assumptions, Demand, cache_blocks, demand, growth_of
+from prophet_memory.memory import Assumptions, Cell, Demand, cache_blocks, growth_of
 from prophet_memory.paging import Blocks
 from prophet_memory.parallelism import known_layout
 from prophet_memory.residency import BASELINE
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FIT_VERDICTS = ("fits", "newly_fits", "does_not_fit")
 FITS, NEWLY_FITS, DOES_NOT_FIT = range(3)
 CELL = ("model", "n_gpus")
+UNLIMITED = 2**62  # tokens of a context
 DEMAND = (*CELL, "gpu", "batch_size", "routing", "precision", "policy")
 
 # The value columns of the results contract, in its order.
@@ -36,8 +37,8 @@ COLUMNS = (
     "tensor_parallel", "data_parallel", "expert_parallel", "distinct_experts", "expert_savings_fraction",
     "resident_experts_per_layer", "gpu_memory_bytes", "usable_bytes", "non_expert_bytes", "resident_expert_bytes",
     "activation_bytes", "overhead_bytes", "runtime_reserve_bytes", "free_for_kv_bytes", "kv_bytes_per_token",
-    "kv_constant_bytes_per_sequence", "kv_capacity_tokens", "max_context_tokens", "kv_extension", "fit_verdict",
-    "exceeds_model_context",
+    "kv_constant_bytes_per_sequence", "kv_capacity_tokens", "usable_kv_capacity_tokens", "max_context_tokens",
+    "kv_extension", "usable_kv_extension", "fit_verdict", "exceeds_model_context",
 )  # fmt: skip
 
 
@@ -70,9 +71,9 @@ class Sweep:
             ]
             for model in grid.models
         ]
-        policies = [*grid.policies, BASELINE]
+        policies, batch_sizes = [*grid.policies, BASELINE], np.array(grid.batch_sizes, np.int64)
         self._demands = [
-            [demand(model, spread, assumptions, grid, policies) for spread in spreads]
+            [Cell(model, spread, assumptions, grid, policies).demand(batch_sizes) for spread in spreads]
             for model, spreads in zip(grid.models, self._spreads, strict=True)
         ]
         self._growths = [
@@ -218,6 +219,19 @@ class Sweep:
         return np.ma.masked_where(self._context == 0, tokens)
 
     @cached_property
+    def _model_context(self) -> IntArray:
+        """The longest context that each model takes; where it has no maximum of its own, more than any memory holds."""
+        limits = [model.architecture.max_context_tokens for model in self.grid.models]
+        return self.grid.along("model", np.array([limit or UNLIMITED for limit in limits], np.int64))
+
+    @property
+    def usable_kv_capacity_tokens(self) -> npt.NDArray[Any]:
+        """Of the KV capacity, what sequences of the batch can use: none is longer than the model's own maximum."""
+        batch = self.grid.along("batch_size", np.array(self.grid.batch_sizes, np.int64))
+        usable = np.minimum(self._context, self._model_context) * batch
+        return np.ma.masked_where(np.broadcast_to(self._context == 0, usable.shape), usable)
+
+    @cached_property
     def fit_verdict(self) -> npt.NDArray[np.int8]:
         """Whether each sequence can have the context that the grid asks for."""
         asked = self.grid.along("context_tokens", np.array(self.grid.context_tokens, np.int64))
@@ -227,7 +241,15 @@ class Sweep:
     @cached_property
     def kv_extension(self) -> npt.NDArray[Any]:
         """KV capacity over the baseline's, where both fit."""
-        ratio = np.divide(self._context, np.maximum(self._baseline_context, 1))
+        return self._over_baseline(self._context, self._baseline_context)
+
+    @cached_property
+    def usable_kv_extension(self) -> npt.NDArray[Any]:
+        """Usable KV capacity over the baseline's, where both fit."""
+        return self._over_baseline(*(np.minimum(one, self._model_context) for one in (self._context, self._baseline_context)))
+
+    def _over_baseline(self, own: IntArray, baseline: IntArray) -> npt.NDArray[Any]:
+        ratio = np.divide(own, np.maximum(baseline, 1))
         undefined = self.fit_verdict != FITS
         return np.ma.masked_where(undefined, np.broadcast_to(ratio, undefined.shape))
 
@@ -239,9 +261,8 @@ class Sweep:
     @property
     def exceeds_model_context(self) -> npt.NDArray[Any]:
         """Whether the cache holds more than the model's own maximum; undefined where it has none or nothing fits."""
-        limits = [model.architecture.max_context_tokens for model in self.grid.models]
-        limit = self.grid.along("model", np.array([value or 0 for value in limits], np.int64))
-        return np.ma.masked_where((self._context == 0) | (limit == 0), self._context > limit)
+        limit = self._model_context
+        return np.ma.masked_where((self._context == 0) | (limit == UNLIMITED), self._context > limit)
 
     def to_polars(self) -> pl.DataFrame:
         """A row for each point, as the results contract has them: keys, then values; what is undefined is null."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 from operator import ge, gt, le, lt
@@ -17,6 +18,7 @@ from prophet_paper.ledger import BOUNDS, Claim, Claimed
 from prophet_paper.queries import NotSweptError, QueryError, Results
 from prophet_paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
 
+EXTENSION = re.compile(r"\b((?:mean_|median_|max_)?)kv_extension\b")
 ROUNDING = 1e-9  # of the results' nine decimals
 
 # By how much a result is multiplied to be in the printed unit, and how the unit is printed.
@@ -115,6 +117,17 @@ def judge(entry: Claim, results: Results, routing: str, defaults: Mapping[str, A
             raise QueryError("claim.along", claim.along, f"a column that the query keeps: {', '.join(sorted(frame.columns))}")
         return _judge_ordering(claim, frame)
     return _judge_values(claim, frame)
+
+
+def usable(entry: Claim, results: Results, routing: str, defaults: Mapping[str, Any]) -> str | None:
+    """What the results hold of a claim about KV extension if no sequence is longer than its model's own maximum; else None.
+
+    The source document knows no such bound, so the verdict does not ask for it. Raises QueryError.
+    """
+    if entry.query is None or not EXTENSION.search(entry.query.value):
+        return None
+    capped = replace(entry.query, value=EXTENSION.sub(r"\1usable_kv_extension", entry.query.value))
+    return judge(replace(entry, query=capped), results, routing, defaults).computed or None
 
 
 def _judge_values(claim: Claimed, frame: pl.DataFrame) -> Finding:

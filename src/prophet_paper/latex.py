@@ -28,13 +28,17 @@ class Column:
     places: tuple[int, int] | None = None
     width: str | None = None
     signed: bool = False  # room for a minus before the digits
+    is_pale: bool = False  # in grey: beside the number that counts (the document loads xcolor)
 
     @property
     def specification(self) -> str:
         """For the tabular preamble."""
         if self.width is not None:
             return rf">{{\raggedright\arraybackslash}}p{{{self.width}}}"
-        return "l" if self.places is None else f"S[table-format={'-' if self.signed else ''}{self.places[0]}.{self.places[1]}]"
+        if self.places is None:
+            return "l"
+        pale = ",color=gray" if self.is_pale else ""
+        return f"S[table-format={'-' if self.signed else ''}{self.places[0]}.{self.places[1]}{pale}]"
 
     def cell(self, value: object) -> str:
         """A value as this column prints it: text escaped, numbers rounded, None a dash, other text in a number column braced."""
@@ -43,7 +47,7 @@ class Column:
         if self.places is None:
             return escape(str(value))
         if isinstance(value, str):
-            return value if _NUMBER.fullmatch(value) else f"{{{escape(value)}}}"
+            return value if not value or _NUMBER.fullmatch(value) else f"{{{escape(value)}}}"
         return f"{value:.{self.places[1]}f}"
 
 
