@@ -16,7 +16,7 @@ from conftest import ASSUMED, MODELS, REPOSITORY, RESULTS, copy_project
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prophet_memory.edge.settings import read_settings
+from prophet_memory.edge.configuration import read_gpus
 
 IMPORTED = REPOSITORY / "tests/data/imported_configs"
 PROGRAM = [sys.executable, "-c", "from prophet_memory.cli import main; main()"]
@@ -165,7 +165,7 @@ def test_parts_have_formats_of_their_own():
 
 WRONG = [
     (("plan", "--model", "mixtal-8x7b", "--gpu", "b200"), r'model: "mixtal-8x7b"; allowed: .*did you mean mixtral-8x7b'),
-    (("plan", "--model", "mixtral-8x7b", "--gpu", "b300"), r'gpu: "b300"; allowed: .*did you mean b200'),
+    (("plan", "--model", "mixtral-8x7b", "--gpu", "b210"), r'gpu: "b210"; allowed: .*did you mean b200'),
     (("plan", "--model", "mixtral-8x7b"), "--gpu: missing"),
     (("plan", "--gpu", "b200"), "--model: missing"),
     (("plan", "--model", "nowhere/config.json", "--gpu", "b200"), "nowhere/config.json: file: .*missing"),
@@ -454,7 +454,7 @@ def test_one_verdict_says_whether_the_context_fits():
 
 
 @pytest.mark.parametrize(
-    ("gpu", "meant"), [("h200", "h200-141gb"), ("H100-80GB", "h100-80gb"), ("a100", "a100-40gb or a100-80gb"), ("b300", "b200")]
+    ("gpu", "meant"), [("h200", "h200-141gb"), ("H100-80GB", "h100-80gb"), ("a100", "a100-40gb or a100-80gb"), ("b210", "b200")]
 )
 def test_a_name_that_begins_so_is_meant_whatever_its_case(gpu: str, meant: str):
     assert refused("plan", "--model", "dbrx", "--gpu", gpu).endswith(f"(did you mean {meant}?)")
@@ -544,7 +544,7 @@ def test_the_catalogue_as_tables_and_for_programs():
     models = json.loads(call("models", "--json").stdout)
     assert [model["model"] for model in models] == sorted(MODELS)
     gpus = json.loads(call("gpus", "--json").stdout)
-    assert {gpu["gpu"] for gpu in gpus} == set(read_settings().sweep.gpus)
+    assert [gpu["gpu"] for gpu in gpus] == list(read_gpus())
     for command, names in (("models", MODELS), ("gpus", [gpu["gpu"] for gpu in gpus])):
         text = call(command).stdout
         assert all(name in text for name in names)
@@ -634,3 +634,23 @@ def test_without_the_extra_the_line_says_what_is_missing(tmp_path: Path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "with the extra [reference]" in done.stderr
+
+
+def test_a_gpu_that_is_not_catalogued_is_named_by_its_memory():
+    words = ("plan", "--model", "mixtral-8x7b", "--weights", "int4", "--json", "--gpu")
+    own, known = (json.loads(call(*words, gpu).stdout) for gpu in ("custom:79.20488", "h100-80gb"))
+    assert own["gpu"] == "custom:79.20488"
+    assert own["kv_capacity_tokens"] == pytest.approx(known["kv_capacity_tokens"], rel=1e-4)
+    assert json.loads(call(*words, "custom:48:960").stdout)["gpu_memory_bytes"] == 48 * 2**30
+    for wrong in (
+        "custom",
+        "custom:",
+        "custom:many",
+        "custom:0",
+        "custom:-4",
+        "custom:48:",
+        "custom:48:960:1",
+        "custom:1e3",
+        "custom:999999",
+    ):
+        assert f'gpu: "{wrong}"; allowed: custom:GiB or custom:GiB:GB/s' in refused(*words, wrong)

@@ -40,12 +40,12 @@ class HbmEntry(Described):
     source: Text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostLinkEntry(Described):
-    """The bandwidth is that of large copies from pinned host memory to the device."""
+    """The bandwidth is that of large copies from pinned host memory to the device; a link that is no PCIe has no lanes."""
 
-    pcie_generation: Annotated[int, OneOf((3, 4, 5, 6))]
-    lanes: Annotated[int, OneOf((1, 2, 4, 8, 16))]
+    pcie_generation: Annotated[int, OneOf((3, 4, 5, 6))] | None = None
+    lanes: Annotated[int, OneOf((1, 2, 4, 8, 16))] | None = None
     effective_bandwidth_bytes_per_s: PositiveBytes
     source: Text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +25,8 @@ from prophet_memory.residency import POLICIES, residency_policy
 from prophet_memory.routing import LAWS, routing_law
 
 Command = Callable[..., Any]
+CUSTOM, LEAST_CUSTOM, MOST_CUSTOM = "custom", 0.5, 100_000  # GiB, or GB/s
+CUSTOM_NUMBERS = re.compile(r"custom:(\d{1,6}(?:\.\d{1,6})?)(?::(\d{1,6}(?:\.\d{1,6})?))?")
 
 
 class Among(click.ParamType[str]):
@@ -160,9 +163,24 @@ def taken_assumptions(settings: AssumptionSettings, engine: str | None) -> Assum
     return assumptions_of(replace(settings, engine=engine or settings.engine), engines)
 
 
+def _custom_gpu(name: str) -> Gpu:
+    """A GPU by its memory in GiB and, where it is given, its bandwidth in GB/s."""
+    numbers = CUSTOM_NUMBERS.fullmatch(name)
+    values = [float(number) for number in numbers.groups() if number] if numbers else []
+    if not values or not all(LEAST_CUSTOM <= value <= MOST_CUSTOM for value in values):
+        allowed = (
+            f"{CUSTOM}:GiB or {CUSTOM}:GiB:GB/s with numbers from {LEAST_CUSTOM} to {MOST_CUSTOM:,}, such as {CUSTOM}:48:960"
+        )
+        raise ConfigurationError(f"gpu: {json.dumps(name)}; allowed: {allowed}")
+    bandwidth = int(values[1] * 10**9) if len(values) > 1 else None
+    return Gpu(name, int(values[0] * 2**30), hbm_bandwidth_bytes_per_s=bandwidth)
+
+
 def open_gpu(name: str) -> Gpu:
-    """A GPU by its name in the catalogue."""
+    """A GPU by its name in the catalogue, or one that is not catalogued: custom:GiB or custom:GiB:GB/s."""
+    if name.partition(":")[0] == CUSTOM:
+        return _custom_gpu(name)
     gpus = read_gpus()
     if name not in gpus:
-        raise ConfigurationError(f"gpu: {json.dumps(name)}; allowed: {', '.join(gpus)}{hint(name, gpus)}")
+        raise ConfigurationError(f"gpu: {json.dumps(name)}; allowed: {', '.join(gpus)}, {CUSTOM}:GiB{hint(name, gpus)}")
     return gpus[name]
