@@ -66,7 +66,11 @@ def test_a_plan_is_the_row_of_the_sweep(rows: pd.DataFrame, seed: int):
 
 def test_a_context_is_held_exactly_up_to_the_largest(rows: pd.DataFrame):
     row = (
-        rows.query("model == 'gpt-oss-120b' and gpu == 'h200-141gb' and precision == 'native' and n_gpus == 2").iloc[7].to_dict()
+        rows.query(
+            "model == 'gpt-oss-120b' and gpu == 'h200-141gb' and precision == 'native' and n_gpus == 2 and batch_size == 128"
+        )
+        .iloc[1]
+        .to_dict()
     )
     most = planned(row)["max_context_tokens"]
     assert planned(row, "--context", most)["context_fits"] is True
@@ -109,10 +113,10 @@ def test_a_folder_whose_name_no_file_should_have_gives_a_model_all_the_same(tmp_
     assert json.loads(done.stdout)["model"] == "kimi-k2-mine"
 
 
-def test_context_beyond_the_models_own_is_a_warning():
-    done = call("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--context", "5000")
-    assert done.returncode == 0
-    assert "warning: --context 5,000 is beyond the model's own maximum of 4,096 tokens" in done.stderr
+def test_a_context_beyond_the_models_own_is_refused():
+    words = ("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--context")
+    assert refused(*words, "5000") == "--context: 5000; allowed: at most 4096, the model's own maximum"
+    assert call(*words, "4096").returncode == 0
 
 
 def test_bf16_of_a_model_published_in_fewer_bits_is_called_hypothetical():
@@ -213,7 +217,7 @@ WRONG = [
     (("sweep", "--models", "dbrx, ,grok-1", "--gpus", "all", "--out", "x.csv"), '--models: "dbrx, ,grok-1"; allowed: words'),
     (("explain", "nosuch"), "model: .*allowed"),
     (("explain",), "allowed"),
-    (("nosuch",), "command: nosuch; allowed: plan, models"),
+    (("nosuch",), "command: nosuch; allowed: plan, fit, models"),
     (("sweep", "--models", "nosuch", "--gpus", "all", "--out", "x.csv"), "model: "),
     (("sweep", "--models", "all", "--gpus", "x100", "--out", "x.csv"), "--gpus: .*allowed: v100"),
     (("sweep", "--models", "all", "--gpus", "all", "--out", "x.txt"), r"--out: x.txt; allowed: .*\.parquet"),
@@ -411,17 +415,17 @@ def test_exit_status_tells_whether_it_fits_only_where_asked():
     assert (done.returncode, "does not fit" in done.stdout) == (1, True)
     small = ("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--check", "--json")
     assert call(*small).returncode == 0
-    done = call(*small, "--context", "99999999")
+    done = call(*small, "--context", "4096", "--batch", "1000")
     assert (done.returncode, json.loads(done.stdout)["context_fits"]) == (1, False)
 
 
 def test_a_context_that_the_baseline_cannot_hold_newly_fits():
-    asked = ("plan", "--model", "mixtral-8x7b", "--gpu", "h200-141gb", "--batch", "1", "--context")
-    both, one = (json.loads(call(*asked, context, "--json").stdout) for context in (1000, 600_000))
+    asked = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--batch", "12", "--context")
+    both, one = (json.loads(call(*asked, context, "--json").stdout) for context in (1000, 40_960))
     assert (both["fit_verdict"], both["kv_extension"] > 1) == ("fits", True)
     assert (one["fit_verdict"], one["kv_extension"], one["context_fits"]) == ("newly_fits", None, True)
-    told = call(*asked, "600000").stdout
-    assert "fits, with 600,000 tokens in each sequence, where all experts resident do not" in told
+    told = call(*asked, "40960").stdout
+    assert "fits, with 40,960 tokens in each sequence, where all experts resident do not" in told
     assert "undefined: all experts resident do not fit with that context" in told
 
 
@@ -446,9 +450,9 @@ def test_the_reference_takes_no_option_that_it_would_ignore():
 
 
 def test_one_verdict_says_whether_the_context_fits():
-    done = call("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--context", "9999999")
+    done = call("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--batch", "1000", "--context", "4096")
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("verdict")]
-    assert re.fullmatch(r"verdict +does not fit with 9,999,999 tokens in each sequence; [\d,]+ would", line)
+    assert re.fullmatch(r"verdict +does not fit with 4,096 tokens in each sequence; [\d,]+ would", line)
     small = ("plan", "--model", "olmoe-1b-7b", "--gpu", "b200", "--context", "100")
     assert "verdict            fits, with 100 tokens" in call(*small).stdout
 

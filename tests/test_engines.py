@@ -299,7 +299,7 @@ def test_a_plan_names_the_buffers_and_its_json_has_them():
     [
         (
             ("--engine", "vllm-0.10"),
-            r"config/engines.yaml: vllm-0.10.activation: null; allowed: a value: the profile vllm-0.10 has none",
+            r"config/engines.yaml: vllm-0.10.reserves: null; allowed: a value: the profile vllm-0.10 has none",
         ),
         (
             ("--engine", "vllm-0.19", "--n-gpus", "8"),
@@ -482,7 +482,7 @@ def test_what_a_graph_leaves_out_is_said():
 
 def test_what_a_plan_holds_it_also_fits():
     for engine, model in (("llama.cpp", "llama-3.1-8b"), ("sglang", "llama-3.1-8b"), ("vllm-0.19", "qwen3-30b-a3b")):
-        words = ("plan", "--gpu", "h100-80gb", "--engine", engine, "--model", model, "--batch", "1", "--json")
+        words = ("plan", "--gpu", "h100-80gb", "--engine", engine, "--model", model, "--batch", "64", "--json")
         most = json.loads(call(*words).stdout)["max_context_tokens"]
         assert json.loads(call(*words, "--context", most).stdout)["context_fits"]
         assert not json.loads(call(*words, "--context", most + 1).stdout)["context_fits"]

@@ -13,6 +13,7 @@ from prophet_memory.edge.places import use_catalogue
 
 COMMANDS = {
     "plan": "what one model needs and holds on some GPUs",
+    "fit": "the GPUs that hold so many requests of a context",
     "models": "the catalogue of models",
     "gpus": "the catalogue of GPUs",
     "explain": "a model's parameters by component, and its cache in numbers",
@@ -65,7 +66,7 @@ class Commands(click.Group):
 def program() -> None:
     """GPU memory of mixture-of-experts models, and what it buys to keep only the activated experts there.
 
-    Exit status: 0 with an answer, 1 where `plan --check` finds that the model does not fit, 2 for wrong input.
+    Exit status: 0 with an answer, 1 where --check finds that it does not fit, 2 for wrong input.
     """
 
 

@@ -21,6 +21,7 @@ from prophet_memory.cli.options import (
     POLICY,
     ROUTING,
     WEIGHT_FORMATS,
+    Among,
     Number,
     as_json,
     open_gpu,
@@ -28,6 +29,7 @@ from prophet_memory.cli.options import (
     taken_assumptions,
 )
 from prophet_memory.cli.render import console, gib, print_json, table
+from prophet_memory.concurrency import Concurrent, most_concurrent
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
 from prophet_memory.edge.documents import described_by, relative
@@ -49,7 +51,7 @@ from prophet_memory.planning import plan as planned
 from prophet_memory.precision import FileWeights
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
-from prophet_memory.sweeps import FIT_VERDICTS, NEWLY_FITS
+from prophet_memory.sweeps import FIT_VERDICTS, NEWLY_FITS, UNLIMITED
 
 LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9; default: the paper's"
 POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0; default: the paper's"
@@ -88,9 +90,7 @@ def named_weights(weights: str, experts: str | None, architecture: Architecture)
 
 def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[str]:
     """What is no error and should be known."""
-    limit, row, context = architecture.max_context_tokens, plan.row, plan.context_tokens
-    if limit and context and context > limit:
-        yield f"--context {context:,} is beyond the model's own maximum of {limit:,} tokens"
+    limit, row = architecture.max_context_tokens, plan.row
     if limit and row["exceeds_model_context"]:
         yield f"the cache could hold {row['max_context_tokens']:,} tokens a sequence, beyond the model's own maximum of {limit:,}"
     engine = plan.assumptions.engine
@@ -110,6 +110,27 @@ def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[st
         yield f"{engine.name} loads GGUF files and leaves the embedding with the host: --weights BF16 or another type counts so"
     if named and row["precision"] not in {NATIVE, published} and is_below_16_bits(published):
         yield f"hypothetical: the model is published in {PRECISION_LABELS[published]} (--weights {NATIVE})"
+
+
+def checked_context(context: int | None, architecture: Architecture) -> int | None:
+    """A context that the model takes, or a ConfigurationError."""
+    limit = architecture.max_context_tokens
+    if context and limit and context > limit:
+        raise ConfigurationError(f"--context: {context}; allowed: at most {limit}, the model's own maximum")
+    return context
+
+
+def asked_context(question: str | None, context: int | None, batch: int | None, architecture: Architecture) -> int | None:
+    """The context that `--max` asks for; None where the context is the question, or none is asked."""
+    if question == "context" and context is not None:
+        raise ConfigurationError("--context: beside --max context; allowed: one of the two")
+    if question in {"batch", "concurrency"} and batch is not None:
+        raise ConfigurationError(f"--batch: beside --max {question}; allowed: one of the two")
+    if question != "concurrency":
+        return checked_context(context, architecture) or (1 if question == "batch" else None)
+    if context is None and architecture.max_context_tokens is None:
+        raise ConfigurationError('--max: "concurrency"; allowed: beside --context, for the model has no maximum of its own')
+    return checked_context(context, architecture) or architecture.max_context_tokens
 
 
 def spread_over(
@@ -192,6 +213,25 @@ def routed(plan: Plan, experts: int) -> str:
     return f"{law}: {plan.row['distinct_experts']:,.2f} of {experts:,} experts a layer at batch {plan.row['batch_size']}"
 
 
+def concurrency_lines(plan: Plan, found: Concurrent | None) -> Iterator[str]:
+    """How many such requests fit at once."""
+    if found is None:
+        return
+    beside = "" if plan.row["policy"] == BASELINE.name else f"; with all experts resident {found.baseline_sequences:,}"
+    yield f"concurrency        {found.sequences:,} sequences of {found.context_tokens:,} tokens at once{beside}"
+
+
+def answered(question: str | None, plan: Plan, found: Concurrent | None, architecture: Architecture) -> dict[str, Any] | None:
+    """What `--max` asks, for programs."""
+    if question is None:
+        return None
+    if found is not None:
+        own, baseline = found.sequences, found.baseline_sequences
+        return {"of": question, "value": own, "all_resident": baseline, "context_tokens": found.context_tokens}
+    longest = min(plan.row["max_context_tokens"] or 0, architecture.max_context_tokens or UNLIMITED)
+    return {"of": question, "value": longest, "batch_size": plan.row["batch_size"]}
+
+
 def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
     """Law, layout and assumptions."""
     row, own = plan.row, plan.assumptions
@@ -224,7 +264,11 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--ep", type=GPUS, help="ranks of whole experts; default: one a GPU as far as there are experts, or the engine's")
 @click.option("--pp", type=GPUS, default=1, help="pipeline stages of layers; default: 1")
 @click.option("--batch", type=BATCH, help="sequences decoded together; default: the paper's")
-@click.option("--context", type=Number(1, 2**40), help="tokens of each sequence that must fit")
+@click.option("--context", type=Number(1, 2**40), help="tokens of each sequence that must fit, and how many such fit at once")
+@click.option(
+    "--max", "question", type=Among(["context", "batch", "concurrency"]),
+    help="the longest context at --batch; or the most sequences of --context (default: one token; of concurrency the longest)",
+)  # fmt: skip
 @click.option(
     "--weights", type=WEIGHT_FORMATS, metavar=f"[{'|'.join([*FORMATS, NATIVE])}|GGUF]",
     help=f"format of all weights, {NATIVE} for the published, Q4_K_M and the like for a GGUF recipe; default: {DEFAULT_FORMAT}",
@@ -245,7 +289,7 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int, batch: int | None, context: int | None,
     weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None, policy: ResidencyPolicy | None,
-    engine: str | None, check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
+    question: str | None, engine: str | None, check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
 
@@ -264,25 +308,28 @@ def command(  # noqa: PLR0913 - one argument an option
         raise ConfigurationError(f"--n-gpus: {n_gpus}; allowed: 1, which holds the whole GGUF file")
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
     spread = spread_over(architecture, n_gpus, tp, ep, pp, cut_experts=profile.cuts_experts)
-    device = open_gpu(gpu)
+    device, law = open_gpu(gpu), routing or settings.reference_law
+    context = asked_context(question, context, batch, architecture)
+    keeps_all = architecture.is_dense or profile.keeps_all_experts
+    kept = policy or (BASELINE if keeps_all else settings.reference_policy)
+    own, found = Model(opened.slug, architecture), None
     with described_by(opened.file), said_of_profile(profile.name):
+        if context is not None:
+            found = most_concurrent(
+                own, device, assumptions, spread, context_tokens=context, precision=taken, routing=law, policy=kept
+            )
+        asked = max(found.sequences, 1) if found is not None and question else batch or settings.paper.reference.batch_size
         plan = planned(
-            Model(opened.slug, architecture),
-            device,
-            assumptions,
-            batch_size=batch or settings.paper.reference.batch_size,
-            n_gpus=n_gpus,
-            layout=spread,
-            precision=taken,
-            routing=routing or settings.reference_law,
-            policy=policy or (BASELINE if architecture.is_dense or profile.keeps_all_experts else settings.reference_policy),
+            own, device, assumptions, batch_size=asked, n_gpus=n_gpus, layout=spread, precision=taken, routing=law, policy=kept,
             context_tokens=context,
-        )
+        )  # fmt: skip
+    answer = answered(question, plan, found, architecture)
     warnings = list(warnings_of(plan, architecture, device))
     if as_json:
         print_json(
             {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
             | {"context_tokens": plan.context_tokens, "context_fits": None if context is None else plan.holds}
+            | {"concurrency": None if found is None else asdict(found), "max": answer}
             | engine_lines.as_document(plan)
             | {"assumptions": asdict(plan.assumptions)}
             | {"fullest_rank_is_exact": plan.fullest_is_exact, "warnings": warnings, "notes": opened.notes}
@@ -299,7 +346,14 @@ def command(  # noqa: PLR0913 - one argument an option
     ):
         if lines:
             out.print(table(heads, lines))
-    for line in (*verdict(plan), "", *basis(plan, architecture.moe.routed_experts, profile, device)):
+    if question == "context" and answer is not None:
+        out.print(f"longest context    {answer['value']:,} tokens in each of {row['batch_size']:,} sequences")
+    for line in (
+        *verdict(plan),
+        *concurrency_lines(plan, found),
+        "",
+        *basis(plan, architecture.moe.routed_experts, profile, device),
+    ):
         out.print(line)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -1,0 +1,235 @@
+"""Concurrency: the most sequences of a context that fit at once (docs/memory-model.md, "Concurrency").
+
+More sequences activate more experts, which leaves less memory for their cache, so under Prophet the answer is a fixed point. What
+a number of sequences demands never falls as the number grows: bisection over whole numbers finds the largest that fits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from prophet_memory.axes import KEYS
+from prophet_memory.formats import DEFAULT_FORMAT
+from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Grid, Model
+from prophet_memory.integers import IntArray
+from prophet_memory.kv_cache import bytes_per_sequence
+from prophet_memory.memory import Assumptions, Cell, cache_blocks, growth_of
+from prophet_memory.parallelism import Parallelism, known_layout
+from prophet_memory.precision import FileWeights
+from prophet_memory.residency import BASELINE, ResidencyPolicy
+from prophet_memory.routing import RoutingLaw
+from prophet_memory.stages import pipeline_stages
+
+ORDER = (*(key for key in KEYS if key != "batch_size"), "context_tokens")
+CELL = ("model", "n_gpus")
+POINT = ("gpu", "routing", "precision", "policy", "context_tokens")  # of a cell
+COLUMNS = (
+    "tensor_parallel", "data_parallel", "expert_parallel", "kv_bytes_per_sequence", "concurrency", "distinct_experts",
+    "concurrency_extension",
+)  # fmt: skip
+
+
+class Concurrency:
+    """The columns of a grid without batch sizes; arrays of the grid's shape, masked where a value is undefined.
+
+    Args:
+        grid: its order is ORDER; contexts are what each sequence has.
+        assumptions: what the memory model takes as given.
+
+    Raises:
+        ParallelismError, ArchitectureError, EngineError: as `Sweep`.
+    """
+
+    def __init__(self, grid: Grid, assumptions: Assumptions) -> None:
+        self.grid = grid
+        self._cells = [
+            [
+                _Answer(model, known_layout(model.architecture, n, grid.layouts.get(n), cut_experts=cut), assumptions, grid)
+                for n in grid.n_gpus
+            ]
+            for cut in [assumptions.engine.cuts_experts]
+            for model in grid.models
+        ]
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """One of COLUMNS."""
+        found: npt.NDArray[Any] = getattr(self, name)
+        return np.broadcast_to(found, self.grid.shape, subok=True)
+
+    def _along(self, name: str, axes: tuple[str, ...]) -> npt.NDArray[Any]:
+        return self.grid.along((*CELL, *axes), np.array([[getattr(cell, name) for cell in row] for row in self._cells]))
+
+    @property
+    def tensor_parallel(self) -> IntArray:
+        """GPUs that share attention."""
+        return self._along("tensor_parallel", ())
+
+    @property
+    def data_parallel(self) -> IntArray:
+        """Groups of such GPUs."""
+        return self._along("data_parallel", ())
+
+    @property
+    def expert_parallel(self) -> IntArray:
+        """Ranks of whole experts."""
+        return self._along("expert_parallel", ())
+
+    @property
+    def kv_bytes_per_sequence(self) -> IntArray:
+        """What the cache of a sequence takes on the fullest GPU."""
+        return self._along("kv_bytes_per_sequence", ("gpu", "context_tokens"))
+
+    @cached_property
+    def concurrency(self) -> IntArray:
+        """The most sequences; 0 where not one fits."""
+        return self._along("most_sequences", POINT)
+
+    @property
+    def baseline(self) -> IntArray:
+        """The same with all experts resident."""
+        return self._along("baseline_sequences", POINT)
+
+    @property
+    def distinct_experts(self) -> npt.NDArray[Any]:
+        """Of a layer when so many sequences are decoded together; undefined where none is."""
+        return np.ma.masked_where(self.concurrency == 0, self._along("distinct_experts", POINT))
+
+    @property
+    def concurrency_extension(self) -> npt.NDArray[Any]:
+        """Concurrency over the baseline's, where that holds a sequence."""
+        baseline = self.baseline
+        ratio = self.concurrency / np.maximum(baseline, 1)
+        return np.ma.masked_where(np.broadcast_to(baseline == 0, ratio.shape), ratio)
+
+    def rows(self) -> dict[str, npt.NDArray[Any]]:
+        """Keys and columns, each a flat array in the order of rows."""
+        columns = {name: self.column(name) for name in COLUMNS}
+        return {name: array.ravel() for name, array in (self.grid.keys() | columns).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrent:
+    """The most sequences of a context at once, under a policy and with all experts resident."""
+
+    context_tokens: int
+    sequences: int
+    baseline_sequences: int
+    distinct_experts: float | None  # of a layer, when so many are decoded together; None where none fits
+
+
+def most_concurrent(
+    model: Model,
+    gpu: Gpu,
+    assumptions: Assumptions,
+    layout: Parallelism,
+    *,
+    context_tokens: int,
+    precision: str | FileWeights = DEFAULT_FORMAT,
+    routing: RoutingLaw,
+    policy: ResidencyPolicy,
+) -> Concurrent:
+    """Of one model on some GPUs; of pipeline stages the one that holds the fewest sequences decides. Raises as `Concurrency`."""
+    answers = []
+    for stage in dict.fromkeys(pipeline_stages(model.architecture, layout.pipeline)):
+        grid = Grid(
+            [Model(model.name, stage)],
+            gpus=[gpu],
+            n_gpus=[layout.n_gpus],
+            batch_sizes=[1],
+            routings=[routing],
+            precisions=[precision],
+            policies=[policy],
+            context_tokens=[context_tokens],
+            order=ORDER,
+            layouts={layout.n_gpus: layout},
+        )
+        answers.append(_Answer(grid.models[0], layout, assumptions, grid))
+    own = min(answers, key=lambda answer: int(answer.most_sequences.item()))
+    sequences = int(own.most_sequences.item())
+    baseline = min(int(answer.baseline_sequences.item()) for answer in answers)
+    return Concurrent(context_tokens, sequences, baseline, float(own.distinct_experts.item()) if sequences else None)
+
+
+class _Answer:
+    """One model in one layout: arrays over POINT."""
+
+    def __init__(self, model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid) -> None:
+        self.tensor_parallel, self.data_parallel, self.expert_parallel = spread.tensor, spread.data, spread.expert
+        limits = [assumptions.engine.step_size(gpu).sequences for gpu in grid.gpus]
+        shape = (len(grid.gpus), len(grid.routings), len(grid.precisions), len(grid.policies) + 1, len(grid.context_tokens))
+        most, distinct = np.zeros(shape, np.int64), np.zeros(shape)
+        self.kv_bytes_per_sequence = np.zeros((shape[0], shape[-1]), np.int64)
+        for limit in dict.fromkeys(limits):  # a step takes no more sequences on some GPUs, so those are searched by themselves
+            places = [place for place, own in enumerate(limits) if own == limit]
+            part = replace(grid, gpus=[grid.gpus[place] for place in places])
+            room = _Room(model, spread, assumptions, part)
+            self.kv_bytes_per_sequence[places] = room.cost[:, 0, 0, 0] * room.unit_bytes[:, 0, 0, 0]
+            cell = Cell(model, spread, assumptions, part, [*grid.policies, BASELINE])
+            most[places] = _most_sequences(cell, room, None if limit is None else limit * spread.data)
+            distinct[places] = _distinct(cell, np.maximum(most[places], 1))
+        self.most_sequences, self.baseline_sequences = most[:, :, :, :-1], most[:, :, :, -1:]
+        self.distinct_experts = distinct[:, :, :, :-1]
+
+
+class _Room:
+    """What the engine may use of each GPU, and what the cache of a sequence takes of it, in units: blocks, or bytes."""
+
+    def __init__(self, model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid) -> None:
+        self.spread, contexts = spread, np.array(grid.context_tokens, np.int64)
+        paged = [cache_blocks(model, spread, assumptions, gpu) for gpu in grid.gpus]
+        growth = growth_of(model, spread, assumptions)
+        each = [
+            bytes_per_sequence(growth, contexts)
+            if blocks is None
+            else bytes_per_sequence(blocks.growth, -(-contexts // blocks.block_tokens))
+            for blocks in paged
+        ]
+        self.usable_bytes = _upright([assumptions.engine.usable_bytes(gpu, spread, model.architecture) for gpu in grid.gpus])
+        self.unit_bytes = _upright([1 if blocks is None else blocks.block_bytes for blocks in paged])
+        self.masked = _upright([0 if blocks is None else blocks.masked for blocks in paged])
+        self.cost = np.maximum(np.array(each, np.int64), 1)[:, None, None, None, :]
+
+    def holds(self, sequences: IntArray, taken_bytes: IntArray) -> npt.NDArray[np.bool_]:
+        """Whether the caches of so many sequences fit beside what else is taken."""
+        units = (self.usable_bytes - taken_bytes) // self.unit_bytes - self.masked
+        fits: npt.NDArray[np.bool_] = self.spread.sequences(sequences) * self.cost <= units
+        return fits
+
+
+def _most_sequences(cell: Cell, room: _Room, limit: int | None) -> IntArray:
+    """Bisection for every point at once: what fits stays below, what does not above."""
+    grid = cell.grid
+    shape = (len(grid.gpus), len(grid.routings), len(grid.precisions), len(cell.policies), len(grid.context_tokens))
+    bound = room.usable_bytes // room.unit_bytes // room.cost * room.spread.data
+    # Powers of two, so that many points ask for the same numbers.
+    above = 2 ** np.ceil(np.log2(np.broadcast_to(bound, shape) + 2)).astype(np.int64)
+    above = above if limit is None else np.minimum(above, limit + 1)
+    least = np.zeros(shape, np.int64)
+    while (open_ := above - least > 1).any():
+        middle = np.where(open_, (least + above) // 2, 1)
+        numbers = np.unique(middle)
+        total = np.broadcast_to(cell.demand(numbers).total_bytes, (shape[0], numbers.size, *shape[1:4]))
+        taken = np.take_along_axis(np.moveaxis(total, 1, -1), np.searchsorted(numbers, middle), axis=-1)
+        fits = room.holds(middle, taken)
+        least, above = np.where(open_ & fits, middle, least), np.where(open_ & ~fits, middle, above)
+    return least
+
+
+def _distinct(cell: Cell, sequences: IntArray) -> npt.NDArray[np.float64]:
+    """Distinct experts of a layer at so many sequences."""
+    numbers = np.unique(sequences)
+    distinct = cell.demand(numbers).distinct_experts[0, :, :, 0, 0]  # (number, law)
+    laws = np.arange(distinct.shape[1]).reshape(1, -1, 1, 1, 1)
+    found: npt.NDArray[np.float64] = distinct[np.searchsorted(numbers, sequences), laws]
+    return found
+
+
+def _upright(values: list[int]) -> IntArray:
+    """A value of each GPU, to broadcast over POINT."""
+    return np.array(values, np.int64).reshape(-1, 1, 1, 1, 1)

@@ -1,0 +1,216 @@
+"""Concurrency against counting up one by one, its invariants, and the questions of the command line that it answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import ASSUMED, MODELS, grid_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_command_line import call, refused
+
+from prophet_memory.axes import KEYS
+from prophet_memory.concurrency import COLUMNS, ORDER, Concurrency, most_concurrent
+from prophet_memory.edge.configuration import read_engines, read_gpus
+from prophet_memory.engine import StepSize
+from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Grid, Model
+from prophet_memory.memory import Assumptions
+from prophet_memory.parallelism import parallelism
+from prophet_memory.residency import BASELINE, residency_policy
+from prophet_memory.routing import routing_law
+from prophet_memory.sweeps import sweep
+
+GIB = 2**30
+DECODERS = sorted(name for name, model in MODELS.items() if model.encoder is None)
+VLLM = replace(ASSUMED, engine=read_engines()["vllm-0.19"])
+PROPHET = residency_policy("prophet")
+
+
+def fits(model: Model, gpu: Gpu, assumptions: Assumptions, context: int, sequences: int, **point) -> bool:
+    """What the sweep says of so many sequences of a context."""
+    grid = Grid(
+        [model],
+        gpus=[gpu],
+        batch_sizes=[sequences],
+        context_tokens=[context],
+        n_gpus=[point["n_gpus"]],
+        routings=[point["law"]],
+        policies=[point["policy"]],
+        precisions=[point["precision"]],
+    )
+    return bool(sweep(grid, assumptions).max_context_tokens.filled(0).item() >= context)
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from(DECODERS),
+    st.integers(8, 160),
+    st.integers(1, 40_000),
+    st.sampled_from([1, 2, 4]),
+    st.sampled_from(["uniform", "power_law"]),
+    st.sampled_from(["prophet", "all_resident"]),
+    st.sampled_from(["bf16", "int8_experts"]),
+    st.sampled_from(["ideal", "vllm-0.19"]),
+)
+def test_it_is_the_largest_number_that_the_sweep_holds(
+    name: str, memory_gib: int, context: int, n_gpus: int, law: str, policy: str, precision: str, engine: str
+):
+    model, gpu, assumptions = Model(name, MODELS[name]), Gpu("h100-own", memory_gib * GIB), ASSUMED if engine == "ideal" else VLLM
+    layout = parallelism(model.architecture, n_gpus, cut_experts=assumptions.engine.cuts_experts)
+    point = {"n_gpus": n_gpus, "law": routing_law(law), "policy": residency_policy(policy), "precision": precision}
+    found = most_concurrent(
+        model, gpu, assumptions, layout, context_tokens=context, precision=precision, routing=point["law"], policy=point["policy"]
+    )
+    most = found.sequences
+    if engine == "vllm-0.19" and any(not hasattr(g.mixer, "head_dim") for g in model.architecture.decoder.layers):
+        return  # blocks of hybrids are shared, so that a sequence's last block is not the sweep's
+    assert most == 0 or fits(model, gpu, assumptions, context, most, **point)
+    limit = assumptions.engine.step_size(gpu).sequences
+    assert most == limit or not fits(model, gpu, assumptions, context, most + 1, **point)
+    assert found.baseline_sequences <= most or policy == "all_resident" or found.baseline_sequences - most <= layout.data + 1
+
+
+def test_one_by_one_and_all_at_once_are_the_same():
+    grid = grid_of(
+        {name: MODELS[name] for name in ("qwen3-30b-a3b", "olmoe-1b-7b", "switch-base-64")},
+        {"small": 24 * GIB, "large": 80 * GIB},
+        batch_sizes=[1],
+        n_gpus=[1, 4],
+        precisions=["bf16", "int8_experts"],
+        context_tokens=[128, 4096],
+        order=ORDER,
+    )
+    whole = Concurrency(grid, ASSUMED)
+    rows = whole.rows()
+    assert list(rows) == [*(key for key in KEYS if key != "batch_size"), "context_tokens", *COLUMNS]
+    for i in range(0, rows["model"].size, 7):
+        key = {name: rows[name][i] for name in ORDER}
+        model = Model(key["model"], MODELS[key["model"]])
+        gpu = next(gpu for gpu in grid.gpus if gpu.name == key["gpu"])
+        alone = most_concurrent(
+            model, gpu, ASSUMED, parallelism(model.architecture, int(key["n_gpus"])), context_tokens=int(key["context_tokens"]),
+            precision=str(key["precision"]), routing=routing_law(str(key["routing"])),
+            policy=residency_policy(str(key["policy"])),
+        )  # fmt: skip
+        assert alone.sequences == rows["concurrency"][i]
+        if alone.baseline_sequences:
+            assert rows["concurrency_extension"][i] == alone.sequences / alone.baseline_sequences
+        else:
+            assert rows["concurrency_extension"][i] is np.ma.masked
+        assert (alone.distinct_experts is None) == (rows["distinct_experts"][i] is np.ma.masked)
+
+
+@given(st.sampled_from(DECODERS), st.integers(10, 200), st.integers(1, 20_000), st.integers(1, 20_000))
+def test_longer_contexts_and_less_memory_hold_no_more(name: str, memory_gib: int, context: int, more: int):
+    model, layout = Model(name, MODELS[name]), parallelism(MODELS[name], 1)
+
+    def most(memory: int, tokens: int) -> int:
+        gpu = Gpu("any", memory * GIB)
+        law = routing_law("uniform")
+        return most_concurrent(model, gpu, ASSUMED, layout, context_tokens=tokens, routing=law, policy=PROPHET).sequences
+
+    assert most(memory_gib, context + more) <= most(memory_gib, context) <= most(memory_gib + 1, context)
+
+
+def test_a_step_of_few_sequences_bounds_it():
+    few = replace(ASSUMED, engine=replace(ASSUMED.engine, steps=(StepSize(2048, 7, 60 * GIB), StepSize(2048, 3))))
+    model, layout = Model("olmoe-1b-7b", MODELS["olmoe-1b-7b"]), parallelism(MODELS["olmoe-1b-7b"], 1)
+    for memory, most in ((80, 7), (40, 3)):
+        found = most_concurrent(
+            model, Gpu("any", memory * GIB), few, layout, context_tokens=1, routing=routing_law("uniform"), policy=BASELINE
+        )
+        assert found.sequences == most
+    grid = Grid(
+        [model], gpus=[Gpu("a", 80 * GIB), Gpu("b", 40 * GIB)], batch_sizes=[1], routings=[routing_law("uniform")],
+        policies=[BASELINE], context_tokens=[1], order=ORDER,
+    )  # fmt: skip
+    assert Concurrency(grid, few).concurrency.ravel().tolist() == [7, 3]
+
+
+def test_a_plan_says_how_many_such_requests_at_once():
+    words = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--context", "32768")
+    found = json.loads(call(*words, "--json").stdout)["concurrency"]
+    assert (found["sequences"], found["baseline_sequences"]) == (14, 7)
+    assert "14 sequences of 32,768 tokens at once; with all experts resident 7" in call(*words).stdout
+    for batch, holds in ((14, True), (15, False)):
+        assert json.loads(call(*words, "--batch", batch, "--json").stdout)["context_fits"] is holds
+    staged = json.loads(call(*words, "--n-gpus", "2", "--pp", "2", "--json").stdout)
+    assert staged["concurrency"]["sequences"] > 28  # each stage holds half the weights
+
+
+def test_the_inverse_questions_of_a_plan():
+    words = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--json", "--max")
+    most = json.loads(call(*words, "concurrency").stdout)
+    assert most["max"] == {"of": "concurrency", "value": 12, "all_resident": 5, "context_tokens": 40960}
+    assert (most["batch_size"], most["context_fits"]) == (12, True)
+    assert json.loads(call(*words, "batch", "--context", "32768").stdout)["max"]["value"] == 14
+    assert json.loads(call(*words, "context", "--batch", "4").stdout)["max"] == {"of": "context", "value": 40960, "batch_size": 4}
+    assert json.loads(call(*words, "context", "--batch", "16").stdout)["max"]["value"] == 27870
+    assert (
+        "longest context    27,870 tokens in each of 16 sequences" in call(*words[:5], "--max", "context", "--batch", "16").stdout
+    )
+    nothing = call("plan", "--model", "grok-1", "--gpu", "rtx-4090", "--max", "concurrency", "--check", "--json")
+    assert (nothing.returncode, json.loads(nothing.stdout)["max"]["value"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("plan", "--gpu", "b200", "--context", "50000"), "--context: 50000; allowed: at most 40960, the model's own maximum"),
+        (("plan", "--gpu", "b200", "--max", "concurrency", "--batch", "3"), "--batch: beside --max concurrency; allowed: one"),
+        (("plan", "--gpu", "b200", "--max", "context", "--context", "3"), "--context: beside --max context; allowed: one"),
+        (("plan", "--gpu", "b200", "--max", "tokens"), '--max: "tokens"; allowed: context, batch, concurrency'),
+        (("fit", "--context", "50000"), "--context: 50000; allowed: at most 40960"),
+        (("fit", "--context", "0"), '--context: "0"; allowed: an integer from 1'),
+        (("fit",), "--context: missing; allowed: a value"),
+        (("fit", "--context", "5", "--gpus", "x100"), '--gpus: "x100"; allowed: v100-32gb'),
+        (("fit", "--context", "5", "--concurrency", "none"), '--concurrency: "none"; allowed: an integer'),
+    ],
+)
+def test_wrong_questions_get_one_line(words: tuple[str, ...], line: str):
+    assert line in refused(*words, "--model", "qwen3-30b-a3b")
+
+
+def test_a_model_without_a_maximum_needs_a_context():
+    words = ("plan", "--model", "switch-base-8", "--gpu", "b200", "--max", "concurrency")
+    assert '--max: "concurrency"; allowed: beside --context' in refused(*words)
+    assert json.loads(call(*words, "--context", "512", "--json").stdout)["max"]["value"] > 100
+
+
+def test_fit_names_of_each_gpu_the_fewest_that_hold_them():
+    words = ("fit", "--model", "qwen3-235b-a22b", "--context", "8192", "--concurrency", "16", "--weights", "int4", "--json")
+    found = json.loads(call(*words).stdout)["fits"]
+    assert {one["gpu"] for one in found} <= set(read_gpus())
+    order = [(one["n_gpus"], one["memory_bytes"]) for one in found]
+    assert order == sorted(order)
+    for one in found[::4]:
+        plan = ("plan", "--model", "qwen3-235b-a22b", "--gpu", one["gpu"], "--weights", "int4", "--context", "8192", "--json")
+        held = json.loads(call(*plan, "--n-gpus", one["n_gpus"]).stdout)["concurrency"]
+        assert held["sequences"] == one["concurrency"] >= 16
+        if one["n_gpus"] > 1:
+            assert json.loads(call(*plan, "--n-gpus", one["n_gpus"] // 2).stdout)["concurrency"]["sequences"] < 16
+    text = call(*words[:-1]).stdout
+    assert re.search(r"h200-141gb +1 ", text)
+
+
+def test_what_nothing_holds_gets_the_nearest():
+    words = ("fit", "--model", "grok-1", "--context", "8192", "--concurrency", "9000", "--max-gpus", "2")
+    assert re.search(
+        r"nothing holds 9,000 requests of 8,192 tokens with up to 2 GPUs; nearest: 2 x mi355x with [\d,]+", call(*words).stdout
+    )
+    assert call(*words, "--check").returncode == 1
+    document = json.loads(call(*words, "--json").stdout)
+    assert document["fits"] == []
+    assert document["nearest"]["gpu"] == "mi355x"
+
+
+def test_a_number_of_gpus_that_an_engine_was_not_measured_on_is_named():
+    done = call("fit", "--model", "qwen3-30b-a3b", "--context", "8192", "--engine", "vllm-0.19", "--json")
+    document = json.loads(done.stdout)
+    assert {one["n_gpus"] for one in document["fits"]} <= {1, 2, 4}
+    assert any(text.startswith("8 GPUs: reserves: ") for text in document["without"])
