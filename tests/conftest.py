@@ -130,6 +130,7 @@ sweep:
   routings: [uniform]
   precisions: [bf16]
   policies: [prophet, all_resident]
+concurrency: {{context_tokens: [2048]}}
 paper:
   reference: {{gpu: h100-80gb, batch_size: 8, precision: bf16, routing: uniform, policy: prophet}}
   breakdown_models: [mixtral-8x7b, qwen1.5-moe-a2.7b]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from prophet_memory.precision import FileWeights
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 from prophet_memory.stages import pipeline_stages
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ORDER = (*(key for key in KEYS if key != "batch_size"), "context_tokens")
 CELL = ("model", "n_gpus")
@@ -106,6 +109,15 @@ class Concurrency:
         baseline = self.baseline
         ratio = self.concurrency / np.maximum(baseline, 1)
         return np.ma.masked_where(np.broadcast_to(baseline == 0, ratio.shape), ratio)
+
+    def to_polars(self) -> pl.DataFrame:
+        """A row for each point: keys, then values; what is undefined is null."""
+        import polars as pl  # noqa: PLC0415 - arrays alone need no tables
+
+        rows = self.rows()
+        frame = pl.DataFrame({name: np.ma.getdata(array) for name, array in rows.items()})
+        defined = {name: pl.Series(~np.ma.getmaskarray(array)) for name, array in rows.items() if np.ma.is_masked(array)}
+        return frame.with_columns(pl.when(known).then(pl.col(name)).alias(name) for name, known in defined.items())
 
     def rows(self) -> dict[str, npt.NDArray[Any]]:
         """Keys and columns, each a flat array in the order of rows."""

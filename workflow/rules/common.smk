@@ -77,6 +77,7 @@ GPU_CATALOGUE = f"{RESULTS}/gpu_catalogue.csv"
 LAWS = f"{RESULTS}/law_catalogue.csv"
 POLICIES = f"{RESULTS}/policy_catalogue.csv"
 ENGINES = f"{RESULTS}/engine_catalogue.csv"
+CONCURRENCY = f"{RESULTS}/concurrency.parquet"
 
 run(lambda: check_writable(map(Path, (RESULTS, FIGURES, TABLES, "evaluation/reports"))))
 

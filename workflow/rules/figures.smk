@@ -189,6 +189,32 @@ rule figure8_predicted_vs_observed:
         RUN
 
 
+rule figure9_concurrency:
+    input:
+        **program("figure9_concurrency"),
+        concurrency=CONCURRENCY,
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+        policies=POLICIES,
+    output:
+        figure("figure9_concurrency", FIGURES),
+    log:
+        "logs/figure9_concurrency.log",
+    localrule: True
+    params:
+        **options(
+            policy=REFERENCE["policy"],
+            routing=REFERENCE["routing"],
+            gpu=REFERENCE["gpu"],
+            precision=REFERENCE["precision"],
+        ),
+    message:
+        "Drawing Figure 9"
+    shell:
+        RUN
+
+
 rule figures:
     input:
         rules.figure1_detailed_memory_breakdown.output,
@@ -199,3 +225,4 @@ rule figures:
         rules.figure6_savings_vs_batch_by_experts.output,
         rules.figure7_multi_gpu.output,
         rules.figure8_predicted_vs_observed.output,
+        rules.figure9_concurrency.output,

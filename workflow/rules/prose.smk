@@ -4,6 +4,7 @@ ASKED = QUERIED + [
     f"{RESULTS}/kv_extension_at_reference.csv",
     f"{RESULTS}/claims_summary.csv",
     f"{RESULTS}/observation_errors.csv",
+    CONCURRENCY,
 ]
 PROSE_NUMBERS = f"{RESULTS}/prose_numbers.csv"
 GUIDE = "evaluation/reports/batch_size_justification"

@@ -282,8 +282,37 @@ rule max_context:
 
 
 # Each result is a target by itself: one that a fault took away is written again, whatever stands downstream.
+rule sweep_concurrency:
+    input:
+        **program("sweep_concurrency"),
+        gpus="config/gpus.yaml",
+        engines="config/engines.yaml",
+        models=MODEL_FILES,
+    output:
+        CONCURRENCY,
+    log:
+        "logs/sweep_concurrency.log",
+    threads: 1
+    resources:
+        **PLACE,
+        # Seen: 150 MiB, 4 s.
+        mem_mb=memory(1000),
+        runtime=10,
+    params:
+        **options(
+            sweep=AXES,
+            assumptions=compact_json(ASSUMPTIONS),
+            context_tokens=sorted(config["concurrency"]["context_tokens"]),
+        ),
+    message:
+        "Searching the most sequences at once"
+    shell:
+        RUN
+
+
 rule results:
     input:
+        rules.sweep_concurrency.output,
         rules.join_shards.output,
         rules.describe_models.output,
         rules.describe_gpus.output,

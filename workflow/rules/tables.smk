@@ -212,6 +212,32 @@ rule table_observations:
         RUN
 
 
+rule table_concurrency:
+    input:
+        **program("table_concurrency"),
+        concurrency=CONCURRENCY,
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+        policies=POLICIES,
+    output:
+        f"{TABLES}/table_concurrency.tex",
+    log:
+        "logs/table_concurrency.log",
+    localrule: True
+    params:
+        **options(
+            policy=REFERENCE["policy"],
+            routing=REFERENCE["routing"],
+            gpu=REFERENCE["gpu"],
+            precision=REFERENCE["precision"],
+        ),
+    message:
+        "Writing table_concurrency"
+    shell:
+        RUN
+
+
 rule tables:
     input:
         rules.table_model_catalogue.output,
@@ -224,3 +250,4 @@ rule tables:
         rules.table_claims.output,
         rules.table_claims_summary.output,
         rules.table_observations.output,
+        rules.table_concurrency.output,

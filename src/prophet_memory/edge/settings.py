@@ -25,7 +25,7 @@ from prophet_memory.edge.configuration import (
     with_experts,
 )
 from prophet_memory.edge.documents import checked, error, hint, read, read_yaml, relative
-from prophet_memory.fields import Count, Described, EachOnce, OneOf, Parsed, PlainSize, Several, Size, Slug
+from prophet_memory.fields import Context, Count, Described, EachOnce, OneOf, Parsed, PlainSize, Several, Size, Slug
 from prophet_memory.formats import CACHE_FORMATS, PRECISIONS
 from prophet_memory.residency import BASELINE, ResidencyPolicy, residency_policy
 from prophet_memory.routing import LAWS, RoutingLaw, routing_law
@@ -109,10 +109,18 @@ class PaperSettings(Described):
 
 
 @dataclass(frozen=True, slots=True)
+class ConcurrencySettings(Described):
+    """The contexts for which the most sequences at once are sought; those beyond a model's own maximum are left out."""
+
+    context_tokens: Several[Context]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings(Described):
     """config/config.yaml: what to compute and what the paper shows of it."""
 
     sweep: SweepSettings
+    concurrency: ConcurrencySettings
     assumptions: AssumptionSettings
     paper: PaperSettings
 
