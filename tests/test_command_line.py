@@ -658,3 +658,31 @@ def test_a_gpu_that_is_not_catalogued_is_named_by_its_memory():
         "custom:999999",
     ):
         assert f'gpu: "{wrong}"; allowed: custom:GiB or custom:GiB:GB/s' in refused(*words, wrong)
+
+
+def test_a_sweep_without_a_file_is_printed(tmp_path: Path):
+    words = (
+        "sweep",
+        "--models",
+        "qwen3-30b-a3b",
+        "--gpus",
+        "a100-80gb",
+        "--n-gpus",
+        "1",
+        "--batches",
+        "1,16",
+        "--routings",
+        "uniform",
+    )
+    words = (*words, "--precisions", "bf16", "--policies", "prophet")
+    done = call(*words)
+    assert re.search(r"qwen3-30b-a3b +a100-80gb +1 +16 +uniform +bf16 +prophet +445,920 +27,870 +1.89× +fits", done.stdout)
+    assert re.search(r" 1 +uniform .* 40,960 +788,862 +1.00× +fits", done.stdout)
+    asked = call(*words, "--context", "32768", "--usable-fraction", "0.95").stdout
+    assert re.search(r" 16 +uniform .* does not fit", asked)
+    assert "--context: 50000; allowed: at most 40960" in refused(*words, "--context", "50000")
+    many = call("sweep", "--models", "qwen3-30b-a3b", "--gpus", "all")
+    assert re.search(r"200 of [\d,]+ rows: --out FILE.csv writes all", many.stderr)
+    out = tmp_path / "own.parquet"
+    call(*words, "--engine", "vllm-0.19", "--out", out)
+    assert pd.read_parquet(out)["activation_bytes"].min() > 700 * 2**20  # the profile's buffers, not those of ideal

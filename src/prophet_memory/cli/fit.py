@@ -21,10 +21,11 @@ from prophet_memory.cli.options import (
     Number,
     Several,
     as_json,
+    checked_context,
     say_notes,
     taken_assumptions,
 )
-from prophet_memory.cli.plan import checked_context, precision_name
+from prophet_memory.cli.plan import precision_name
 from prophet_memory.cli.render import console, gib, print_json, table
 from prophet_memory.concurrency import ORDER, Concurrency
 from prophet_memory.edge.configuration import read_gpus, said_of_profile

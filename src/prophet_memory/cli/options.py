@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from prophet_memory.architecture import Architecture
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import read_engines, read_gpus
 from prophet_memory.edge.documents import hint
@@ -184,3 +185,11 @@ def open_gpu(name: str) -> Gpu:
     if name not in gpus:
         raise ConfigurationError(f"gpu: {json.dumps(name)}; allowed: {', '.join(gpus)}, {CUSTOM}:GiB{hint(name, gpus)}")
     return gpus[name]
+
+
+def checked_context(context: int | None, architecture: Architecture) -> int | None:
+    """A context that the model takes, or a ConfigurationError."""
+    limit = architecture.max_context_tokens
+    if context and limit and context > limit:
+        raise ConfigurationError(f"--context: {context}; allowed: at most {limit}, the model's own maximum")
+    return context

@@ -24,6 +24,7 @@ from prophet_memory.cli.options import (
     Among,
     Number,
     as_json,
+    checked_context,
     open_gpu,
     say_notes,
     taken_assumptions,
@@ -110,14 +111,6 @@ def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[st
         yield f"{engine.name} loads GGUF files and leaves the embedding with the host: --weights BF16 or another type counts so"
     if named and row["precision"] not in {NATIVE, published} and is_below_16_bits(published):
         yield f"hypothetical: the model is published in {PRECISION_LABELS[published]} (--weights {NATIVE})"
-
-
-def checked_context(context: int | None, architecture: Architecture) -> int | None:
-    """A context that the model takes, or a ConfigurationError."""
-    limit = architecture.max_context_tokens
-    if context and limit and context > limit:
-        raise ConfigurationError(f"--context: {context}; allowed: at most {limit}, the model's own maximum")
-    return context
 
 
 def asked_context(question: str | None, context: int | None, batch: int | None, architecture: Architecture) -> int | None:

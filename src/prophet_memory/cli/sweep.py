@@ -12,7 +12,23 @@ import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from prophet_memory.cli.options import BATCH, CACHE, ENGINE, GPUS, POLICY, ROUTING, Among, Several, say_notes, taken_assumptions
+from prophet_memory.axes import KEYS
+from prophet_memory.cli.options import (
+    BATCH,
+    CACHE,
+    ENGINE,
+    GPUS,
+    POLICY,
+    ROUTING,
+    Among,
+    Number,
+    Several,
+    checked_context,
+    say_notes,
+    taken_assumptions,
+)
+from prophet_memory.cli.render import console as terminal
+from prophet_memory.cli.render import table
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import known_models, read_gpus, said_of_profile
 from prophet_memory.edge.documents import described_by
@@ -20,13 +36,20 @@ from prophet_memory.edge.model_files import OpenedModel, open_model
 from prophet_memory.edge.results import grid_of
 from prophet_memory.edge.settings import AxesSettings, read_settings_alone
 from prophet_memory.edge.tables import write_table
+from prophet_memory.edge.text import multiplied
 from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
 from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import ParallelismError
 from prophet_memory.sweeps import sweep as swept_grid
 
+NUMBERS = ("n_gpus", "batch_size")
 SUFFIXES = (".parquet", ".csv")
+MOST_ROWS = 200  # of a table at a terminal
+HEADS = (
+    *((key, key in NUMBERS) for key in KEYS), ("usable KV tokens", True), ("context", True), ("usable extension", True),
+    ("verdict", False),
+)  # fmt: skip
 
 
 def opened_models(names: list[str], *, with_native: bool) -> list[OpenedModel]:
@@ -43,13 +66,17 @@ def opened_models(names: list[str], *, with_native: bool) -> list[OpenedModel]:
     return sorted(opened, key=lambda model: model.slug)
 
 
-def swept(models: list[OpenedModel], axes: AxesSettings, assumptions: Assumptions, progress: Progress) -> pl.DataFrame:
-    """The rows of all models, sorted as the paper's are."""
+def swept(
+    models: list[OpenedModel], axes: AxesSettings, assumptions: Assumptions, context: int | None, progress: Progress
+) -> pl.DataFrame:
+    """The rows of all models, sorted as the paper's are; with a context the verdicts say whether each sequence can have it."""
     gpus, parts = read_gpus(), []
     for model in progress.track(models, description="Sweeping"):
         try:
             with described_by(model.file):
-                grid = grid_of([Model(model.slug, model.architecture)], axes, gpus)
+                own = Model(model.slug, model.architecture)
+                asked = checked_context(context, model.architecture) or 1
+                grid = replace(grid_of([own], axes, gpus), context_tokens=[asked])
                 parts.append(swept_grid(grid, assumptions).to_polars())
         except ParallelismError as problem:
             raise ConfigurationError(f"--n-gpus: {problem.value}; allowed for {model.slug}: {problem.allowed}") from None
@@ -68,23 +95,26 @@ def swept(models: list[OpenedModel], axes: AxesSettings, assumptions: Assumption
 @click.option("--policies", type=Several(POLICY), help="with commas, each as in prophet:overhead_bytes=0; or all")
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state")
+@click.option("--context", type=Number(1, 2**40), help="tokens that each sequence must have, for the verdicts; default: one")
+@click.option("--usable-fraction", type=Number(fraction=True), help="of each GPU's memory; serving engines take 0.9")
 @ENGINE
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help=".parquet or .csv file")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help=".parquet or .csv file; without it a table is printed"
+)
 def command(
     *,
     models: list[str],
     gpus: str,
-    out: Path,
+    out: Path | None,
+    context: int | None,
+    usable_fraction: float | None,
     kv_format: str | None,
     state_format: str | None,
     engine: str | None,
     **axes: list[Any] | None,
 ) -> None:
     """Every combination of the lists as a row, in the columns of the paper's results (docs/results.md)."""
-    if out.suffix not in SUFFIXES:
-        raise ConfigurationError(f"--out: {out}; allowed: a file that ends in {' or '.join(SUFFIXES)}")
-    if not out.parent.is_dir():
-        raise ConfigurationError(f"--out: {out}; allowed: a file in a folder that is there")
+    check_file(out)
     settings = read_settings_alone()
     own = {axis: tuple(values) for axis, values in axes.items() if values is not None}
     own["gpus"] = tuple(Several(Among(read_gpus())).convert(gpus, gpus_option(), None))
@@ -92,16 +122,43 @@ def command(
     taken = settings.assumptions
     changed = replace(taken, kv_format=kv_format or taken.kv_format, state_format=state_format or taken.state_format)
     assumptions = taken_assumptions(changed, engine)
+    if usable_fraction is not None:
+        assumptions = replace(assumptions, engine=replace(assumptions.engine, usable_fraction=usable_fraction))
     opened = opened_models(known_models() if models == ["all"] else models, with_native=NATIVE in sweep.precisions)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("models"), TimeElapsedColumn())
     console = Console(stderr=True)
     shown = Progress(*columns, console=console, disable=not os.isatty(2))
     with said_of_profile(assumptions.engine.name), shown as progress:
-        table = swept(opened, sweep, assumptions, progress)
-    write_table(table, out)
-    click.echo(f"{out}: {table.height:,} rows", err=True)
+        found = swept(opened, sweep, assumptions, context, progress)
+    if out is None:
+        terminal().print(table(HEADS, map(line, found.head(MOST_ROWS).to_dicts())))
+        if found.height > MOST_ROWS:
+            click.echo(f"{MOST_ROWS} of {found.height:,} rows: --out FILE.csv writes all of them", err=True)
+    else:
+        write_table(found, out)
+        click.echo(f"{out}: {found.height:,} rows", err=True)
     for model in opened:
         say_notes(f"{model.slug}: {note}" for note in model.notes)
+
+
+def check_file(out: Path | None) -> None:
+    """Raise a ConfigurationError for a file that cannot be written."""
+    if out is not None and out.suffix not in SUFFIXES:
+        raise ConfigurationError(f"--out: {out}; allowed: a file that ends in {' or '.join(SUFFIXES)}")
+    if out is not None and not out.parent.is_dir():
+        raise ConfigurationError(f"--out: {out}; allowed: a file in a folder that is there")
+
+
+def line(row: dict[str, Any]) -> list[str]:
+    """A row of the printed table: keys, and what of the columns a user asks for first."""
+    numbers = [row["usable_kv_capacity_tokens"], row["max_context_tokens"]]
+    extension = row["usable_kv_extension"]
+    return [
+        *(str(row[key]) for key in KEYS),
+        *("" if number is None else f"{number:,}" for number in numbers),
+        "" if extension is None else multiplied(extension),
+        row["fit_verdict"].replace("_", " "),
+    ]
 
 
 def gpus_option() -> click.Parameter:
