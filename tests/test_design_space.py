@@ -121,7 +121,7 @@ def test_a_capacity_of_exactly_twice_counts_as_doubled(assumptions):
     rate = 32 * 2 * 8 * 128 * 2  # bytes of a token
     spare = {"a": 400 * 2**30}
     at = sweep(grid_of(model, spare, **axes), assumptions)
-    ours, baseline = (int(np.ma.filled(one, 0).item()) for one in (at.max_context_tokens, at._baseline_context))
+    ours, baseline = (int(np.ma.filled(one, 0).item()) for one in (at.max_context_tokens, at.baseline_context))
     # Each token less memory takes one from both: the ratio is 2 where the baseline has as many as lie between them.
     twice = spare["a"] - (baseline - (ours - baseline)) * rate
     for memory, doubled in ((twice, 1), (twice + rate, 0), (twice - rate, 1)):

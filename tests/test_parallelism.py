@@ -67,10 +67,10 @@ def test_a_default_layout_uses_all_gpus_and_divides(name: str, n_gpus: int):
             parallelism(model, n_gpus)
         return
     layout = parallelism(model, n_gpus)
-    assert layout.n_gpus == n_gpus == layout.expert * layout.expert_tensor
+    assert layout.n_gpus == n_gpus == layout.expert * layout.expert_tensor * layout.pipeline
     assert layout.tensor in tensor_parallel_sizes(model)
     assert layout.expert <= max(1, model.moe.routed_experts)
-    assert parallelism(model, n_gpus, layout.tensor, layout.expert) == layout
+    assert parallelism(model, n_gpus, layout.tensor, layout.expert, pipeline=layout.pipeline) == layout
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,10 @@ def test_wrong_layouts_are_refused_in_a_line(model: str, arguments: tuple, line:
 
 
 def test_qwen2_shares_attention_by_four_of_eight_gpus():
-    assert parallelism(MODELS["qwen2-57b-a14b"], 8) == Parallelism(tensor=4, data=2, expert=8)
+    assert parallelism(MODELS["qwen2-57b-a14b"], 8, pipeline=1) == Parallelism(tensor=4, data=2, expert=8)
+    assert parallelism(MODELS["qwen2-57b-a14b"], 8) == Parallelism(tensor=4, expert=4, pipeline=2)  # 28 heads
+    assert parallelism(MODELS["qwen2-57b-a14b"], 8, 4) == Parallelism(tensor=4, data=2, expert=8)  # as it is asked for
+    assert parallelism(MODELS["switch-base-8"], 8) == Parallelism(tensor=4, data=2, expert=8)  # two stacks have no stages
     assert [int(Parallelism(2, 4, 8).sequences(batch)) for batch in (1, 4, 5, 8)] == [1, 1, 2, 2]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import ceil, floor
 
 import numpy as np
+import polars as pl
 import pytest
 from conftest import ASSUMED, MODELS, REPOSITORY, activation_bytes, grid_of
 from hypothesis import given
@@ -21,6 +22,7 @@ from prophet_memory.parallelism import parallelism
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
 from prophet_memory.residency import POLICIES, residency_policy
+from prophet_memory.stages import pipeline_stages
 from prophet_memory.sweeps import COLUMNS, sweep
 
 GIB = 2**30
@@ -48,7 +50,8 @@ def searched_context(architecture: Architecture, assumptions: Assumptions, space
 
 def by_hand(architecture: Architecture, assumptions: Assumptions, point: dict) -> dict:
     """One configuration from the definitions, without arrays."""
-    moe, batch, spread = architecture.moe, point["batch_size"], parallelism(architecture, point["n_gpus"])
+    moe, batch = architecture.moe, point["batch_size"]
+    spread = parallelism(architecture, point["n_gpus"], pipeline=1)
     if architecture.is_dense:
         moe = replace(moe, routed_experts=1, top_k=1)  # of no bytes
     power = min(moe.routed_experts, moe.top_k * batch**0.932)
@@ -95,7 +98,8 @@ def by_hand(architecture: Architecture, assumptions: Assumptions, point: dict) -
 @pytest.mark.parametrize("fraction", [1.0, 0.9])
 def test_every_point_equals_the_definition(architecture: Architecture, assumptions: Assumptions, fraction: float):
     assumed = replace(assumptions, engine=replace(assumptions.engine, usable_fraction=fraction))
-    for row in sweep(grid_of({"model": architecture}, MEMORY, **AXES), assumed).to_polars().to_dicts():
+    layouts = {n: parallelism(architecture, n, pipeline=1) for n in AXES["n_gpus"]}
+    for row in sweep(grid_of({"model": architecture}, MEMORY, **AXES, layouts=layouts), assumed).to_polars().to_dicts():
         expected = by_hand(architecture, assumed, row)
         assert {name: row[name] for name in expected} == expected
 
@@ -249,3 +253,28 @@ def test_no_sequence_uses_more_than_its_model_takes(architecture: Architecture, 
         assert (capped == 1).all()
     if limit is None and architecture.max_context_tokens is None:
         assert np.array_equal(capped, plain)
+
+
+@pytest.mark.parametrize("name", ["qwen2-57b-a14b", "qwen2.5-7b", "deepseek-v2-lite"])
+def test_the_stage_that_holds_the_fewest_tokens_decides_each_point(name: str):
+    model, n_gpus = MODELS[name], 8 if name != "deepseek-v2-lite" else 32
+    layout = parallelism(model, n_gpus)
+    assert layout.pipeline == n_gpus // layout.tensor > 1
+    axes = {"n_gpus": [1, n_gpus], "batch_sizes": [1, 16], "precisions": ["bf16"]}
+    whole = sweep(grid_of({name: model}, MEMORY, **axes), ASSUMED).to_polars()
+    stages = pipeline_stages(model, layout.pipeline)
+    parts = [
+        sweep(grid_of({name: stage}, MEMORY, **axes | {"n_gpus": [n_gpus]}, layouts={n_gpus: layout}), ASSUMED).to_polars()
+        for stage in stages
+    ]
+    rows = whole.filter(pl.col("n_gpus") == n_gpus).to_dicts()
+    assert {row["pipeline_parallel"] for row in rows} == {layout.pipeline}
+    for row, *own in zip(rows, *(part.to_dicts() for part in parts), strict=True):
+        fewest = min(own, key=lambda stage: (stage["max_context_tokens"] or 0, stage["free_for_kv_bytes"]))
+        for column in ("max_context_tokens", "kv_capacity_tokens", "free_for_kv_bytes", "non_expert_bytes", "activation_bytes"):
+            assert row[column] == fewest[column]
+        parts_add_up = ("non_expert", "resident_expert", "activation", "overhead", "runtime_reserve", "free_for_kv")
+        assert sum(row[f"{part}_bytes"] for part in parts_add_up) == row["usable_bytes"]
+        assert row["distinct_experts"] == max(stage["distinct_experts"] for stage in own)
+    alone = whole.filter(pl.col("n_gpus") == 1)
+    assert alone.equals(sweep(grid_of({name: model}, MEMORY, **axes | {"n_gpus": [1]}), ASSUMED).to_polars())

@@ -24,7 +24,7 @@ from prophet_memory.parallelism import Parallelism, known_layout
 from prophet_memory.precision import FileWeights
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
-from prophet_memory.stages import pipeline_stages
+from prophet_memory.stages import stage_models
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,8 +33,8 @@ ORDER = (*(key for key in KEYS if key != "batch_size"), "context_tokens")
 CELL = ("model", "n_gpus")
 POINT = ("gpu", "routing", "precision", "policy", "context_tokens")  # of a cell
 COLUMNS = (
-    "tensor_parallel", "data_parallel", "expert_parallel", "kv_bytes_per_sequence", "concurrency", "distinct_experts",
-    "concurrency_extension",
+    "tensor_parallel", "data_parallel", "expert_parallel", "pipeline_parallel", "kv_bytes_per_sequence", "concurrency",
+    "distinct_experts", "concurrency_extension",
 )  # fmt: skip
 
 
@@ -53,7 +53,7 @@ class Concurrency:
         self.grid = grid
         self._cells = [
             [
-                _Answer(model, known_layout(model.architecture, n, grid.layouts.get(n), cut_experts=cut), assumptions, grid)
+                _fewest(model, known_layout(model.architecture, n, grid.layouts.get(n), cut_experts=cut), assumptions, grid)
                 for n in grid.n_gpus
             ]
             for cut in [assumptions.engine.cuts_experts]
@@ -82,6 +82,11 @@ class Concurrency:
     def expert_parallel(self) -> IntArray:
         """Ranks of whole experts."""
         return self._along("expert_parallel", ())
+
+    @property
+    def pipeline_parallel(self) -> IntArray:
+        """Stages of layers."""
+        return self._along("pipeline_parallel", ())
 
     @property
     def kv_bytes_per_sequence(self) -> IntArray:
@@ -147,32 +152,42 @@ def most_concurrent(
     policy: ResidencyPolicy,
 ) -> Concurrent:
     """Of one model on some GPUs; of pipeline stages the one that holds the fewest sequences decides. Raises as `Concurrency`."""
-    answers = []
-    for stage in dict.fromkeys(pipeline_stages(model.architecture, layout.pipeline)):
-        grid = Grid(
-            [Model(model.name, stage)],
-            gpus=[gpu],
-            n_gpus=[layout.n_gpus],
-            batch_sizes=[1],
-            routings=[routing],
-            precisions=[precision],
-            policies=[policy],
-            context_tokens=[context_tokens],
-            order=ORDER,
-            layouts={layout.n_gpus: layout},
-        )
-        answers.append(_Answer(grid.models[0], layout, assumptions, grid))
-    own = min(answers, key=lambda answer: int(answer.most_sequences.item()))
-    sequences = int(own.most_sequences.item())
-    baseline = min(int(answer.baseline_sequences.item()) for answer in answers)
-    return Concurrent(context_tokens, sequences, baseline, float(own.distinct_experts.item()) if sequences else None)
+    grid = Grid(
+        [model],
+        gpus=[gpu],
+        n_gpus=[layout.n_gpus],
+        batch_sizes=[1],
+        routings=[routing],
+        precisions=[precision],
+        policies=[policy],
+        context_tokens=[context_tokens],
+        order=ORDER,
+        layouts={layout.n_gpus: layout},
+    )
+    found = Concurrency(grid, assumptions)
+    sequences, baseline = int(found.concurrency.item()), int(found.baseline.item())
+    return Concurrent(context_tokens, sequences, baseline, float(found.distinct_experts.item()) if sequences else None)
+
+
+def _fewest(model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid) -> _Answer:
+    """A sequence needs every pipeline stage, so each point has what its fullest stage holds."""
+    first, *others = [_Answer(stage, spread, assumptions, grid) for stage in stage_models(model, spread)]
+    for other in others:
+        first.most_sequences = np.minimum(first.most_sequences, other.most_sequences)
+        first.baseline_sequences = np.minimum(first.baseline_sequences, other.baseline_sequences)
+        first.kv_bytes_per_sequence = np.maximum(first.kv_bytes_per_sequence, other.kv_bytes_per_sequence)
+    if others:
+        cell = Cell(model, spread, assumptions, grid, [*grid.policies, BASELINE])
+        first.distinct_experts = _distinct(cell, np.maximum(first.most_sequences, 1))
+    return first
 
 
 class _Answer:
     """One model in one layout: arrays over POINT."""
 
     def __init__(self, model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid) -> None:
-        self.tensor_parallel, self.data_parallel, self.expert_parallel = spread.tensor, spread.data, spread.expert
+        self.tensor_parallel, self.data_parallel = spread.tensor, spread.data
+        self.expert_parallel, self.pipeline_parallel = spread.expert, spread.pipeline
         limits = [assumptions.engine.step_size(gpu).sequences for gpu in grid.gpus]
         shape = (len(grid.gpus), len(grid.routings), len(grid.precisions), len(grid.policies) + 1, len(grid.context_tokens))
         most, distinct = np.zeros(shape, np.int64), np.zeros(shape)

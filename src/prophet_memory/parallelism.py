@@ -91,7 +91,7 @@ def parallelism(
     tensor: int | None = None,
     expert: int | None = None,
     *,
-    pipeline: int = 1,
+    pipeline: int | None = None,
     cut_experts: bool = False,
 ) -> Parallelism:
     """A layout for a number of GPUs.
@@ -101,12 +101,15 @@ def parallelism(
         n_gpus: how many there are.
         tensor: GPUs that share attention; by default as many as the heads allow. The others are data parallel.
         expert: ranks of whole experts; by default one for each GPU as far as there are experts, 1 in a dense model.
-        pipeline: stages of layers; the others share each stage.
+        pipeline: stages of layers; the others share each stage. By default one; as many as it takes where no layout is given
+            and the heads are too few for all GPUs to share attention: stages hold no weight twice, and each a part of the cache.
         cut_experts: whether by default no rank holds whole experts, but all cut each.
 
     Raises:
         ParallelismError: for a number that the model's heads or experts, or the GPUs, do not allow.
     """
+    if pipeline is None:
+        return _default(architecture, n_gpus, tensor, expert, cut_experts=cut_experts)
     most = max_gpus(architecture)
     if not 1 <= n_gpus <= most * pipeline:
         raise ParallelismError("n_gpus", n_gpus, f"1 to {most * pipeline}, one GPU for each head or routed expert of the model")
@@ -123,3 +126,14 @@ def parallelism(
     tensor = tensor or tensors[-1]
     expert = expert or experts[0 if cut_experts else -1]
     return Parallelism(tensor=tensor, data=n_gpus // tensor, expert=expert, pipeline=pipeline)
+
+
+def _default(
+    architecture: Architecture, n_gpus: int, tensor: int | None, expert: int | None, *, cut_experts: bool
+) -> Parallelism:
+    """Without stages, or with them where the heads run out."""
+    found = parallelism(architecture, n_gpus, tensor, expert, pipeline=1, cut_experts=cut_experts)
+    runs_out = found.data > 1 and tensor is None and expert is None
+    if not runs_out or architecture.encoder is not None or found.data > architecture.layer_count:
+        return found
+    return parallelism(architecture, n_gpus, found.tensor, pipeline=found.data, cut_experts=cut_experts)

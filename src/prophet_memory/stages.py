@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from prophet_memory.architecture import Architecture, Layer
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.parallelism import ParallelismError
+from prophet_memory.grid import Model
+from prophet_memory.parallelism import Parallelism, ParallelismError
 
 
 def layers_of_stages(layers: int, stages: int) -> list[int]:
@@ -44,3 +45,10 @@ def pipeline_stages(architecture: Architecture, stages: int) -> list[Architectur
         found.append(replace(architecture, decoder=part, holds_embedding=stage == 0, holds_head=stage == stages - 1))
         start += count
     return found
+
+
+def stage_models(model: Model, spread: Parallelism) -> list[Model]:
+    """The different stages of a model, each as a model of its name; one that is such a stage already stands alone."""
+    if spread.pipeline == 1 or not (model.architecture.holds_embedding and model.architecture.holds_head):
+        return [model]
+    return [Model(model.name, stage) for stage in dict.fromkeys(pipeline_stages(model.architecture, spread.pipeline))]

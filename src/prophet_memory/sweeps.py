@@ -21,6 +21,7 @@ from prophet_memory.memory import Assumptions, Cell, Demand, cache_blocks, growt
 from prophet_memory.paging import Blocks
 from prophet_memory.parallelism import known_layout
 from prophet_memory.residency import BASELINE
+from prophet_memory.stages import stage_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ DEMAND = (*CELL, "gpu", "batch_size", "routing", "precision", "policy")
 
 # The value columns of the results contract, in its order.
 COLUMNS = (
-    "tensor_parallel", "data_parallel", "expert_parallel", "distinct_experts", "expert_savings_fraction",
+    "tensor_parallel", "data_parallel", "expert_parallel", "pipeline_parallel", "distinct_experts", "expert_savings_fraction",
     "resident_experts_per_layer", "gpu_memory_bytes", "usable_bytes", "non_expert_bytes", "resident_expert_bytes",
     "activation_bytes", "overhead_bytes", "runtime_reserve_bytes", "free_for_kv_bytes", "kv_bytes_per_token",
     "kv_constant_bytes_per_sequence", "kv_capacity_tokens", "usable_kv_capacity_tokens", "max_context_tokens",
@@ -62,33 +63,37 @@ class Sweep:
         EngineError: for what the engine's profile does not say.
     """
 
-    def __init__(self, grid: Grid, assumptions: Assumptions) -> None:
+    def __init__(self, grid: Grid, assumptions: Assumptions, stage: int = 0) -> None:
         self.grid, self.assumptions = grid, assumptions
-        self._spreads = [
+        self.spreads = [
             [
                 known_layout(model.architecture, n_gpus, grid.layouts.get(n_gpus), cut_experts=assumptions.engine.cuts_experts)
                 for n_gpus in grid.n_gpus
             ]
             for model in grid.models
         ]
+        stages = [
+            [stage_models(model, spread) for spread in spreads] for model, spreads in zip(grid.models, self.spreads, strict=True)
+        ]
+        self.stages = max(len(cell) for row in stages for cell in row)
+        # A cell of fewer stages repeats its last.
+        self.stage_of = [[cell[min(stage, len(cell) - 1)] for cell in row] for row in stages]
         policies, batch_sizes = [*grid.policies, BASELINE], np.array(grid.batch_sizes, np.int64)
+        cells = [list(zip(models, spreads, strict=True)) for models, spreads in zip(self.stage_of, self.spreads, strict=True)]
         self._demands = [
-            [Cell(model, spread, assumptions, grid, policies).demand(batch_sizes) for spread in spreads]
-            for model, spreads in zip(grid.models, self._spreads, strict=True)
+            [Cell(model, spread, assumptions, grid, policies).demand(batch_sizes) for model, spread in row] for row in cells
         ]
-        self._growths = [
-            [growth_of(model, spread, assumptions) for spread in spreads]
-            for model, spreads in zip(grid.models, self._spreads, strict=True)
-        ]
+        self._growths = [[growth_of(model, spread, assumptions) for model, spread in row] for row in cells]
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """One of COLUMNS, or `all_resident_fraction`; `fit_verdict` holds indices into FIT_VERDICTS."""
         if name in Demand.__slots__:
-            return self._demanded(name)
+            return self.demanded(name)
         found: npt.NDArray[Any] = getattr(self, name)
         return found
 
-    def _demanded(self, name: str) -> npt.NDArray[Any]:
+    def demanded(self, name: str) -> npt.NDArray[Any]:
+        """A part of `Demand` for each point."""
         cells = self._stacked(name)
         return self.grid.along(DEMAND, cells if cells.shape[-1] == 1 else cells[..., :-1])
 
@@ -104,17 +109,22 @@ class Sweep:
     @property
     def tensor_parallel(self) -> IntArray:
         """GPUs that share attention."""
-        return self._each_cell(lambda i, j: self._spreads[i][j].tensor)
+        return self._each_cell(lambda i, j: self.spreads[i][j].tensor)
 
     @property
     def data_parallel(self) -> IntArray:
         """Groups of such GPUs."""
-        return self._each_cell(lambda i, j: self._spreads[i][j].data)
+        return self._each_cell(lambda i, j: self.spreads[i][j].data)
 
     @property
     def expert_parallel(self) -> IntArray:
         """Ranks of whole experts."""
-        return self._each_cell(lambda i, j: self._spreads[i][j].expert)
+        return self._each_cell(lambda i, j: self.spreads[i][j].expert)
+
+    @property
+    def pipeline_parallel(self) -> IntArray:
+        """Stages of layers."""
+        return self._each_cell(lambda i, j: self.spreads[i][j].pipeline)
 
     @property
     def kv_bytes_per_token(self) -> IntArray:
@@ -134,10 +144,10 @@ class Sweep:
     @cached_property
     def usable_bytes(self) -> IntArray:
         """What the engine takes of it."""
-        usable, gpus, models = self.assumptions.engine.usable_bytes, self.grid.gpus, self.grid.models
+        usable, gpus = self.assumptions.engine.usable_bytes, self.grid.gpus
 
         def of(i: int, j: int) -> list[int]:
-            return [usable(gpu, self._spreads[i][j], models[i].architecture) for gpu in gpus]
+            return [usable(gpu, self.spreads[i][j], self.stage_of[i][j].architecture) for gpu in gpus]
 
         return self._each_cell(of, (*CELL, "gpu"))
 
@@ -155,7 +165,7 @@ class Sweep:
     @cached_property
     def _sequences(self) -> IntArray:
         """Sequences on the fullest group of attention."""
-        return self._each_cell(lambda i, j: self._spreads[i][j].sequences(self.grid.batch_sizes), (*CELL, "batch_size"))
+        return self._each_cell(lambda i, j: self.spreads[i][j].sequences(self.grid.batch_sizes), (*CELL, "batch_size"))
 
     @cached_property
     def free_for_kv_bytes(self) -> IntArray:
@@ -167,8 +177,8 @@ class Sweep:
     def _paged(self) -> _Paged:
         cells = [
             cache_blocks(model, spread, self.assumptions, gpu) or Blocks(1, 1, 0, growth)
-            for model, spreads, growths in zip(self.grid.models, self._spreads, self._growths, strict=True)
-            for spread, growth in zip(spreads, growths, strict=True)
+            for models, spreads, growths in zip(self.stage_of, self.spreads, self._growths, strict=True)
+            for model, spread, growth in zip(models, spreads, growths, strict=True)
             for gpu in self.grid.gpus
         ]
         shape = (len(self.grid.models), len(self.grid.n_gpus), len(self.grid.gpus))
@@ -195,28 +205,30 @@ class Sweep:
         return longest_context(flat.shaped(lambda part: self.grid.along(CELL, part.reshape(shape))), free // self._sequences)
 
     @cached_property
-    def _context(self) -> IntArray:
+    def context(self) -> IntArray:
+        """The longest context that fits; 0 where not one token does."""
         return self._contexts(self.free_for_kv_bytes)
 
     @cached_property
-    def _baseline_context(self) -> IntArray:
+    def baseline_context(self) -> IntArray:
+        """The same with all experts resident."""
         return self._contexts(self.usable_bytes - self._baseline_bytes)
 
     @property
     def max_context_tokens(self) -> npt.NDArray[Any]:
         """Of each sequence."""
-        return np.ma.masked_equal(self._context, 0, copy=False)
+        return np.ma.masked_equal(self.context, 0, copy=False)
 
     @property
     def kv_capacity_tokens(self) -> npt.NDArray[Any]:
         """Over the whole batch; of an engine with a paged cache what it prints, for all its groups of attention together."""
         batch = self.grid.along("batch_size", np.array(self.grid.batch_sizes, np.int64))
-        tokens = self._context * batch
+        tokens = self.context * batch
         if self.assumptions.engine.cache is not None:
             paged = self._paged
             printed = self.free_for_kv_bytes // paged.block_bytes // np.maximum(paged.groups, 1) * paged.block_tokens
             tokens = np.where(paged.groups > 0, printed * self.data_parallel, tokens)
-        return np.ma.masked_where(self._context == 0, tokens)
+        return np.ma.masked_where(self.context == 0, tokens)
 
     @cached_property
     def _model_context(self) -> IntArray:
@@ -228,25 +240,25 @@ class Sweep:
     def usable_kv_capacity_tokens(self) -> npt.NDArray[Any]:
         """Of the KV capacity, what sequences of the batch can use: none is longer than the model's own maximum."""
         batch = self.grid.along("batch_size", np.array(self.grid.batch_sizes, np.int64))
-        usable = np.minimum(self._context, self._model_context) * batch
-        return np.ma.masked_where(np.broadcast_to(self._context == 0, usable.shape), usable)
+        usable = np.minimum(self.context, self._model_context) * batch
+        return np.ma.masked_where(np.broadcast_to(self.context == 0, usable.shape), usable)
 
     @cached_property
     def fit_verdict(self) -> npt.NDArray[np.int8]:
         """Whether each sequence can have the context that the grid asks for."""
         asked = self.grid.along("context_tokens", np.array(self.grid.context_tokens, np.int64))
-        fits = np.where(self._baseline_context >= asked, np.int8(FITS), np.int8(NEWLY_FITS))
-        return np.where(self._context >= asked, fits, np.int8(DOES_NOT_FIT))
+        fits = np.where(self.baseline_context >= asked, np.int8(FITS), np.int8(NEWLY_FITS))
+        return np.where(self.context >= asked, fits, np.int8(DOES_NOT_FIT))
 
     @cached_property
     def kv_extension(self) -> npt.NDArray[Any]:
         """KV capacity over the baseline's, where both fit."""
-        return self._over_baseline(self._context, self._baseline_context)
+        return self._over_baseline(self.context, self.baseline_context)
 
     @cached_property
     def usable_kv_extension(self) -> npt.NDArray[Any]:
         """Usable KV capacity over the baseline's, where both fit."""
-        return self._over_baseline(*(np.minimum(one, self._model_context) for one in (self._context, self._baseline_context)))
+        return self._over_baseline(*(np.minimum(one, self._model_context) for one in (self.context, self.baseline_context)))
 
     def _over_baseline(self, own: IntArray, baseline: IntArray) -> npt.NDArray[Any]:
         ratio = np.divide(own, np.maximum(baseline, 1))
@@ -262,7 +274,7 @@ class Sweep:
     def exceeds_model_context(self) -> npt.NDArray[Any]:
         """Whether the cache holds more than the model's own maximum; undefined where it has none or nothing fits."""
         limit = self._model_context
-        return np.ma.masked_where((self._context == 0) | (limit == UNLIMITED), self._context > limit)
+        return np.ma.masked_where((self.context == 0) | (limit == UNLIMITED), self.context > limit)
 
     def to_polars(self) -> pl.DataFrame:
         """A row for each point, as the results contract has them: keys, then values; what is undefined is null."""
@@ -283,6 +295,85 @@ class Sweep:
         return np.broadcast_to(array, self.grid.shape).ravel()
 
 
+class StagedSweep(Sweep):
+    """Models in pipeline stages: a sequence needs every stage, so the one that holds the fewest tokens decides."""
+
+    def __init__(self, parts: Sequence[Sweep]) -> None:
+        self.grid, self.assumptions, self.stages = parts[0].grid, parts[0].assumptions, parts[0].stages
+        self.spreads, self.stage_of, self._parts = parts[0].spreads, parts[0].stage_of, parts
+
+    @cached_property
+    def _decisive(self) -> npt.NDArray[np.intp]:
+        """The stage of each point that holds the fewest tokens; of several the one with the least memory left."""
+        contexts, free = self._each(lambda part: part.context), self._each(lambda part: part.free_for_kv_bytes)
+        found = np.zeros(self.grid.shape, np.intp)
+        for stage in range(1, len(self._parts)):
+            own = np.choose(found, contexts), np.choose(found, free)
+            fewer = (contexts[stage] < own[0]) | ((contexts[stage] == own[0]) & (free[stage] < own[1]))
+            found[fewer] = stage
+        return found
+
+    def _each(self, of: Callable[[Sweep], npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        return [np.broadcast_to(np.ma.getdata(of(part)), self.grid.shape) for part in self._parts]
+
+    def _of_decisive(self, name: str) -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = np.choose(self._decisive, self._each(lambda part: part.column(name)))
+        return found
+
+    def demanded(self, name: str) -> npt.NDArray[Any]:
+        """Of the stage that decides."""
+        if name in {"distinct_experts", "expert_savings_fraction"}:  # of the model: a stage may have no MoE layer
+            whole: npt.NDArray[Any] = np.max(self._each(lambda part: part.demanded(name)), axis=0)
+            return whole
+        return self._of_decisive(name)
+
+    @property
+    def kv_bytes_per_token(self) -> IntArray:
+        """Of the stage that decides."""
+        return self._of_decisive("kv_bytes_per_token")
+
+    @property
+    def kv_constant_bytes_per_sequence(self) -> IntArray:
+        """Of the stage that decides."""
+        return self._of_decisive("kv_constant_bytes_per_sequence")
+
+    @cached_property
+    def usable_bytes(self) -> IntArray:
+        """Of the stage that decides."""
+        return self._of_decisive("usable_bytes")
+
+    @cached_property
+    def free_for_kv_bytes(self) -> IntArray:
+        """Of the stage that decides."""
+        return self._of_decisive("free_for_kv_bytes")
+
+    @cached_property
+    def context(self) -> IntArray:
+        """The longest context that fits; 0 where not one token does."""
+        found: IntArray = np.min(self._each(lambda part: part.context), axis=0)
+        return found
+
+    @cached_property
+    def baseline_context(self) -> IntArray:
+        """The same with all experts resident."""
+        found: IntArray = np.min(self._each(lambda part: part.baseline_context), axis=0)
+        return found
+
+    @property
+    def kv_capacity_tokens(self) -> npt.NDArray[Any]:
+        """What the stage that decides prints."""
+        return np.ma.masked_where(self.context == 0, self._of_decisive("kv_capacity_tokens"))
+
+    @property
+    def all_resident_fraction(self) -> npt.NDArray[np.float64]:
+        """Of the fullest stage."""
+        found: npt.NDArray[np.float64] = np.max(self._each(lambda part: part.all_resident_fraction), axis=0)
+        return found
+
+
 def sweep(grid: Grid, assumptions: Assumptions) -> Sweep:
     """The memory model over a grid. Raises ParallelismError and ArchitectureError, as `Sweep`."""
-    return Sweep(grid, assumptions)
+    first = Sweep(grid, assumptions)
+    if first.stages == 1:
+        return first
+    return StagedSweep([first, *(Sweep(grid, assumptions, stage) for stage in range(1, first.stages))])

@@ -127,7 +127,7 @@ def asked_context(question: str | None, context: int | None, batch: int | None, 
 
 
 def spread_over(
-    architecture: Architecture, n_gpus: int, tp: int | None, ep: int | None, pp: int, *, cut_experts: bool
+    architecture: Architecture, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, *, cut_experts: bool
 ) -> Parallelism:
     """A layout; raises ConfigurationError, naming the option, for one that the model cannot have."""
     try:
@@ -255,7 +255,9 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--n-gpus", type=GPUS, default=1, show_default=True, help="how many serve the model together")
 @click.option("--tp", type=GPUS, help="GPUs that share attention; default: as many as the heads allow")
 @click.option("--ep", type=GPUS, help="ranks of whole experts; default: one a GPU as far as there are experts, or the engine's")
-@click.option("--pp", type=GPUS, default=1, help="pipeline stages of layers; default: 1")
+@click.option(
+    "--pp", type=GPUS, help="pipeline stages of layers; default: as many as it takes where the heads are too few, else 1"
+)
 @click.option("--batch", type=BATCH, help="sequences decoded together; default: the paper's")
 @click.option("--context", type=Number(1, 2**40), help="tokens of each sequence that must fit, and how many such fit at once")
 @click.option(
@@ -280,7 +282,7 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--check", is_flag=True, help="exit with status 1 if it does not fit")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int, batch: int | None, context: int | None,
+    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, batch: int | None, context: int | None,
     weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None, policy: ResidencyPolicy | None,
     question: str | None, engine: str | None, check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
