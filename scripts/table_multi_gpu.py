@@ -10,11 +10,11 @@ from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policie
 from prophet_memory.edge.text import PRECISION_LABELS, marked_name
 from prophet_paper.latex import Column, escape, table, with_group_rules
 
-CAPTION = r"""Fewest GPUs (of {counts}) on which each model fits at batch {batch}: {baseline}, {policy} ({law}), and
-    the KV capacity (thousand tokens over the whole batch) that {policy} has on its number. Attention is tensor parallel as far
-    as the heads divide, experts are spread over all GPUs, and the fullest rank decides. --: more are needed.
-    \emph{{Published}}: in the precision of the published checkpoint where that is not bf16. $\dagger$: published in fewer than
-    16~bits, so that bf16 is hypothetical."""
+CAPTION = r"""Fewest GPUs (of {counts}) on which each model fits at batch {batch}: {baseline}, {policy} ({law}), and the KV
+    capacity (thousand tokens over the whole batch) that {policy} has on its number. Attention is tensor parallel as far as
+    the heads divide and then in pipeline stages, experts are spread over the GPUs of a stage, and the fullest rank decides.
+    --: more are needed. \emph{{Published}}: in the precision of the published checkpoint where that is not bf16. $\dagger$:
+    published in fewer than 16~bits, so that bf16 is hypothetical."""
 
 
 def cells(row: Row, baseline: str, policy: str) -> list[object]:

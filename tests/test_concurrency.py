@@ -214,3 +214,24 @@ def test_a_number_of_gpus_that_an_engine_was_not_measured_on_is_named():
     document = json.loads(done.stdout)
     assert {one["n_gpus"] for one in document["fits"]} <= {1, 2, 4}
     assert any(text.startswith("8 GPUs: reserves: ") for text in document["without"])
+
+
+def test_gpus_that_would_cache_the_same_share_the_tokens():
+    words = ("plan", "--model", "deepseek-v3", "--gpu", "h200-141gb", "--n-gpus", "8", "--weights", "native", "--json")
+    whole, shared = (json.loads(call(*words, "--dcp", share).stdout) for share in (1, 8))
+    assert shared["max_context_tokens"] // 8 == whole["max_context_tokens"]
+    assert (whole["context_parallel"], shared["context_parallel"]) == (1, 8)
+    for share, least in ((1, 20), (8, 200)):
+        most = json.loads(call(*words, "--dcp", share, "--context", "32768").stdout)["concurrency"]["sequences"]
+        assert most > least
+        for batch, holds in ((most, True), (most + 1, False)):
+            asked = ("--dcp", share, "--context", "32768", "--batch", batch)
+            assert json.loads(call(*words, *asked).stdout)["context_fits"] is holds
+    printed = json.loads(call(*words, "--dcp", "8", "--engine", "sglang").stdout)
+    assert printed["kv_capacity_tokens"] % 8 == 0
+    # Two heads of keys and values on eight GPUs are copied four times.
+    kv = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "h200-141gb", "--n-gpus", "8", "--dcp")
+    assert call(*kv, "2").returncode == 0
+    assert "--dcp: 4; allowed: 1, 2 (copies of the cache among 8 GPUs" in refused(*kv, "4")
+    assert "--dcp: 2; allowed: 1 (" in refused("plan", "--model", "gpt-oss-20b", "--gpu", "b200", "--n-gpus", "8", "--dcp", "2")
+    assert "--dcp: 2; allowed: 1 (" in refused("plan", "--model", "deepseek-v3", "--gpu", "b200", "--dcp", "2")

@@ -208,7 +208,7 @@ class _Room:
     """What the engine may use of each GPU, and what the cache of a sequence takes of it, in units: blocks, or bytes."""
 
     def __init__(self, model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid) -> None:
-        self.spread, contexts = spread, np.array(grid.context_tokens, np.int64)
+        self.spread, contexts = spread, -(-np.array(grid.context_tokens, np.int64) // spread.context)
         paged = [cache_blocks(model, spread, assumptions, gpu) for gpu in grid.gpus]
         growth = growth_of(model, spread, assumptions)
         each = [

@@ -7,14 +7,14 @@ the routed experts once: `expert` ranks hold whole experts, and the `expert_tens
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ModelError
-from prophet_memory.mixers import Mixer
+from prophet_memory.mixers import Attention, LatentAttention, Mixer
 
 
 class ParallelismError(ModelError):
@@ -29,6 +29,7 @@ class Parallelism:
     data: int = 1
     expert: int = 1
     pipeline: int = 1  # stages of layers, each on GPUs of its own
+    context: int = 1  # of the GPUs that share attention, those that each cache a part of every sequence's tokens
 
     @property
     def n_gpus(self) -> int:
@@ -82,7 +83,29 @@ def known_layout(
         return parallelism(architecture, n_gpus, cut_experts=cut_experts)
     if layout.n_gpus != n_gpus:
         raise ParallelismError("n_gpus", n_gpus, f"{layout.n_gpus}, as the layout has them")
-    return parallelism(architecture, n_gpus, layout.tensor, layout.expert, pipeline=layout.pipeline)
+    found = parallelism(architecture, n_gpus, layout.tensor, layout.expert, pipeline=layout.pipeline)
+    return with_context(architecture, found, layout.context)
+
+
+def with_context(architecture: Architecture, layout: Parallelism, context: int) -> Parallelism:
+    """A layout in which GPUs that would cache the same share the tokens of each sequence (decode context parallelism).
+
+    vLLM's rule: heads that are copied because there are fewer than GPUs, or MLA's latents; no windows, no recurrent state.
+
+    Raises:
+        ParallelismError: for a number that the layout's copies do not allow.
+    """
+    if context == 1:
+        return layout
+    mixers = list(_mixers(architecture))
+    whole = all(isinstance(mixer, Attention | LatentAttention) and mixer.window_tokens is None for mixer in mixers)
+    heads = max((mixer.kv_heads for mixer in mixers if isinstance(mixer, Attention)), default=1)
+    copies = layout.tensor // heads if whole and architecture.decoder.cross_attention is None else 1
+    sizes = [size for size in range(1, copies + 1) if layout.tensor % size == 0]
+    if context not in sizes:
+        allowed = ", ".join(map(str, sizes or [1]))
+        raise ParallelismError("dcp", context, f"{allowed} (copies of the cache among {layout.tensor} GPUs that share attention)")
+    return replace(layout, context=context)
 
 
 def parallelism(

@@ -118,11 +118,14 @@ def plan(  # noqa: PLR0913 - one argument a choice
     own = Model(model.name, decisive)
     growth, size = growth_of(own, spread, assumptions), None
     paged = cache_blocks(own, spread, assumptions, gpu)
-    if context_tokens is not None and paged is not None:
-        taken = int(bytes_per_sequence(paged.growth, -(-context_tokens // paged.block_tokens)))
-        size = taken * paged.block_bytes * int(spread.sequences(batch_size))
-    elif context_tokens is not None:
-        size = int(bytes_per_sequence(growth, context_tokens)) * int(spread.sequences(batch_size))
+    if context_tokens is not None:
+        own_tokens = -(-context_tokens // spread.context)
+        each = (
+            int(bytes_per_sequence(growth, own_tokens))
+            if paged is None
+            else int(bytes_per_sequence(paged.growth, -(-own_tokens // paged.block_tokens))) * paged.block_bytes
+        )
+        size = each * int(spread.sequences(batch_size))
     stored = stored_as(precision, model.architecture)
     setting, peak = setting_of(stored, spread, assumptions.engine), assumptions.engine.part("activation")
     step = largest_step(assumptions, gpu, spread, batch_size)

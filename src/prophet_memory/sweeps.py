@@ -195,14 +195,20 @@ class Sweep:
             pieces_of([cell.growth for cell in cells]).shaped(along),
         )
 
+    @property
+    def _shares(self) -> IntArray:
+        """GPUs that each cache a part of a sequence's tokens."""
+        return self._each_cell(lambda i, j: self.spreads[i][j].context)
+
     def _contexts(self, free: IntArray) -> IntArray:
         if self.assumptions.engine.cache is not None:
             paged = self._paged
             usable = free // paged.block_bytes - paged.masked
-            return paged.block_tokens * longest_context(paged.growth, usable // self._sequences)
+            return self._shares * paged.block_tokens * longest_context(paged.growth, usable // self._sequences)
         flat = pieces_of([growth for row in self._growths for growth in row])
         shape = (len(self.grid.models), len(self.grid.n_gpus))
-        return longest_context(flat.shaped(lambda part: self.grid.along(CELL, part.reshape(shape))), free // self._sequences)
+        shaped = flat.shaped(lambda part: self.grid.along(CELL, part.reshape(shape)))
+        return self._shares * longest_context(shaped, free // self._sequences)
 
     @cached_property
     def context(self) -> IntArray:
@@ -227,7 +233,7 @@ class Sweep:
         if self.assumptions.engine.cache is not None:
             paged = self._paged
             printed = self.free_for_kv_bytes // paged.block_bytes // np.maximum(paged.groups, 1) * paged.block_tokens
-            tokens = np.where(paged.groups > 0, printed * self.data_parallel, tokens)
+            tokens = np.where(paged.groups > 0, printed * self.data_parallel * self._shares, tokens)
         return np.ma.masked_where(self.context == 0, tokens)
 
     @cached_property

@@ -46,7 +46,7 @@ from prophet_memory.gguf import FILE_TYPES, recipe_weights
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
-from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism
+from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism, with_context
 from prophet_memory.planning import Plan
 from prophet_memory.planning import plan as planned
 from prophet_memory.precision import FileWeights
@@ -127,11 +127,11 @@ def asked_context(question: str | None, context: int | None, batch: int | None, 
 
 
 def spread_over(
-    architecture: Architecture, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, *, cut_experts: bool
+    architecture: Architecture, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int, *, cut_experts: bool
 ) -> Parallelism:
     """A layout; raises ConfigurationError, naming the option, for one that the model cannot have."""
     try:
-        return parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=cut_experts)
+        return with_context(architecture, parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=cut_experts), dcp)
     except ParallelismError as problem:
         option = f"--{problem.key.replace('_', '-')}"
         raise ConfigurationError(f"{option}: {problem.value}; allowed: {problem.allowed}") from None
@@ -230,11 +230,12 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
     row, own = plan.row, plan.assumptions
     yield f"routing            {routed(plan, experts)}"
     if row["n_gpus"] > 1:
-        spread = ", ".join(f"{row[f'{kind}_parallel']}-way {kind}" for kind in ("tensor", "data", "expert"))
+        spread = ", ".join(f"{row[f'{kind}_parallel']}-way {kind}" for kind in ("tensor", "data", "expert")) + " parallel"
         spread += f", {plan.layout.pipeline} pipeline stages" if plan.layout.pipeline > 1 else ""
+        spread += f", {plan.layout.context} GPUs share the tokens of a cache" if plan.layout.context > 1 else ""
         bounded = "" if plan.fullest_is_exact else "at most "
         fullest = f"; {bounded}{row['resident_experts_per_layer']:,.2f} experts a layer resident on the fullest rank"
-        yield f"layout             {spread} parallel{fullest if experts else ''}"
+        yield f"layout             {spread}{fullest if experts else ''}"
     changed = ", changed" if own.engine != profile else ""
     step = own.engine.step_size(gpu)
     share = f"{plan.usable_fraction:.1%}".replace(".0%", "%") + (" of what is free" if own.engine.fraction_of_free else "")
@@ -257,6 +258,9 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--ep", type=GPUS, help="ranks of whole experts; default: one a GPU as far as there are experts, or the engine's")
 @click.option(
     "--pp", type=GPUS, help="pipeline stages of layers; default: as many as it takes where the heads are too few, else 1"
+)
+@click.option(
+    "--dcp", type=GPUS, default=1, help="GPUs that share the tokens of a sequence's cache instead of copying it; default: 1"
 )
 @click.option("--batch", type=BATCH, help="sequences decoded together; default: the paper's")
 @click.option("--context", type=Number(1, 2**40), help="tokens of each sequence that must fit, and how many such fit at once")
@@ -282,9 +286,9 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--check", is_flag=True, help="exit with status 1 if it does not fit")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, batch: int | None, context: int | None,
-    weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None, policy: ResidencyPolicy | None,
-    question: str | None, engine: str | None, check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
+    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int, batch: int | None,
+    context: int | None, weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None,
+    policy: ResidencyPolicy | None, question: str | None, engine: str | None, check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
 
@@ -302,7 +306,7 @@ def command(  # noqa: PLR0913 - one argument an option
     if isinstance(taken, FileWeights) and n_gpus > 1:
         raise ConfigurationError(f"--n-gpus: {n_gpus}; allowed: 1, which holds the whole GGUF file")
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
-    spread = spread_over(architecture, n_gpus, tp, ep, pp, cut_experts=profile.cuts_experts)
+    spread = spread_over(architecture, n_gpus, tp, ep, pp, dcp, cut_experts=profile.cuts_experts)
     device, law = open_gpu(gpu), routing or settings.reference_law
     context = asked_context(question, context, batch, architecture)
     keeps_all = architecture.is_dense or profile.keeps_all_experts
@@ -324,6 +328,7 @@ def command(  # noqa: PLR0913 - one argument an option
         print_json(
             {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
             | {"context_tokens": plan.context_tokens, "context_fits": None if context is None else plan.holds}
+            | {"context_parallel": plan.layout.context}
             | {"concurrency": None if found is None else asdict(found), "max": answer}
             | engine_lines.as_document(plan)
             | {"assumptions": asdict(plan.assumptions)}
