@@ -28,7 +28,8 @@ def usable(found: Sequence[Row], heads: Mapping[str, str]) -> str:
     if all(row["usable"] in {None, row["computed"]} for row in found):
         return ""
     each = ", ".join(f"{heads[row['routing']]} {row['usable']}" for row in found)
-    return f"{INDENT}usable, with no sequence beyond its model's own maximum: {each}\n"
+    said = f"usable, with no sequence beyond its model's own maximum: {each}"
+    return textwrap.fill(said, initial_indent=INDENT, subsequent_indent=INDENT, width=100) + "\n"
 
 
 def main(*, claims: Path, laws: Path, reasons: bool = False) -> None:
