@@ -29,7 +29,7 @@ KIBI = 1024
 
 
 def draw_model(axes: Axes, name: str, own: Sequence[Row], baseline: Sequence[Row]) -> None:
-    """A panel: two lines over the contexts, and by how much they differ at the longest."""
+    """A panel: two lines over the contexts, and by how much they differ at most."""
     for rows, look in ((baseline, BASELINE), (own, POLICY)):
         shown = [row for row in rows if row["concurrency"]]
         axes.plot([row["context_tokens"] for row in shown], [row["concurrency"] for row in shown], **look)

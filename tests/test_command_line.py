@@ -425,8 +425,8 @@ def test_a_context_that_the_baseline_cannot_hold_newly_fits():
     assert (both["fit_verdict"], both["kv_extension"] > 1) == ("fits", True)
     assert (one["fit_verdict"], one["kv_extension"], one["context_fits"]) == ("newly_fits", None, True)
     told = call(*asked, "40960").stdout
-    assert "fits, with 40,960 tokens in each sequence, where all experts resident do not" in told
-    assert "undefined: all experts resident do not fit with that context" in told
+    assert "fits, with 40,960 tokens in each of 12 sequences, where all experts resident do not" in told
+    assert "undefined: all experts resident do not fit with that context at this batch" in told
 
 
 def test_sixteen_bits_are_not_called_hypothetical(tmp_path: Path):
@@ -452,7 +452,7 @@ def test_the_reference_takes_no_option_that_it_would_ignore():
 def test_one_verdict_says_whether_the_context_fits():
     done = call("plan", "--model", "olmoe-1b-7b", "--gpu", "h100-80gb", "--batch", "1000", "--context", "4096")
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("verdict")]
-    assert re.fullmatch(r"verdict +does not fit with 4,096 tokens in each sequence; [\d,]+ would", line)
+    assert re.fullmatch(r"verdict +does not fit with 4,096 tokens in each of 1,000 sequences; [\d,]+ would", line)
     small = ("plan", "--model", "olmoe-1b-7b", "--gpu", "b200", "--context", "100")
     assert "verdict            fits, with 100 tokens" in call(*small).stdout
 

@@ -229,9 +229,25 @@ def test_gpus_that_would_cache_the_same_share_the_tokens():
             assert json.loads(call(*words, *asked).stdout)["context_fits"] is holds
     printed = json.loads(call(*words, "--dcp", "8", "--engine", "sglang").stdout)
     assert printed["kv_capacity_tokens"] % 8 == 0
+    seven = ("plan", "--model", "qwen2.5-7b", "--gpu", "b200", "--n-gpus", "28", "--dcp", "2")  # queries of each head of keys
+    assert "--dcp: 2; allowed: 1, 7 (" in refused(*seven)
     # Two heads of keys and values on eight GPUs are copied four times.
     kv = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "h200-141gb", "--n-gpus", "8", "--dcp")
     assert call(*kv, "2").returncode == 0
     assert "--dcp: 4; allowed: 1, 2 (copies of the cache among 8 GPUs" in refused(*kv, "4")
     assert "--dcp: 2; allowed: 1 (" in refused("plan", "--model", "gpt-oss-20b", "--gpu", "b200", "--n-gpus", "8", "--dcp", "2")
     assert "--dcp: 2; allowed: 1 (" in refused("plan", "--model", "deepseek-v3", "--gpu", "b200", "--dcp", "2")
+
+
+def test_fit_knows_stages_and_gpus_that_are_not_catalogued():
+    words = ("fit", "--model", "qwen2.5-7b", "--context", "32768", "--concurrency", "64", "--json", "--gpus")
+    (found,) = json.loads(call(*words, "l4").stdout)["fits"]
+    assert (found["n_gpus"], found["tensor_parallel"], found["pipeline_parallel"]) == (8, 4, 2)  # 28 heads
+    both = json.loads(call(*words, "custom:80, h100-80gb").stdout)["fits"]
+    assert {one["gpu"] for one in both} == {"custom:80", "h100-80gb"}
+    assert "custom:GiB or custom:GiB:GB/s" in refused(*words, "custom:much")
+
+
+def test_an_engine_that_answers_for_no_number_is_wrong_input():
+    line = refused("fit", "--model", "qwen3-30b-a3b", "--context", "8192", "--engine", "vllm-0.10")
+    assert line.startswith("--engine: vllm-0.10: no number of GPUs has an answer")

@@ -90,7 +90,8 @@ def known_layout(
 def with_context(architecture: Architecture, layout: Parallelism, context: int) -> Parallelism:
     """A layout in which GPUs that would cache the same share the tokens of each sequence (decode context parallelism).
 
-    vLLM's rule: heads that are copied because there are fewer than GPUs, or MLA's latents; no windows, no recurrent state.
+    vLLM's rule: heads that are copied because there are fewer than GPUs, whose queries divide, too, or MLA's latents; no windows,
+    no recurrent state.
 
     Raises:
         ParallelismError: for a number that the layout's copies do not allow.
@@ -101,7 +102,8 @@ def with_context(architecture: Architecture, layout: Parallelism, context: int) 
     whole = all(isinstance(mixer, Attention | LatentAttention) and mixer.window_tokens is None for mixer in mixers)
     heads = max((mixer.kv_heads for mixer in mixers if isinstance(mixer, Attention)), default=1)
     copies = layout.tensor // heads if whole and architecture.decoder.cross_attention is None else 1
-    sizes = [size for size in range(1, copies + 1) if layout.tensor % size == 0]
+    queries = [mixer.query_heads // mixer.kv_heads for mixer in mixers if isinstance(mixer, Attention)]  # of each head of keys
+    sizes = [size for size in range(1, copies + 1) if layout.tensor % size == 0 and all(number % size == 0 for number in queries)]
     if context not in sizes:
         allowed = ", ".join(map(str, sizes or [1]))
         raise ParallelismError("dcp", context, f"{allowed} (copies of the cache among {layout.tensor} GPUs that share attention)")

@@ -19,15 +19,16 @@ from prophet_memory.cli.options import (
     ROUTING,
     Among,
     Number,
-    Several,
     as_json,
     checked_context,
+    open_gpu,
     say_notes,
     taken_assumptions,
 )
 from prophet_memory.cli.plan import precision_name
 from prophet_memory.cli.render import console, gib, print_json, table
 from prophet_memory.concurrency import ORDER, Concurrency
+from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import read_gpus, said_of_profile
 from prophet_memory.edge.documents import described_by
 from prophet_memory.edge.model_files import open_model
@@ -41,6 +42,7 @@ from prophet_memory.parallelism import ParallelismError, parallelism
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 
+KINDS = ("tensor", "data", "expert", "pipeline")
 COUNTS = (1, 2, 4, 8, 16, 32, 64)  # of GPUs: what machines have
 HEADS = (
     ("gpu", False), ("GPUs", True), ("memory GiB", True), ("layout", False), ("requests at once", True), ("all resident", True),
@@ -57,6 +59,7 @@ class Holding:
     tensor_parallel: int
     data_parallel: int
     expert_parallel: int
+    pipeline_parallel: int
     concurrency: int
     all_resident_concurrency: int
 
@@ -82,9 +85,13 @@ def holdings(grid: Grid, assumptions: Assumptions) -> tuple[list[Holding], list[
         except EngineError as problem:
             without.append(f"{count} GPUs: {problem.key}: {json.dumps(problem.value)}; allowed: {problem.allowed}")
             continue
-        tensor, data, expert = (int(getattr(answer, f"{kind}_parallel").item()) for kind in ("tensor", "data", "expert"))
+        tensor, data, expert, pipeline = (int(getattr(answer, f"{kind}_parallel").item()) for kind in KINDS)
         for gpu, own_most, baseline in zip(own.gpus, held, everything, strict=True):
-            found.append(Holding(gpu.name, count, count * gpu.memory_bytes, tensor, data, expert, int(own_most), int(baseline)))
+            found.append(
+                Holding(gpu.name, count, count * gpu.memory_bytes, tensor, data, expert, pipeline, int(own_most), int(baseline))
+            )
+    if not found and without:
+        raise ConfigurationError(f"--engine: {assumptions.engine.name}: no number of GPUs has an answer; {without[0]}")
     return found, without
 
 
@@ -159,18 +166,15 @@ def command(  # noqa: PLR0913 - one argument an option
 
 def line(one: Holding) -> tuple[str, ...]:
     """A row of the table."""
-    layout = f"tp {one.tensor_parallel}, dp {one.data_parallel}, ep {one.expert_parallel}"
+    layout = f"tp {one.tensor_parallel}, dp {one.data_parallel}, ep {one.expert_parallel}, pp {one.pipeline_parallel}"
     return one.gpu, str(one.n_gpus), gib(one.memory_bytes), layout, f"{one.concurrency:,}", f"{one.all_resident_concurrency:,}"
 
 
 def _gpus(names: str | None) -> list[Gpu]:
-    known = read_gpus()
-    words = list(known) if names is None else Several(Among(known)).convert(names, _option("gpus"), None)
-    return [known[name] for name in words]
-
-
-def _option(name: str) -> click.Parameter:
-    return next(option for option in command.params if option.name == name)
+    """Those of the catalogue, or named ones, custom ones among them."""
+    if names is None:
+        return list(read_gpus().values())
+    return [open_gpu(word.strip(), key="--gpus") for word in names.split(",")]
 
 
 def _assumptions(taken: Assumptions, changes: dict[str, Any]) -> Assumptions:

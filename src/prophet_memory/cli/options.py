@@ -164,7 +164,7 @@ def taken_assumptions(settings: AssumptionSettings, engine: str | None) -> Assum
     return assumptions_of(replace(settings, engine=engine or settings.engine), engines)
 
 
-def _custom_gpu(name: str) -> Gpu:
+def _custom_gpu(name: str, key: str) -> Gpu:
     """A GPU by its memory in GiB and, where it is given, its bandwidth in GB/s."""
     numbers = CUSTOM_NUMBERS.fullmatch(name)
     values = [float(number) for number in numbers.groups() if number] if numbers else []
@@ -172,24 +172,24 @@ def _custom_gpu(name: str) -> Gpu:
         allowed = (
             f"{CUSTOM}:GiB or {CUSTOM}:GiB:GB/s with numbers from {LEAST_CUSTOM} to {MOST_CUSTOM:,}, such as {CUSTOM}:48:960"
         )
-        raise ConfigurationError(f"gpu: {json.dumps(name)}; allowed: {allowed}")
+        raise ConfigurationError(f"{key}: {json.dumps(name)}; allowed: {allowed}")
     bandwidth = int(values[1] * 10**9) if len(values) > 1 else None
     return Gpu(name, int(values[0] * 2**30), hbm_bandwidth_bytes_per_s=bandwidth)
 
 
-def open_gpu(name: str) -> Gpu:
+def open_gpu(name: str, key: str = "gpu") -> Gpu:
     """A GPU by its name in the catalogue, or one that is not catalogued: custom:GiB or custom:GiB:GB/s."""
     if name.partition(":")[0] == CUSTOM:
-        return _custom_gpu(name)
+        return _custom_gpu(name, key)
     gpus = read_gpus()
     if name not in gpus:
-        raise ConfigurationError(f"gpu: {json.dumps(name)}; allowed: {', '.join(gpus)}, {CUSTOM}:GiB{hint(name, gpus)}")
+        raise ConfigurationError(f"{key}: {json.dumps(name)}; allowed: {', '.join(gpus)}, {CUSTOM}:GiB{hint(name, gpus)}")
     return gpus[name]
 
 
-def checked_context(context: int | None, architecture: Architecture) -> int | None:
+def checked_context(context: int | None, architecture: Architecture, name: str = "the model") -> int | None:
     """A context that the model takes, or a ConfigurationError."""
     limit = architecture.max_context_tokens
     if context and limit and context > limit:
-        raise ConfigurationError(f"--context: {context}; allowed: at most {limit}, the model's own maximum")
+        raise ConfigurationError(f"--context: {context}; allowed: at most {limit}, {name}'s own maximum")
     return context

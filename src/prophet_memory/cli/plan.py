@@ -155,7 +155,7 @@ def verdict_in_words(plan: Plan) -> str:
     """Whether it fits: with the context where one was asked for."""
     row, context = plan.row, plan.context_tokens
     alone = ", where all experts resident do not" if row["fit_verdict"] == FIT_VERDICTS[NEWLY_FITS] else ""
-    each = "" if context is None else f"with {context:,} tokens in each sequence"
+    each = "" if context is None else f"with {context:,} tokens in each of {row['batch_size']:,} sequences"
     if plan.holds:
         return f"fits{', ' if each else ''}{each}{alone}"
     if context is None or not row["max_context_tokens"]:
@@ -194,7 +194,8 @@ def verdict(plan: Plan) -> Iterator[str]:
         yield f"KV extension       {multiplied(row['kv_extension'])} over all experts resident ({row['kv_extension']:.4f})"
     elif row["policy"] != BASELINE.name:
         who = "all experts resident do not" if plan.holds else "the model does not"
-        yield f"KV extension       undefined: {who} fit{'' if plan.context_tokens is None else ' with that context'}"
+        where = "" if plan.context_tokens is None else " with that context at this batch"
+        yield f"KV extension       undefined: {who} fit{where}"
 
 
 def routed(plan: Plan, experts: int) -> str:
@@ -206,12 +207,14 @@ def routed(plan: Plan, experts: int) -> str:
     return f"{law}: {plan.row['distinct_experts']:,.2f} of {experts:,} experts a layer at batch {plan.row['batch_size']}"
 
 
-def concurrency_lines(plan: Plan, found: Concurrent | None) -> Iterator[str]:
+def concurrency_lines(plan: Plan, found: Concurrent | None, gpu: Gpu) -> Iterator[str]:
     """How many such requests fit at once."""
     if found is None:
         return
     beside = "" if plan.row["policy"] == BASELINE.name else f"; with all experts resident {found.baseline_sequences:,}"
-    yield f"concurrency        {found.sequences:,} sequences of {found.context_tokens:,} tokens at once{beside}"
+    limit = plan.assumptions.engine.step_size(gpu).sequences
+    bounded = "" if limit is None or found.sequences < limit else ", the most that a step takes"
+    yield f"concurrency        {found.sequences:,} sequences of {found.context_tokens:,} tokens at once{bounded}{beside}"
 
 
 def answered(question: str | None, plan: Plan, found: Concurrent | None, architecture: Architecture) -> dict[str, Any] | None:
@@ -350,7 +353,7 @@ def command(  # noqa: PLR0913 - one argument an option
         out.print(f"longest context    {answer['value']:,} tokens in each of {row['batch_size']:,} sequences")
     for line in (
         *verdict(plan),
-        *concurrency_lines(plan, found),
+        *concurrency_lines(plan, found, device),
         "",
         *basis(plan, architecture.moe.routed_experts, profile, device),
     ):

@@ -75,7 +75,7 @@ def swept(
         try:
             with described_by(model.file):
                 own = Model(model.slug, model.architecture)
-                asked = checked_context(context, model.architecture) or 1
+                asked = checked_context(context, model.architecture, model.slug) or 1
                 grid = replace(grid_of([own], axes, gpus), context_tokens=[asked])
                 parts.append(swept_grid(grid, assumptions).to_polars())
         except ParallelismError as problem:
