@@ -13,8 +13,8 @@ from prophet_paper.latex import Column, escape, table, with_group_rules
 KIBI = 1024
 CAPTION = r"""The most sequences of a context that fit at once (concurrency) on one {gpu}, {precision}, {law}: with
     {baseline} (all), with {policy} (own), and the ratio (ext.). \emph{{new}}: only {policy} holds one. A dash: the model
-    takes no such context. Models of which no sequence fits are left out. $\dagger$: published in fewer than 16~bits, so
-    that bf16 is hypothetical."""
+    takes no such context, or nothing holds one. Models of which no sequence fits are left out. $\dagger$: published in
+    fewer than 16~bits, so that bf16 is hypothetical."""
 
 
 def main(

@@ -161,7 +161,7 @@ def test_stages_share_out_every_layer_and_every_parameter(name: str, stages: int
 def test_stages_that_there_cannot_be():
     with pytest.raises(ParallelismError, match="pp: 41"):
         pipeline_stages(MODELS["phi-4"], 41)
-    with pytest.raises(ModelError, match="encoder"):
+    with pytest.raises(ParallelismError, match="pp: 2; allowed: 1 for an encoder-decoder"):
         pipeline_stages(MODELS["switch-base-8"], 2)
     assert layers_of_stages(30, 4) == [7, 8, 8, 7]
 

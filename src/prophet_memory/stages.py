@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import replace
 
 from prophet_memory.architecture import Architecture, Layer
-from prophet_memory.errors import ArchitectureError
 from prophet_memory.grid import Model
 from prophet_memory.parallelism import Parallelism, ParallelismError
 
@@ -26,13 +25,12 @@ def pipeline_stages(architecture: Architecture, stages: int) -> list[Architectur
     The order of layers is not recorded, so the kinds of layers are taken as evenly spread.
 
     Raises:
-        ArchitectureError: for an encoder-decoder.
-        ParallelismError: for more stages than layers.
+        ParallelismError: for more stages than layers, and for an encoder-decoder.
     """
     if stages == 1:
         return [architecture]
     if architecture.encoder is not None:
-        raise ArchitectureError("encoder", "", "a decoder alone where pipeline stages share the layers")
+        raise ParallelismError("pp", stages, "1 for an encoder-decoder: stages share the layers of a decoder alone")
     if stages > architecture.layer_count:
         raise ParallelismError("pp", stages, f"at most one stage for each of {architecture.layer_count} layers")
     groups = architecture.decoder.layers

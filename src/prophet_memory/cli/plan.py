@@ -52,6 +52,7 @@ from prophet_memory.planning import plan as planned
 from prophet_memory.precision import FileWeights
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
+from prophet_memory.stages import pipeline_stages
 from prophet_memory.sweeps import FIT_VERDICTS, NEWLY_FITS, UNLIMITED
 
 LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9; default: the paper's"
@@ -131,7 +132,9 @@ def spread_over(
 ) -> Parallelism:
     """A layout; raises ConfigurationError, naming the option, for one that the model cannot have."""
     try:
-        return with_context(architecture, parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=cut_experts), dcp)
+        found = parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=cut_experts)
+        pipeline_stages(architecture, found.pipeline)  # refuses more of them than there are layers
+        return with_context(architecture, found, dcp)
     except ParallelismError as problem:
         option = f"--{problem.key.replace('_', '-')}"
         raise ConfigurationError(f"{option}: {problem.value}; allowed: {problem.allowed}") from None
