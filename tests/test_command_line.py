@@ -686,3 +686,20 @@ def test_a_sweep_without_a_file_is_printed(tmp_path: Path):
     out = tmp_path / "own.parquet"
     call(*words, "--engine", "vllm-0.19", "--out", out)
     assert pd.read_parquet(out)["activation_bytes"].min() > 700 * 2**20  # the profile's buffers, not those of ideal
+
+
+def test_a_sweep_takes_gpus_that_are_not_catalogued_and_leaves_out_short_models(tmp_path: Path):
+    few = ("--n-gpus", "1", "--batches", "16", "--routings", "uniform", "--precisions", "bf16", "--policies", "prophet")
+    own = tmp_path / "own.csv"
+    call("sweep", "--models", "qwen3-30b-a3b", "--gpus", "h100-80gb,custom:96:1800", *few, "--out", own)
+    swept = pd.read_csv(own)
+    assert list(swept["gpu"]) == ["custom:96:1800", "h100-80gb"]
+    planned = json.loads(call("plan", "--model", "qwen3-30b-a3b", "--gpu", "custom:96", "--batch", "16", "--json").stdout)
+    assert swept["gpu_memory_bytes"][0] == planned["gpu_memory_bytes"]
+    assert '--gpus: "custom:0"; allowed: custom:GiB' in refused("sweep", "--models", "dbrx", "--gpus", "custom:0")
+    done = call("sweep", "--models", "all", "--gpus", "b200", *few, "--context", "32768", "--out", own)
+    models = pd.read_csv(own)["model"].unique()
+    assert "qwen3-30b-a3b" in models  # 40,960 tokens
+    assert "olmoe-1b-7b" not in models  # 4,096
+    assert re.search(r"note: sequences of 32,768 tokens are beyond .*olmoe-1b-7b.*, which are left out", done.stderr)
+    assert "own maximum" in refused("sweep", "--models", "olmoe-1b-7b", "--gpus", "b200", "--context", "32768")

@@ -107,7 +107,7 @@ def fewest(found: list[Holding], concurrency: int) -> Iterator[Holding]:
 @click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
 @click.option("--context", type=Number(1, 2**40), required=True, help="tokens of each request")
 @click.option("--concurrency", type=Number(1, 2**20), default=1, show_default=True, help="requests at once")
-@click.option("--gpus", help="names of the catalogue with commas; default: all")
+@click.option("--gpus", help="names or custom:GiB[:GB/s] with commas; default: all of the catalogue")
 @click.option("--max-gpus", type=GPUS, default=8, show_default=True, help="the most that serve the model together")
 @click.option(
     "--weights",

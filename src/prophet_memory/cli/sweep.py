@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from prophet_memory.cli.options import (
     Number,
     Several,
     checked_context,
+    open_gpu,
     say_notes,
     taken_assumptions,
 )
@@ -38,6 +40,7 @@ from prophet_memory.edge.settings import AxesSettings, read_settings_alone
 from prophet_memory.edge.tables import write_table
 from prophet_memory.edge.text import multiplied
 from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
+from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import ParallelismError
@@ -66,11 +69,32 @@ def opened_models(names: list[str], *, with_native: bool) -> list[OpenedModel]:
     return sorted(opened, key=lambda model: model.slug)
 
 
+def long_enough(models: list[OpenedModel], context: int) -> list[OpenedModel]:
+    """The models whose sequences can be so long, after a note that names the others."""
+    taken = [model for model in models if (model.architecture.max_context_tokens or context) >= context]
+    if not taken:
+        longest = max(model.architecture.max_context_tokens or 0 for model in models)
+        raise ConfigurationError(f"--context: {context}; allowed: at most {longest}, the longest of the models' own maxima")
+    if shorter := [model.slug for model in models if model not in taken]:
+        say_notes([f"sequences of {context:,} tokens are beyond {', '.join(shorter)}, which are left out"])
+    return taken
+
+
+def opened_gpus(names: list[str]) -> list[Gpu]:
+    """The GPUs of the option, each once."""
+    return list(read_gpus().values()) if names == ["all"] else [open_gpu(name, "--gpus") for name in names]
+
+
 def swept(
-    models: list[OpenedModel], axes: AxesSettings, assumptions: Assumptions, context: int | None, progress: Progress
+    models: list[OpenedModel],
+    axes: AxesSettings,
+    gpus: Mapping[str, Gpu],
+    assumptions: Assumptions,
+    context: int | None,
+    progress: Progress,
 ) -> pl.DataFrame:
     """The rows of all models, sorted as the paper's are; with a context the verdicts say whether each sequence can have it."""
-    gpus, parts = read_gpus(), []
+    parts = []
     for model in progress.track(models, description="Sweeping"):
         try:
             with described_by(model.file):
@@ -87,7 +111,7 @@ def swept(
 @click.option(
     "--models", type=Several(click.STRING), required=True, help="names, catalogue files or config.json, with commas; or all"
 )
-@click.option("--gpus", required=True, help="names with commas, or all")
+@click.option("--gpus", type=Several(click.STRING), required=True, help="names or custom:GiB[:GB/s] with commas; or all")
 @click.option("--n-gpus", type=Several(GPUS), help="with commas; this and the lists below: default as in config/config.yaml")
 @click.option("--batches", "batch_sizes", type=Several(BATCH), help="batch sizes with commas")
 @click.option("--routings", type=Several(ROUTING), help="laws with commas, each as in power_law:exponent=0.9; or all")
@@ -104,7 +128,7 @@ def swept(
 def command(
     *,
     models: list[str],
-    gpus: str,
+    gpus: list[str],
     out: Path | None,
     context: int | None,
     usable_fraction: float | None,
@@ -117,19 +141,23 @@ def command(
     check_file(out)
     settings = read_settings_alone()
     own = {axis: tuple(values) for axis, values in axes.items() if values is not None}
-    own["gpus"] = tuple(Several(Among(read_gpus())).convert(gpus, gpus_option(), None))
+    taken_gpus = {gpu.name: gpu for gpu in opened_gpus(gpus)}
+    own["gpus"] = tuple(taken_gpus)
     sweep = replace(settings.sweep, **own)
     taken = settings.assumptions
     changed = replace(taken, kv_format=kv_format or taken.kv_format, state_format=state_format or taken.state_format)
     assumptions = taken_assumptions(changed, engine)
     if usable_fraction is not None:
         assumptions = replace(assumptions, engine=replace(assumptions.engine, usable_fraction=usable_fraction))
-    opened = opened_models(known_models() if models == ["all"] else models, with_native=NATIVE in sweep.precisions)
+    everything = models == ["all"]
+    opened = opened_models(known_models() if everything else models, with_native=NATIVE in sweep.precisions)
+    if everything and context is not None:
+        opened = long_enough(opened, context)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("models"), TimeElapsedColumn())
     console = Console(stderr=True)
     shown = Progress(*columns, console=console, disable=not os.isatty(2))
     with said_of_profile(assumptions.engine.name), shown as progress:
-        found = swept(opened, sweep, assumptions, context, progress)
+        found = swept(opened, sweep, taken_gpus, assumptions, context, progress)
     if out is None:
         terminal().print(table(HEADS, map(line, found.head(MOST_ROWS).to_dicts())))
         if found.height > MOST_ROWS:
@@ -159,8 +187,3 @@ def line(row: dict[str, Any]) -> list[str]:
         "" if extension is None else multiplied(extension),
         row["fit_verdict"].replace("_", " "),
     ]
-
-
-def gpus_option() -> click.Parameter:
-    """The option that a wrong GPU is reported under."""
-    return next(option for option in command.params if option.name == "gpus")
