@@ -56,6 +56,7 @@ WRONG = [
     (GPUS, "pcie_generation: 4", "pcie_generation: 4.0", ["host_link.pcie_generation", "4.0", "3, 4, 5, 6"]),
     (MODEL, "kind: moe", "kind: moo", ["feed_forwards.moe.kind", '"moo"', "dense, moe"]),
     (MODEL, "mixer: attention", "mixer: attenton", ["decoder.layers[0].mixer", '"attenton"', "attention"]),
+    (MODEL, "decoder:\n", "decoder:\n  pattern: [0, 1]\n", ["decoder.pattern", "[0, 1]", "places in decoder.layers"]),
     (MODEL, "sources:", "sauces:", ["sauces", "did you mean sources"]),
     (MODEL, "tied_embeddings: false", "tied_embeddings: 'no'", ["tied_embeddings", '"no"', "boolean"]),
     (MODEL, "name: Mixtral-8x7B", "name: [Mixtral", ["line", "valid YAML"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_command_line import call, refused
 
-from prophet_memory.architecture import Architecture
+from prophet_memory.architecture import Architecture, Layer
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import read_engine_entries, read_engines
 from prophet_memory.engine import Engine, EngineError, Profile, Reserve, StepSize
@@ -156,6 +157,24 @@ def test_stages_share_out_every_layer_and_every_parameter(name: str, stages: int
     again = whole.embedding if model.tied_embeddings and stages > 1 else 0  # a tied table stands at both ends
     norms = (stages - 1) * model.hidden_size * (2 if model.norm_bias else 1)  # a last norm is counted in each
     assert sum(part.total for part in sums) == whole.total + again + norms
+
+
+@given(st.sampled_from(DECODERS), st.integers(1, 8))
+def test_stages_cut_the_layers_in_their_order(name: str, stages: int):
+    def in_order(model: Architecture) -> list[Layer]:
+        return [replace(model.decoder.layers[kind], count=1) for kind in model.decoder.order]
+
+    layers = in_order(MODELS[name])
+    for part, count in zip(pipeline_stages(MODELS[name], stages), layers_of_stages(len(layers), stages), strict=True):
+        own, layers = layers[:count], layers[count:]
+        assert Counter(own) == Counter(in_order(part))
+    assert not layers
+
+
+def test_the_leading_dense_layers_of_deepseek_stand_in_its_first_stage():
+    first, last = pipeline_stages(MODELS["deepseek-v3"], 2)
+    assert [(layer.count, layer.feed_forward.kind) for layer in first.decoder.layers] == [(3, "dense"), (28, "moe")]
+    assert [(layer.count, layer.feed_forward.kind) for layer in last.decoder.layers] == [(30, "moe")]
 
 
 def test_stages_that_there_cannot_be():

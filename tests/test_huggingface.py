@@ -18,6 +18,7 @@ from prophet_memory.edge.model_files import document_of
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.huggingface import SUPPORTED_TYPES, QuantizationError, published_precision
 from prophet_memory.huggingface import read as read_config
+from prophet_memory.huggingface.building import shortest_pattern
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.mixers import MIXERS
 from prophet_memory.parameters import count_parameters
@@ -36,11 +37,11 @@ HEAD = {"name": "a model", "family": "a family", "sources": ["its config.json"]}
 KINDS_OF_BLOCKS = {next(f.default for f in fields(kind) if f.name == "kind"): kind for kind in (*MIXERS, Dense, MoE)}
 
 
-def without_order(architecture: Architecture) -> Architecture:
-    """The same model with its layers in one order, for the catalogue does not record theirs."""
+def layer_by_layer(architecture: Architecture) -> Architecture:
+    """The same model with every layer written out, whichever of its kinds stands first in a file."""
 
     def ordered(stack: Stack) -> Stack:
-        return replace(stack, layers=tuple(sorted(stack.layers, key=repr)))
+        return replace(stack, layers=tuple(replace(stack.layers[kind], count=1) for kind in stack.order), pattern=())
 
     encoder = architecture.encoder
     return replace(architecture, decoder=ordered(architecture.decoder), encoder=None if encoder is None else ordered(encoder))
@@ -68,7 +69,16 @@ def test_the_catalogue_is_what_the_published_configs_say(slug):
     # In what precision a checkpoint is published is no matter of its shapes: `published_precision` has it.
     by_hand = replace(CATALOGUE[slug].architecture, published_precision="bf16")
     assert accepted(PUBLISHED[slug])
-    assert without_order(architecture_of(PUBLISHED[slug])) == without_order(by_hand)
+    assert layer_by_layer(architecture_of(PUBLISHED[slug])) == layer_by_layer(by_hand)
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=12), st.integers(1, 4), st.integers(0, 11))
+def test_the_shortest_pattern_gives_the_whole_and_none_shorter_does(period: list[int], times: int, more: int):
+    order = (period * (times + 1))[: len(period) * times + more]
+    pattern = shortest_pattern(order)
+    given_back = [n for n in range(1, len(order) + 1) if (order[:n] * len(order))[: len(order)] == order]
+    assert len(pattern) == given_back[0]
+    assert list(pattern) == order[: len(pattern)]
 
 
 # Parameters in thousands of millions as the models' cards state them.

@@ -4,8 +4,11 @@ Needs the extra `[reference]` (torch and transformers); `.ci/run` installs it.
 """
 
 import json
+import re
 import warnings
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prophet_memory.architecture import Architecture
+from prophet_memory.architecture import Architecture, Layer
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.huggingface import SUPPORTED_TYPES, read
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
@@ -72,14 +75,37 @@ def decoder_cache(shapes: Mapping[str, tuple[int, ...]], kind: str) -> int:
 
 
 def windows(config: Any) -> list[int]:
-    """The windows of the reference's own cache, one for each layer that has one."""
+    """The windows of the reference's own cache, one for each layer that has one, in order."""
     layers = transformers.DynamicCache(config=config).layers
-    return sorted(layer.sliding_window for layer in layers if getattr(layer, "is_sliding", False))
+    return [layer.sliding_window for layer in layers if getattr(layer, "is_sliding", False)]
 
 
 def own_windows(architecture: Architecture) -> list[int]:
-    layers = [layer for layer in architecture.decoder.layers if isinstance(layer.mixer, Attention)]
-    return sorted(layer.mixer.window_tokens for layer in layers for _ in range(layer.count) if layer.mixer.window_tokens)
+    layers = [architecture.decoder.layers[kind] for kind in architecture.decoder.order]
+    attention = [layer.mixer for layer in layers if isinstance(layer.mixer, Attention)]
+    return [mixer.window_tokens for mixer in attention if mixer.window_tokens]
+
+
+LAYER = re.compile(r"(?<!\w)(?:layers|blocks?|h)\.(\d+)\.")
+
+
+def parameters_of_layers(shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
+    """Of each layer of the decoder, from the first to the last; T5's table of relative positions belongs to the stack."""
+    own: Counter[int] = Counter()
+    for name, shape in shapes.items():
+        place = LAYER.search(name)
+        if place and not name.startswith(("encoder.", "model.encoder.")) and "relative_attention_bias" not in name:
+            own[int(place[1])] += int(torch.Size(shape).numel())
+    return [own[place] for place in range(len(own))]
+
+
+def own_parameters_of_layers(architecture: Architecture) -> list[int]:
+    def of(kind: Layer, count: int) -> int:
+        stack = replace(architecture.decoder, layers=(replace(kind, count=count),), pattern=(), relative_attention_buckets=0)
+        return count_parameters(replace(architecture, decoder=stack, max_context_tokens=1)).total
+
+    sizes = [of(kind, 2) - of(kind, 1) for kind in architecture.decoder.layers]
+    return [sizes[kind] for kind in architecture.decoder.order]
 
 
 def copies_of_embeddings(config: Any) -> int:
@@ -94,6 +120,7 @@ def check(config: Mapping[str, Any]) -> None:
     counts = count_parameters(architecture)
     assert counts.total == total(shapes) - copies_of_embeddings(reference)
     assert counts.routed_expert == total(shapes, ".experts.", without="shared")
+    assert own_parameters_of_layers(architecture) == parameters_of_layers(shapes)
     layers = architecture.decoder.layers
     assert decoder_cache(shapes, reference.model_type) == sum(
         layer.count * sum(n * values for n, values in layer.mixer.cached_vectors()) for layer in layers

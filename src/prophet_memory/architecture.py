@@ -6,7 +6,9 @@ value and what is allowed.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
@@ -57,7 +59,7 @@ NO_EXPERTS = MoE(routed_experts=0, top_k=0, expert_intermediate_size=0)  # what 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """`count` identical layers; only how many there are matters to memory, not their order."""
+    """`count` identical layers, wherever they stand in their stack."""
 
     count: Layers
     mixer: Mixer
@@ -66,16 +68,28 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """An encoder or a decoder. `cross_attention` stands in every layer of a decoder that reads an encoder."""
+    """An encoder or a decoder. `cross_attention` stands in every layer of a decoder that reads an encoder.
+
+    `pattern` says in which order the kinds of layers follow each other: places in `layers`, over and over until the last layer.
+    Without it the kinds stand one after another.
+    """
 
     layers: tuple[Layer, ...]
     cross_attention: Attention | None = None
     relative_attention_buckets: Count = 0  # a learned bias per bucket and head, once per stack (T5)
+    pattern: tuple[int, ...] = ()
 
     @property
     def layer_count(self) -> int:
         """Number of layers."""
         return sum(layer.count for layer in self.layers)
+
+    @property
+    def order(self) -> list[int]:
+        """The kind of each layer from the first to the last: its place in `layers`."""
+        if self.pattern:
+            return list(islice(cycle(self.pattern), self.layer_count))
+        return [place for place, layer in enumerate(self.layers) for _ in range(layer.count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +157,10 @@ class Architecture(Dimensions):
     def _check(self, side: str, stack: Stack) -> None:
         """Raise an ArchitectureError for a stack with a part that means nothing there."""
         crossing, buckets = stack.cross_attention, stack.relative_attention_buckets
+        counts = {place: layer.count for place, layer in enumerate(stack.layers)}
+        if stack.pattern and Counter(stack.order) != counts:
+            allowed = f"places in {side}.layers, from 0, that give each kind its count"
+            raise ArchitectureError(f"{side}.pattern", list(stack.pattern), allowed)
         if crossing is not None and (self.encoder is None or side == "encoder"):
             raise ArchitectureError(f"{side}.cross_attention", crossing.kind, "none, but in a decoder beside an encoder")
         if crossing is not None and crossing.window_tokens is not None:

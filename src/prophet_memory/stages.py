@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from prophet_memory.architecture import Architecture, Layer
+from prophet_memory.architecture import Architecture
 from prophet_memory.grid import Model
 from prophet_memory.parallelism import Parallelism, ParallelismError
 
@@ -22,8 +22,6 @@ def layers_of_stages(layers: int, stages: int) -> list[int]:
 def pipeline_stages(architecture: Architecture, stages: int) -> list[Architecture]:
     """The model as stages: the first holds the embedding, the last the head.
 
-    The order of layers is not recorded, so the kinds of layers are taken as evenly spread.
-
     Raises:
         ParallelismError: for more stages than layers, and for an encoder-decoder.
     """
@@ -33,13 +31,12 @@ def pipeline_stages(architecture: Architecture, stages: int) -> list[Architectur
         raise ParallelismError("pp", stages, "1 for an encoder-decoder: stages share the layers of a decoder alone")
     if stages > architecture.layer_count:
         raise ParallelismError("pp", stages, f"at most one stage for each of {architecture.layer_count} layers")
-    groups = architecture.decoder.layers
-    spread = sorted((((i + 0.5) / group.count, place) for place, group in enumerate(groups) for i in range(group.count)))
+    kinds, order = architecture.decoder.layers, architecture.decoder.order
     found, start = [], 0
-    for stage, count in enumerate(layers_of_stages(len(spread), stages)):
-        own = Counter(place for _, place in spread[start : start + count])
-        layers = tuple(Layer(number, groups[place].mixer, groups[place].feed_forward) for place, number in sorted(own.items()))
-        part = replace(architecture.decoder, layers=layers)
+    for stage, count in enumerate(layers_of_stages(len(order), stages)):
+        own = Counter(order[start : start + count])
+        layers = tuple(replace(kinds[kind], count=number) for kind, number in sorted(own.items()))
+        part = replace(architecture.decoder, layers=layers, pattern=())
         found.append(replace(architecture, decoder=part, holds_embedding=stage == 0, holds_head=stage == stages - 1))
         start += count
     return found

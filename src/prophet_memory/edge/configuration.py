@@ -15,7 +15,7 @@ from prophet_memory.edge.documents import described_by, error, hint, read
 from prophet_memory.edge.places import config_folder
 from prophet_memory.engine import Engine, EngineEntry, EngineError
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.fields import ByKind, Count, Described, Layers, Pattern, Slug, Text
+from prophet_memory.fields import MAX_LAYERS, ByKind, Count, Described, Layers, Pattern, Slug, Text
 from prophet_memory.gpu import Gpu, GpuEntry
 from prophet_memory.mixers import MIXERS, Attention, Mixer
 
@@ -36,7 +36,7 @@ else:  # every kind that there is
 
 @dataclass(frozen=True, slots=True)
 class LayerEntry(Described):
-    """So many layers that pair a mixer with a feed-forward block, by their names; the order of layers is not recorded."""
+    """So many layers that pair a mixer with a feed-forward block, by their names."""
 
     count: Layers
     mixer: Text
@@ -45,11 +45,15 @@ class LayerEntry(Described):
 
 @dataclass(frozen=True, slots=True)
 class StackEntry(Described):
-    """A stack; `cross_attention` names the mixer of every layer's attention to the encoder."""
+    """A stack; `cross_attention` names the mixer of every layer's attention to the encoder.
+
+    `pattern` is the order of the kinds of layers, by places in `layers` from 0, over and over; without it one after another.
+    """
 
     layers: Annotated[tuple[LayerEntry, ...], Len(1)]
     cross_attention: Text | None = None
     relative_attention_buckets: Count = 0
+    pattern: Annotated[tuple[Count, ...], Len(0, MAX_LAYERS)] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +110,7 @@ class ModelEntry(Dimensions):
         cross = None if entry.cross_attention is None else named("cross_attention", entry.cross_attention, self.mixers)
         if cross is not None and not isinstance(cross, Attention):
             raise ArchitectureError(f"{side}.cross_attention", entry.cross_attention, "a mixer of kind attention")
-        return Stack(layers, cross, entry.relative_attention_buckets)
+        return Stack(layers, cross, entry.relative_attention_buckets, entry.pattern)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def tensor_list(
     """The tensors of a file of a model.
 
     Args:
-        architecture: the model. The order of its layers is not recorded: kinds are taken as they stand in the catalogue.
+        architecture: the model.
         tied: whether the output takes the embedding, where a file differs from the model.
         latent: how the projection up from MLA's latent is stored: joint until April 2025, split since, both by ik_llama.cpp.
         separate_experts: whether each expert has tensors of its own, as in files of before April 2024.
@@ -66,7 +66,7 @@ def tensor_list(
     """
     if architecture.encoder is not None:
         raise ModelError("gguf", "encoder", "a decoder alone")
-    layers = [layer for group in architecture.decoder.layers for layer in [group] * group.count]
+    layers = [architecture.decoder.layers[kind] for kind in architecture.decoder.order]
     found = list(_tables(architecture, architecture.tied_embeddings if tied is None else tied))
     for place, layer in enumerate(layers):
         found += _layer(place, layer, architecture, latent, separate_experts=separate_experts)

@@ -136,9 +136,23 @@ def windowed(values: Values, mixer: Attention, kinds: Sequence[str]) -> list[Att
 
 
 def stacked(mixers: Sequence[Mixer], feed_forwards: Sequence[FeedForward], **others: Any) -> Stack:  # noqa: ANN401 - fields of Stack
-    """A stack of the layers' mixers and feed-forward blocks, those that are alike counted."""
-    pairs = Counter(zip(mixers, feed_forwards, strict=True))
-    return Stack(tuple(Layer(count, mixer, block) for (mixer, block), count in pairs.items()), **others)
+    """A stack of the layers' mixers and feed-forward blocks, those that are alike counted, and their order."""
+    pairs = list(zip(mixers, feed_forwards, strict=True))
+    kinds = {pair: place for place, pair in enumerate(dict.fromkeys(pairs))}
+    counts, order = Counter(pairs), [kinds[pair] for pair in pairs]
+    layers = tuple(Layer(counts[mixer, block], mixer, block) for mixer, block in kinds)
+    return Stack(layers, pattern=() if order == sorted(order) else shortest_pattern(order), **others)
+
+
+def shortest_pattern(order: Sequence[int]) -> tuple[int, ...]:
+    """The shortest beginning that, over and over, gives the whole: its period, found from the longest border (Knuth et al.)."""
+    borders = [0] * len(order)  # of each beginning, the longest that it also ends with
+    for place in range(1, len(order)):
+        length = borders[place - 1]
+        while length and order[place] != order[length]:
+            length = borders[length - 1]
+        borders[place] = length + (order[place] == order[length])
+    return tuple(order[: len(order) - borders[-1]])
 
 
 def decoder_only(
