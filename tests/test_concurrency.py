@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -17,12 +19,14 @@ from prophet_memory.axes import KEYS
 from prophet_memory.concurrency import COLUMNS, ORDER, Concurrency, most_concurrent
 from prophet_memory.edge.configuration import read_engines, read_gpus
 from prophet_memory.engine import StepSize
+from prophet_memory.fitting import fewest_gpus
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.memory import Assumptions
-from prophet_memory.parallelism import parallelism
+from prophet_memory.parallelism import Parallelism, ParallelismError, layouts, parallelism, with_context
 from prophet_memory.residency import BASELINE, residency_policy
 from prophet_memory.routing import routing_law
+from prophet_memory.stages import pipeline_stages
 from prophet_memory.sweeps import sweep
 
 GIB = 2**30
@@ -139,6 +143,10 @@ def test_a_plan_says_how_many_such_requests_at_once():
     assert "14 sequences of 32,768 tokens at once; with all experts resident 7" in call(*words).stdout
     for batch, holds in ((14, True), (15, False)):
         assert json.loads(call(*words, "--batch", batch, "--json").stdout)["context_fits"] is holds
+    own = json.loads(call(*words, "--json").stdout)  # without --batch the verdict is of as many as fit
+    assert (own["batch_size"], own["context_fits"]) == (14, True)
+    nothing = call("plan", "--model", "grok-1", "--gpu", "l4", "--context", "8192", "--json", "--check")
+    assert (nothing.returncode, json.loads(nothing.stdout)["batch_size"]) == (1, 1)
     staged = json.loads(call(*words, "--n-gpus", "2", "--pp", "2", "--json").stdout)
     assert staged["concurrency"]["sequences"] > 28  # each stage holds half the weights
 
@@ -149,11 +157,14 @@ def test_the_inverse_questions_of_a_plan():
     assert most["max"] == {"of": "concurrency", "value": 12, "all_resident": 5, "context_tokens": 40960}
     assert (most["batch_size"], most["context_fits"]) == (12, True)
     assert json.loads(call(*words, "batch", "--context", "32768").stdout)["max"]["value"] == 14
-    assert json.loads(call(*words, "context", "--batch", "4").stdout)["max"] == {"of": "context", "value": 40960, "batch_size": 4}
-    assert json.loads(call(*words, "context", "--batch", "16").stdout)["max"]["value"] == 27870
-    assert (
-        "longest context    27,870 tokens in each of 16 sequences" in call(*words[:5], "--max", "context", "--batch", "16").stdout
-    )
+    assert json.loads(call(*words, "batch").stdout)["max"]["value"] == 12
+    longest = {"of": "context", "value": 40960, "all_resident": 40960, "batch_size": 4}
+    assert json.loads(call(*words, "context", "--batch", "4").stdout)["max"] == longest
+    many = json.loads(call(*words, "context", "--batch", "16").stdout)["max"]
+    baseline = ("plan", *words[1:5], "--policy", "all_resident", "--batch", "16", "--json")
+    assert (many["value"], many["all_resident"]) == (27870, json.loads(call(*baseline).stdout)["max_context_tokens"])
+    line = f"longest context    27,870 tokens in each of 16 sequences; with all experts resident {many['all_resident']:,}"
+    assert line in call(*words[:5], "--max", "context", "--batch", "16").stdout
     nothing = call("plan", "--model", "grok-1", "--gpu", "rtx-4090", "--max", "concurrency", "--check", "--json")
     assert (nothing.returncode, json.loads(nothing.stdout)["max"]["value"]) == (1, 0)
 
@@ -178,7 +189,8 @@ def test_wrong_questions_get_one_line(words: tuple[str, ...], line: str):
 
 def test_a_model_without_a_maximum_needs_a_context():
     words = ("plan", "--model", "switch-base-8", "--gpu", "b200", "--max", "concurrency")
-    assert '--max: "concurrency"; allowed: beside --context' in refused(*words)
+    for question in ("concurrency", "batch"):
+        assert f'--max: "{question}"; allowed: beside --context' in refused(*words[:-1], question)
     assert json.loads(call(*words, "--context", "512", "--json").stdout)["max"]["value"] > 100
 
 
@@ -190,8 +202,13 @@ def test_fit_names_of_each_gpu_the_fewest_that_hold_them():
     assert order == sorted(order)
     for one in found[::4]:
         plan = ("plan", "--model", "qwen3-235b-a22b", "--gpu", one["gpu"], "--weights", "int4", "--context", "8192", "--json")
-        held = json.loads(call(*plan, "--n-gpus", one["n_gpus"]).stdout)["concurrency"]
+        spread = {"tp": "tensor", "ep": "expert", "pp": "pipeline", "dcp": "context"}
+        layout = [word for option, kind in spread.items() for word in (f"--{option}", one[f"{kind}_parallel"])]
+        held = json.loads(call(*plan, "--n-gpus", one["n_gpus"], *layout).stdout)["concurrency"]
         assert held["sequences"] == one["concurrency"] >= 16
+        assert held["baseline_sequences"] == one["all_resident_concurrency"]
+        default = json.loads(call(*plan, "--n-gpus", one["n_gpus"]).stdout)["concurrency"]
+        assert default["sequences"] == one["default_concurrency"] <= one["concurrency"]
         if one["n_gpus"] > 1:
             assert json.loads(call(*plan, "--n-gpus", one["n_gpus"] // 2).stdout)["concurrency"]["sequences"] < 16
     text = call(*words[:-1]).stdout
@@ -200,17 +217,64 @@ def test_fit_names_of_each_gpu_the_fewest_that_hold_them():
 
 def test_what_nothing_holds_gets_the_nearest():
     words = ("fit", "--model", "grok-1", "--context", "8192", "--concurrency", "9000", "--max-gpus", "2")
-    assert re.search(
-        r"nothing holds 9,000 requests of 8,192 tokens with up to 2 GPUs; nearest: 2 x mi355x with [\d,]+", call(*words).stdout
-    )
+    said = r"nothing holds 9,000 requests of 8,192 tokens with up to 2 GPUs; nearest: 2 x mi355x \(.*\) with [\d,]+"
+    assert re.search(said, call(*words).stdout)
     assert call(*words, "--check").returncode == 1
     document = json.loads(call(*words, "--json").stdout)
     assert document["fits"] == []
     assert document["nearest"]["gpu"] == "mi355x"
+    assert document["nearest"]["missing_bytes_for_one"] == 0
+    little = ("fit", "--model", "grok-1", "--context", "8192", "--max-gpus", "2", "--gpus", "l4,rtx-4090")
+    missing = json.loads(call(*little, "--json").stdout)["nearest"]
+    plan = ("plan", "--model", "grok-1", "--gpu", "rtx-4090", "--n-gpus", "2", "--context", "8192", "--batch", "1", "--json")
+    free = json.loads(call(*plan).stdout)["free_for_kv_bytes"]
+    cached = json.loads(call(*plan).stdout)["kv_bytes_per_token"] * 8192
+    assert missing["missing_bytes_for_one"] == cached - free > 0
+    assert f"2 x rtx-4090 (tp 2, ep 2) lacks {(cached - free) / 2**30:,.2f} GiB" in call(*little).stdout
+
+
+@pytest.mark.parametrize(("name", "n_gpus"), [("deepseek-v3", 8), ("qwen3-30b-a3b", 4), ("qwen2.5-7b", 4), ("switch-base-8", 4)])
+def test_fit_takes_the_layout_that_holds_the_most(name: str, n_gpus: int):
+    """Against every layout that there is, intermediate ranks and shares among them."""
+    model, law, context = Model(name, MODELS[name]), routing_law("uniform"), 512
+    gpu = Gpu("any", 141 * GIB)
+
+    def most(layout: Parallelism) -> int:
+        found = most_concurrent(model, gpu, ASSUMED, layout, context_tokens=context, routing=law, policy=PROPHET)
+        return found.sequences
+
+    grid = Grid(
+        [model], gpus=[gpu], n_gpus=[n_gpus], batch_sizes=[1], routings=[law], policies=[PROPHET], context_tokens=[context],
+        order=ORDER,
+    )  # fmt: skip
+    (found,) = fewest_gpus(grid, ASSUMED, 1, lambda count: layouts(model.architecture, count)).holdings
+    held = dict[Parallelism, int]()
+    for stages, tensor, ranks, share in itertools.product(*[[1, 2, 4, 8]] * 4):
+        with contextlib.suppress(ParallelismError):
+            layout = parallelism(model.architecture, n_gpus, tensor, ranks, pipeline=stages)
+            pipeline_stages(model.architecture, stages)
+            held[layout] = most(layout)
+            layout = with_context(model.architecture, layout, share)
+            held[layout] = most(layout)
+    assert held[found.layout] == found.concurrency == max(held.values())
+    assert found.default_concurrency == most(parallelism(model.architecture, n_gpus))
+
+
+def test_an_option_sets_the_layouts_that_fit_tries():
+    words = ("fit", "--model", "deepseek-v3", "--weights", "native", "--context", "32768", "--gpus", "h200-141gb", "--json")
+    (free,) = json.loads(call(*words, "--concurrency", "150").stdout)["fits"]
+    assert (free["tensor_parallel"], free["context_parallel"]) == (8, 8)
+    for option, kind, size in (("--dcp", "context", 1), ("--pp", "pipeline", 2), ("--tp", "tensor", 4), ("--ep", "expert", 8)):
+        (own,) = json.loads(call(*words, option, size).stdout)["fits"]
+        assert own[f"{kind}_parallel"] == size
+        assert own["n_gpus"] > 8 or own["concurrency"] <= free["concurrency"]
+    assert "--tp: 3; allowed: 1, 2, 4, 8 (for 8 GPUs and the model's heads)" in refused(*words[:-1], "--tp", "3")
 
 
 def test_a_number_of_gpus_that_an_engine_was_not_measured_on_is_named():
-    done = call("fit", "--model", "qwen3-30b-a3b", "--context", "8192", "--engine", "vllm-0.19", "--json")
+    done = call(
+        "fit", "--model", "qwen3-30b-a3b", "--context", "8192", "--concurrency", "5000", "--engine", "vllm-0.19", "--json"
+    )
     document = json.loads(done.stdout)
     assert {one["n_gpus"] for one in document["fits"]} <= {1, 2, 4}
     assert any(text.startswith("8 GPUs: reserves: ") for text in document["without"])
@@ -227,8 +291,7 @@ def test_gpus_that_would_cache_the_same_share_the_tokens():
         for batch, holds in ((most, True), (most + 1, False)):
             asked = ("--dcp", share, "--context", "32768", "--batch", batch)
             assert json.loads(call(*words, *asked).stdout)["context_fits"] is holds
-    printed = json.loads(call(*words, "--dcp", "8", "--engine", "sglang").stdout)
-    assert printed["kv_capacity_tokens"] % 8 == 0
+    assert "--dcp: 8; allowed: 1, for no source says how sglang" in refused(*words[:-1], "--dcp", "8", "--engine", "sglang")
     seven = ("plan", "--model", "qwen2.5-7b", "--gpu", "b200", "--n-gpus", "28", "--dcp", "2")  # queries of each head of keys
     assert "--dcp: 2; allowed: 1, 7 (" in refused(*seven)
     # Two heads of keys and values on eight GPUs are copied four times.
@@ -242,7 +305,7 @@ def test_gpus_that_would_cache_the_same_share_the_tokens():
 def test_fit_knows_stages_and_gpus_that_are_not_catalogued():
     words = ("fit", "--model", "qwen2.5-7b", "--context", "32768", "--concurrency", "64", "--json", "--gpus")
     (found,) = json.loads(call(*words, "l4").stdout)["fits"]
-    assert (found["n_gpus"], found["tensor_parallel"], found["pipeline_parallel"]) == (8, 4, 2)  # 28 heads
+    assert found["pipeline_parallel"] > 1  # 28 heads
     both = json.loads(call(*words, "custom:80, h100-80gb").stdout)["fits"]
     assert {one["gpu"] for one in both} == {"custom:80", "h100-80gb"}
     assert "custom:GiB or custom:GiB:GB/s" in refused(*words, "custom:much")

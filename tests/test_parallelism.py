@@ -10,7 +10,17 @@ from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.kv_cache import kv_growth
 from prophet_memory.mixers import Attention
-from prophet_memory.parallelism import ALONE, Parallelism, ParallelismError, max_gpus, parallelism, tensor_parallel_sizes
+from prophet_memory.parallelism import (
+    ALONE,
+    Parallelism,
+    ParallelismError,
+    context_sizes,
+    layouts,
+    max_gpus,
+    parallelism,
+    tensor_parallel_sizes,
+    with_context,
+)
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
 from prophet_memory.residency import BASELINE
@@ -62,15 +72,21 @@ def test_shards_hold_the_whole_model_and_no_more_than_is_replicated(architecture
 @given(models, st.integers(1, 64))
 def test_a_default_layout_uses_all_gpus_and_divides(name: str, n_gpus: int):
     model = MODELS[name]
-    if n_gpus > max_gpus(model):
-        with pytest.raises(ParallelismError, match="n_gpus"):
-            parallelism(model, n_gpus)
+    try:
+        layout = parallelism(model, n_gpus)
+    except ParallelismError as problem:
+        assert problem.key == "n_gpus"
+        widest = max(size for size in tensor_parallel_sizes(model, n_gpus) if n_gpus % size == 0)
+        assert n_gpus > max_gpus(model)
+        assert model.encoder is not None or n_gpus // widest > model.layer_count  # no stages could take them
         return
-    layout = parallelism(model, n_gpus)
     assert layout.n_gpus == n_gpus == layout.expert * layout.expert_tensor * layout.pipeline
     assert layout.tensor in tensor_parallel_sizes(model)
     assert layout.expert <= max(1, model.moe.routed_experts)
     assert parallelism(model, n_gpus, layout.tensor, layout.expert, pipeline=layout.pipeline) == layout
+
+
+EACH = "one GPU for each head or routed expert of the model"
 
 
 @pytest.mark.parametrize(
@@ -79,14 +95,45 @@ def test_a_default_layout_uses_all_gpus_and_divides(name: str, n_gpus: int):
         ("mixtral-8x7b", (8, 3, None), "tp: 3; allowed: 1, 2, 4, 8 (for 8 GPUs and the model's heads)"),
         ("switch-base-8", (8, 8, None), "tp: 8; allowed: 1, 2, 4 (for 8 GPUs and the model's heads)"),
         ("mixtral-8x7b", (16, None, 16), "ep: 16; allowed: 1, 2, 4, 8 (for 16 GPUs and 8 routed experts)"),
-        ("mixtral-8x7b", (33, None, None), "n_gpus: 33; allowed: 1 to 32, one GPU for each head or routed expert of the model"),
-        ("mixtral-8x7b", (0, None, None), "n_gpus: 0; allowed: 1 to 32, one GPU for each head or routed expert of the model"),
+        ("mixtral-8x7b", (37, None, None), f"n_gpus: 37; allowed: 1 to 32, {EACH}, or more in stages that each have as many"),
+        ("mixtral-8x7b", (0, None, None), f"n_gpus: 0; allowed: 1 to 32, {EACH}, or more in stages that each have as many"),
+        ("switch-base-8", (13, None, None), f"n_gpus: 13; allowed: 1 to 12, {EACH}"),
     ],
 )
 def test_wrong_layouts_are_refused_in_a_line(model: str, arguments: tuple, line: str):
     with pytest.raises(ParallelismError) as caught:
         parallelism(MODELS[model], *arguments)
     assert str(caught.value) == line
+
+
+def test_more_gpus_than_heads_are_stages():
+    assert parallelism(MODELS["qwen2.5-7b"], 56) == Parallelism(tensor=28, pipeline=2)
+    assert parallelism(MODELS["mixtral-8x7b"], 64) == Parallelism(tensor=32, expert=8, pipeline=2)
+
+
+@given(models, st.sampled_from([1, 2, 3, 4, 6, 8, 16]), st.booleans())
+def test_the_layouts_of_a_number_of_gpus(name: str, n_gpus: int, cut: bool):
+    model = MODELS[name]
+    try:
+        found = layouts(model, n_gpus, cut_experts=cut)
+    except ParallelismError:
+        assert n_gpus > max_gpus(model)
+        return
+    assert found[0] == parallelism(model, n_gpus, cut_experts=cut)
+    assert len(set(found)) == len(found)
+    assert {layout.n_gpus for layout in found} == {n_gpus}
+    stages = [size for size in range(1, n_gpus + 1) if n_gpus % size == 0 and size <= model.layer_count]
+    assert {layout.pipeline for layout in found} == ({1} if model.encoder else set(stages))
+    for layout in found:
+        each, experts = n_gpus // layout.pipeline, max(1, model.moe.routed_experts)
+        alone = parallelism(model, n_gpus, layout.tensor, layout.expert, pipeline=layout.pipeline)
+        assert with_context(model, alone, layout.context) == layout
+        assert layout.expert in (1, max(size for size in range(1, each + 1) if each % size == 0 and size <= experts))
+        assert layout.context in (1, context_sizes(model, layout)[-1])
+        fixed = layouts(
+            model, n_gpus, tensor=layout.tensor, expert=layout.expert, pipeline=layout.pipeline, context=layout.context
+        )
+        assert fixed == [layout]
 
 
 def test_qwen2_shares_attention_by_four_of_eight_gpus():

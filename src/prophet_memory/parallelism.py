@@ -7,6 +7,7 @@ the routed experts once: `expert` ranks hold whole experts, and the `expert_tens
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,25 +88,72 @@ def known_layout(
     return with_context(architecture, found, layout.context)
 
 
-def with_context(architecture: Architecture, layout: Parallelism, context: int) -> Parallelism:
-    """A layout in which GPUs that would cache the same share the tokens of each sequence (decode context parallelism).
+def layouts(
+    architecture: Architecture,
+    n_gpus: int,
+    *,
+    tensor: int | None = None,
+    expert: int | None = None,
+    pipeline: int | None = None,
+    context: int | None = None,
+    cut_experts: bool = False,
+) -> list[Parallelism]:
+    """The layouts of so many GPUs that differ in what they hold, the default first.
+
+    Every number of stages and of GPUs that share attention; the GPUs of a stage cut each expert, or as few as can be do; and the
+    tokens of a cache are shared by as many GPUs as would copy them, or by none.
+
+    Args:
+        architecture: the model.
+        n_gpus: how many there are.
+        tensor: as in `parallelism`; a number that is given is the only one.
+        expert: likewise.
+        pipeline: likewise.
+        context: as in `with_context`, likewise.
+        cut_experts: as in `parallelism`.
+
+    Raises:
+        ParallelismError: where there is none.
+    """
+    default = parallelism(architecture, n_gpus, tensor, expert, pipeline=pipeline, cut_experts=cut_experts)
+    found = [with_context(architecture, default, context or 1)]
+    most_stages = 1 if architecture.encoder is not None else min(n_gpus, architecture.layer_count)
+    for stages in [pipeline] if pipeline else [size for size in range(1, most_stages + 1) if n_gpus % size == 0]:
+        each = n_gpus // stages
+        tensors = [tensor] if tensor else [size for size in tensor_parallel_sizes(architecture, each) if each % size == 0]
+        for size in reversed(tensors):
+            for cut in (True, False) if expert is None else (cut_experts,):
+                with suppress(ParallelismError):  # numbers that are given do not suit each other
+                    own = parallelism(architecture, n_gpus, size, expert, pipeline=stages, cut_experts=cut)
+                    shares = [context] if context else {1, max(context_sizes(architecture, own))}
+                    found += [with_context(architecture, own, share) for share in sorted(shares)]
+    return list(dict.fromkeys(found))
+
+
+def context_sizes(architecture: Architecture, layout: Parallelism) -> list[int]:
+    """How many GPUs can share the tokens of each sequence instead of caching the same (decode context parallelism), ascending.
 
     vLLM's rule: heads that are copied because there are fewer than GPUs, whose queries divide, too, or MLA's latents; no windows,
     no recurrent state.
-
-    Raises:
-        ParallelismError: for a number that the layout's copies do not allow.
     """
-    if context == 1:
-        return layout
     mixers = list(_mixers(architecture))
     whole = all(isinstance(mixer, Attention | LatentAttention) and mixer.window_tokens is None for mixer in mixers)
     heads = max((mixer.kv_heads for mixer in mixers if isinstance(mixer, Attention)), default=1)
     copies = layout.tensor // heads if whole and architecture.decoder.cross_attention is None else 1
     queries = [mixer.query_heads // mixer.kv_heads for mixer in mixers if isinstance(mixer, Attention)]  # of each head of keys
     sizes = [size for size in range(1, copies + 1) if layout.tensor % size == 0 and all(number % size == 0 for number in queries)]
+    return sizes or [1]
+
+
+def with_context(architecture: Architecture, layout: Parallelism, context: int) -> Parallelism:
+    """A layout in which so many GPUs share the tokens of each sequence.
+
+    Raises:
+        ParallelismError: for a number that is none of `context_sizes`.
+    """
+    sizes = context_sizes(architecture, layout)
     if context not in sizes:
-        allowed = ", ".join(map(str, sizes or [1]))
+        allowed = ", ".join(map(str, sizes))
         raise ParallelismError("dcp", context, f"{allowed} (copies of the cache among {layout.tensor} GPUs that share attention)")
     return replace(layout, context=context)
 
@@ -137,7 +185,9 @@ def parallelism(
         return _default(architecture, n_gpus, tensor, expert, cut_experts=cut_experts)
     most = max_gpus(architecture)
     if not 1 <= n_gpus <= most * pipeline:
-        raise ParallelismError("n_gpus", n_gpus, f"1 to {most * pipeline}, one GPU for each head or routed expert of the model")
+        few = f"1 to {most * pipeline}, one GPU for each head or routed expert of the model"
+        more = ", or more in stages that each have as many" if pipeline == 1 and architecture.encoder is None else ""
+        raise ParallelismError("n_gpus", n_gpus, few + more)
     if pipeline < 1 or n_gpus % pipeline:
         raise ParallelismError("pp", pipeline, f"a divisor of {n_gpus} GPUs")
     n_gpus //= pipeline
@@ -157,8 +207,8 @@ def _default(
     architecture: Architecture, n_gpus: int, tensor: int | None, expert: int | None, *, cut_experts: bool
 ) -> Parallelism:
     """Without stages, or with them where the heads run out."""
-    found = parallelism(architecture, n_gpus, tensor, expert, pipeline=1, cut_experts=cut_experts)
-    runs_out = found.data > 1 and tensor is None and expert is None
-    if not runs_out or architecture.encoder is not None or found.data > architecture.layer_count:
-        return found
-    return parallelism(architecture, n_gpus, found.tensor, pipeline=found.data, cut_experts=cut_experts)
+    if n_gpus >= 1 and tensor is None and expert is None and architecture.encoder is None:
+        widest = max(size for size in tensor_parallel_sizes(architecture, n_gpus) if n_gpus % size == 0)
+        if 1 < (stages := n_gpus // widest) <= architecture.layer_count:
+            return parallelism(architecture, n_gpus, widest, pipeline=stages, cut_experts=cut_experts)
+    return parallelism(architecture, n_gpus, tensor, expert, pipeline=1, cut_experts=cut_experts)

@@ -28,7 +28,7 @@ from prophet_memory.precision import FileWeights
 from prophet_memory.residency import ResidencyPolicy, residency_policy
 from prophet_memory.routing import RoutingLaw, routing_law
 from prophet_memory.stages import pipeline_stages
-from prophet_memory.sweeps import COLUMNS, DOES_NOT_FIT, FIT_VERDICTS, sweep
+from prophet_memory.sweeps import COLUMNS, DOES_NOT_FIT, FIT_VERDICTS, Sweep, sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Plan:
     blocks: Blocks | None  # of a paged cache
     unread: tuple[str, ...]  # parts whose buffers the activation peak leaves out
     usable_fraction: float
+    baseline_context_tokens: int  # the longest context with all experts resident
     uncounted_bytes: int  # that the activation peak would take beyond, at the capacity or the context that was asked for
 
     @property
@@ -112,7 +113,10 @@ def plan(  # noqa: PLR0913 - one argument a choice
     spread = known_layout(model.architecture, n_gpus, layout, cut_experts=assumptions.engine.cuts_experts)
     parts = pipeline_stages(model.architecture, spread.pipeline)
     stages = dict.fromkeys(parts if stage is None else [parts[stage]])
-    found = [(part, _row(Model(model.name, part), spread, grid, assumptions)) for part in stages]
+    swept = [
+        (part, sweep(replace(grid, models=[Model(model.name, part)], layouts={n_gpus: spread}), assumptions)) for part in stages
+    ]
+    found = [(part, _row(own)) for part, own in swept]
     # A sequence needs every stage, so the one that holds the fewest tokens decides.
     decisive, row = min(found, key=lambda item: (item[1]["max_context_tokens"] or 0, item[1]["free_for_kv_bytes"]))
     own = Model(model.name, decisive)
@@ -147,15 +151,14 @@ def plan(  # noqa: PLR0913 - one argument a choice
         unread=peak.unread(decisive, setting),
         uncounted_bytes=int(longer) - int(peak.peak_bytes(decisive, step, setting)),
         usable_fraction=assumptions.engine.fraction(gpu, spread, decisive),
+        baseline_context_tokens=min(int(own.baseline_context.item()) for _, own in swept),
     )
 
 
-def _row(model: Model, spread: Parallelism, grid: Grid, assumptions: Assumptions) -> dict[str, Any]:
-    """The grid's one point for a model or a pipeline stage of it, as plain values."""
-    own = replace(grid, models=[model], layouts={spread.n_gpus: spread})
-    swept = sweep(own, assumptions)
+def _row(swept: Sweep) -> dict[str, Any]:
+    """A sweep's one point as plain values."""
     row: dict[str, Any] = {}
-    for name, array in {**own.keys(), **{name: swept.column(name) for name in COLUMNS}}.items():
+    for name, array in {**swept.grid.keys(), **{name: swept.column(name) for name in COLUMNS}}.items():
         value = array.ravel()[0]
         row[name] = None if value is np.ma.masked else value.item()
     row["fit_verdict"] = FIT_VERDICTS[row["fit_verdict"]]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
-import numpy as np
 
 from prophet_memory.cli.options import (
     CACHE,
@@ -21,86 +20,38 @@ from prophet_memory.cli.options import (
     Number,
     as_json,
     checked_context,
+    layout_error,
     open_gpu,
     say_notes,
+    shared_tokens,
     taken_assumptions,
 )
 from prophet_memory.cli.plan import precision_name
 from prophet_memory.cli.render import console, gib, print_json, table
-from prophet_memory.concurrency import ORDER, Concurrency
+from prophet_memory.concurrency import ORDER
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import read_gpus, said_of_profile
 from prophet_memory.edge.documents import described_by
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import read_settings_alone
-from prophet_memory.engine import EngineError
+from prophet_memory.fitting import Fit, Holding, fewest_gpus
 from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, NATIVE
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.memory import Assumptions
-from prophet_memory.parallelism import ParallelismError, parallelism
+from prophet_memory.parallelism import Parallelism, ParallelismError
+from prophet_memory.parallelism import layouts as layouts_of
+from prophet_memory.planning import plan as planned
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 
-KINDS = ("tensor", "data", "expert", "pipeline")
 COUNTS = (1, 2, 4, 8, 16, 32, 64)  # of GPUs: what machines have
+LAYOUT = ("tensor", "data", "expert", "pipeline", "context")
+LAYOUT_WORDS = dict(zip(LAYOUT, ("tp", "dp", "ep", "pp", "dcp"), strict=True))
 HEADS = (
-    ("gpu", False), ("GPUs", True), ("memory GiB", True), ("layout", False), ("requests at once", True), ("all resident", True),
+    ("gpu", False), ("GPUs", True), ("memory GiB", True), ("requests at once", True), ("all resident", True), ("layout", False),
+    ("by default", True),
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """GPUs and the most requests that they hold."""
-
-    gpu: str
-    n_gpus: int
-    memory_bytes: int  # of all of them
-    tensor_parallel: int
-    data_parallel: int
-    expert_parallel: int
-    pipeline_parallel: int
-    concurrency: int
-    all_resident_concurrency: int
-
-    @property
-    def order(self) -> tuple[int, int, str]:
-        """The fewest GPUs first, then the least memory."""
-        return self.n_gpus, self.memory_bytes, self.gpu
-
-
-def holdings(grid: Grid, assumptions: Assumptions) -> tuple[list[Holding], list[str]]:
-    """Every GPU and number of GPUs, and why a number has no answer."""
-    found, without = [], []
-    for count in grid.n_gpus:
-        try:
-            own = replace(grid, n_gpus=[count])
-            parallelism(own.models[0].architecture, count, cut_experts=assumptions.engine.cuts_experts)
-            answer = Concurrency(own, assumptions)
-            held, everything = (
-                np.broadcast_to(column, own.shape).reshape(len(own.gpus)) for column in (answer.concurrency, answer.baseline)
-            )
-        except ParallelismError:
-            break  # more GPUs than the model can use
-        except EngineError as problem:
-            without.append(f"{count} GPUs: {problem.key}: {json.dumps(problem.value)}; allowed: {problem.allowed}")
-            continue
-        tensor, data, expert, pipeline = (int(getattr(answer, f"{kind}_parallel").item()) for kind in KINDS)
-        for gpu, own_most, baseline in zip(own.gpus, held, everything, strict=True):
-            found.append(
-                Holding(gpu.name, count, count * gpu.memory_bytes, tensor, data, expert, pipeline, int(own_most), int(baseline))
-            )
-    if not found and without:
-        raise ConfigurationError(f"--engine: {assumptions.engine.name}: no number of GPUs has an answer; {without[0]}")
-    return found, without
-
-
-def fewest(found: list[Holding], concurrency: int) -> Iterator[Holding]:
-    """Of each GPU the smallest number that holds so many requests."""
-    for gpu in dict.fromkeys(one.gpu for one in found):
-        enough = [one for one in found if one.gpu == gpu and one.concurrency >= concurrency]
-        if enough:
-            yield min(enough, key=lambda one: one.n_gpus)
 
 
 @click.command(name="fit")
@@ -109,6 +60,10 @@ def fewest(found: list[Holding], concurrency: int) -> Iterator[Holding]:
 @click.option("--concurrency", type=Number(1, 2**20), default=1, show_default=True, help="requests at once")
 @click.option("--gpus", help="names or custom:GiB[:GB/s] with commas; default: all of the catalogue")
 @click.option("--max-gpus", type=GPUS, default=8, show_default=True, help="the most that serve the model together")
+@click.option("--tp", "tensor", type=GPUS, help="GPUs that share attention; this and the next three: default: all are tried")
+@click.option("--ep", "expert", type=GPUS, help="ranks of whole experts")
+@click.option("--pp", "pipeline", type=GPUS, help="pipeline stages of layers")
+@click.option("--dcp", "context_parallel", type=GPUS, help="GPUs that share the tokens of a sequence's cache")
 @click.option(
     "--weights",
     type=Among([*FORMATS, NATIVE]),
@@ -124,11 +79,15 @@ def fewest(found: list[Holding], concurrency: int) -> Iterator[Holding]:
 @click.option("--check", is_flag=True, help="exit with status 1 if nothing holds them")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, context: int, concurrency: int, gpus: str | None, max_gpus: int, weights: str | None, experts: str | None,
-    routing: RoutingLaw | None, policy: ResidencyPolicy | None, engine: str | None, check: bool, as_json: bool,
+    *, model: str, context: int, concurrency: int, gpus: str | None, max_gpus: int, tensor: int | None, expert: int | None,
+    pipeline: int | None, context_parallel: int | None, weights: str | None, experts: str | None, routing: RoutingLaw | None,
+    policy: ResidencyPolicy | None, engine: str | None, check: bool, as_json: bool,
     **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """Which GPUs hold so many requests of a context at once: of each kind the fewest, the cheapest memory first.
+
+    Every layout of a number of GPUs is tried, unless options set it, and the one that holds the most is shown, with what the
+    engine's default layout holds beside it.
 
     Exit status: 0 with an answer; with --check 1 if nothing holds them; 2 for wrong input.
     """
@@ -136,7 +95,9 @@ def command(  # noqa: PLR0913 - one argument an option
     architecture = opened.architecture
     checked_context(context, architecture)
     assumptions = _assumptions(taken_assumptions(settings.assumptions, engine), changes)
-    keeps_all = architecture.is_dense or assumptions.engine.keeps_all_experts
+    profile = assumptions.engine
+    shared = shared_tokens(context_parallel, profile)
+    keeps_all = architecture.is_dense or profile.keeps_all_experts
     grid = Grid(
         [Model(opened.slug, architecture)],
         gpus=_gpus(gpus),
@@ -148,26 +109,80 @@ def command(  # noqa: PLR0913 - one argument an option
         context_tokens=[context],
         order=ORDER,
     )
-    with described_by(opened.file), said_of_profile(assumptions.engine.name):
-        found, without = holdings(grid, assumptions)
-    rows = sorted(fewest(found, concurrency), key=lambda one: one.order)
-    nearest = max(found, key=lambda one: (one.concurrency, *(-part for part in one.order[:2])), default=None)
+
+    def layouts(count: int) -> list[Parallelism]:
+        return layouts_of(
+            architecture, count, tensor=tensor, expert=expert, pipeline=pipeline, context=shared, cut_experts=profile.cuts_experts
+        )
+
+    with described_by(opened.file), said_of_profile(profile.name):
+        try:
+            fit = fewest_gpus(grid, assumptions, concurrency, layouts)
+        except ParallelismError as problem:
+            raise layout_error(problem) from None
+        missing = _missing(fit, grid, assumptions)
+    if fit.nearest is None and not fit.holdings:
+        raise ConfigurationError(f"--engine: {profile.name}: no number of GPUs has an answer; {next(_unanswered(fit))}")
     if as_json:
         asked = {"model": opened.slug, "context_tokens": context, "concurrency": concurrency, "policy": grid.policies[0].name}
-        print_json(asked | {"fits": [asdict(one) for one in rows], "nearest": nearest and asdict(nearest), "without": without})
-    elif rows:
-        console().print(table(HEADS, map(line, rows)))
-    elif nearest is not None:
-        click.echo(f"nothing holds {concurrency:,} requests of {context:,} tokens with up to {grid.n_gpus[-1]} GPUs; nearest: "
-                   f"{nearest.n_gpus} x {nearest.gpu} with {nearest.concurrency:,}")  # fmt: skip
-    say_notes([*without, *opened.notes])
-    return int(check and not rows)
+        nearest = fit.nearest and document(fit.nearest) | {"missing_bytes_for_one": missing}
+        found = {"fits": [document(one) for one in fit.holdings], "nearest": nearest, "without": list(_unanswered(fit))}
+        print_json(asked | found)
+    elif fit.holdings:
+        console().print(table(HEADS, map(line, fit.holdings)))
+    elif fit.nearest is not None:
+        click.echo(
+            f"nothing holds {concurrency:,} requests of {context:,} tokens with up to {grid.n_gpus[-1]} GPUs; nearest: "
+            f"{said_of_nearest(fit.nearest, missing)}"
+        )
+    say_notes([*_unanswered(fit), *opened.notes])
+    return int(check and not fit.holdings)
+
+
+def said_of_nearest(one: Holding, missing_bytes: int) -> str:
+    """What holds the most, or lacks the least for a single request."""
+    which = f"{one.n_gpus} x {one.gpu}{f' ({named(one.layout)})' if one.n_gpus > 1 else ''}"
+    if one.concurrency:
+        return f"{which} with {one.concurrency:,}"
+    return f"{which} lacks {gib(missing_bytes)} GiB on the fullest GPU for a single one"
+
+
+def named(layout: Parallelism) -> str:
+    """A layout by the options that set it, those above one."""
+    parts = [f"{LAYOUT_WORDS[kind]} {size}" for kind in LAYOUT if (size := getattr(layout, kind)) > 1]
+    return ", ".join(parts)
 
 
 def line(one: Holding) -> tuple[str, ...]:
     """A row of the table."""
-    layout = f"tp {one.tensor_parallel}, dp {one.data_parallel}, ep {one.expert_parallel}, pp {one.pipeline_parallel}"
-    return one.gpu, str(one.n_gpus), gib(one.memory_bytes), layout, f"{one.concurrency:,}", f"{one.all_resident_concurrency:,}"
+    default = "" if one.default_concurrency is None else f"{one.default_concurrency:,}"
+    held = f"{one.concurrency:,}", f"{one.all_resident_concurrency:,}"
+    return one.gpu, str(one.n_gpus), gib(one.memory_bytes), *held, named(one.layout), default
+
+
+def document(one: Holding) -> dict[str, Any]:
+    """A holding for programs."""
+    spread = {f"{kind}_parallel": getattr(one.layout, kind) for kind in LAYOUT}
+    return {key: value for key, value in asdict(one).items() if key != "layout"} | spread
+
+
+def _missing(fit: Fit, grid: Grid, assumptions: Assumptions) -> int:
+    """What the fullest GPU of the nearest lacks for a single request; 0 where it holds one, or something holds all."""
+    one = fit.nearest
+    if one is None or one.concurrency:
+        return 0
+    gpu = next(gpu for gpu in grid.gpus if gpu.name == one.gpu)
+    found = planned(
+        grid.models[0], gpu, assumptions, batch_size=1, n_gpus=one.n_gpus, layout=one.layout, precision=grid.precisions[0],
+        routing=grid.routings[0], policy=grid.policies[0], context_tokens=grid.context_tokens[0],
+    )  # fmt: skip
+    missing: int = (found.context_bytes or 0) - found.row["free_for_kv_bytes"]
+    return missing
+
+
+def _unanswered(fit: Fit) -> Iterator[str]:
+    for count, problem in fit.unanswered.items():
+        yield f"{count} GPUs: {problem.key}: {json.dumps(problem.value)}; allowed: {problem.allowed}"
 
 
 def _gpus(names: str | None) -> list[Gpu]:

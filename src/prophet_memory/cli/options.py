@@ -17,11 +17,13 @@ from prophet_memory.edge.configuration import read_engines, read_gpus
 from prophet_memory.edge.documents import hint
 from prophet_memory.edge.results import assumptions_of
 from prophet_memory.edge.settings import AssumptionSettings
+from prophet_memory.engine import Engine
 from prophet_memory.formats import CACHE_FORMATS, FORMATS, NATIVE
 from prophet_memory.gguf import FILE_TYPES
 from prophet_memory.gpu import Gpu
 from prophet_memory.memory import Assumptions
 from prophet_memory.named import Named, ParameterError
+from prophet_memory.parallelism import ParallelismError
 from prophet_memory.residency import POLICIES, residency_policy
 from prophet_memory.routing import LAWS, routing_law
 
@@ -185,6 +187,24 @@ def open_gpu(name: str, key: str = "gpu") -> Gpu:
     if name not in gpus:
         raise ConfigurationError(f"{key}: {json.dumps(name)}; allowed: {', '.join(gpus)}, {CUSTOM}:GiB{hint(name, gpus)}")
     return gpus[name]
+
+
+def layout_error(problem: ParallelismError) -> ConfigurationError:
+    """A layout that there cannot be, by the option that asks for it."""
+    return ConfigurationError(f"--{problem.key.replace('_', '-')}: {problem.value}; allowed: {problem.allowed}")
+
+
+def shared_tokens(asked: int | None, engine: Engine) -> int | None:
+    """How many GPUs shall share the tokens of a cache; 1 where the engine cannot, None where nothing is asked.
+
+    Raises:
+        ConfigurationError: where it is asked for and the profile does not have it.
+    """
+    if engine.shares_tokens:
+        return asked
+    if asked not in (None, 1):
+        raise ConfigurationError(f"--dcp: {asked}; allowed: 1, for no source says how {engine.name} shares the tokens of a cache")
+    return 1
 
 
 def checked_context(context: int | None, architecture: Architecture, name: str = "the model") -> int | None:

@@ -25,8 +25,10 @@ from prophet_memory.cli.options import (
     Number,
     as_json,
     checked_context,
+    layout_error,
     open_gpu,
     say_notes,
+    shared_tokens,
     taken_assumptions,
 )
 from prophet_memory.cli.render import console, gib, print_json, table
@@ -115,29 +117,29 @@ def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[st
 
 
 def asked_context(question: str | None, context: int | None, batch: int | None, architecture: Architecture) -> int | None:
-    """The context that `--max` asks for; None where the context is the question, or none is asked."""
+    """The context of the question how many at once, the model's own maximum by default; None where none is asked."""
     if question == "context" and context is not None:
         raise ConfigurationError("--context: beside --max context; allowed: one of the two")
     if question in {"batch", "concurrency"} and batch is not None:
         raise ConfigurationError(f"--batch: beside --max {question}; allowed: one of the two")
-    if question != "concurrency":
-        return checked_context(context, architecture) or (1 if question == "batch" else None)
-    if context is None and architecture.max_context_tokens is None:
-        raise ConfigurationError('--max: "concurrency"; allowed: beside --context, for the model has no maximum of its own')
-    return checked_context(context, architecture) or architecture.max_context_tokens
+    if question in {"batch", "concurrency"} and context is None and architecture.max_context_tokens is None:
+        allowed = "beside --context, for the model has no maximum of its own"
+        raise ConfigurationError(f"--max: {json.dumps(question)}; allowed: {allowed}")
+    own = architecture.max_context_tokens if question in {"batch", "concurrency"} else None
+    return checked_context(context, architecture) or own
 
 
 def spread_over(
-    architecture: Architecture, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int, *, cut_experts: bool
+    architecture: Architecture, engine: Engine, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int | None
 ) -> Parallelism:
-    """A layout; raises ConfigurationError, naming the option, for one that the model cannot have."""
+    """A layout; raises ConfigurationError, naming the option, for one that model or engine cannot have."""
+    shared = shared_tokens(dcp, engine)
     try:
-        found = parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=cut_experts)
+        found = parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=engine.cuts_experts)
         pipeline_stages(architecture, found.pipeline)  # refuses more of them than there are layers
-        return with_context(architecture, found, dcp)
+        return with_context(architecture, found, shared or 1)
     except ParallelismError as problem:
-        option = f"--{problem.key.replace('_', '-')}"
-        raise ConfigurationError(f"{option}: {problem.value}; allowed: {problem.allowed}") from None
+        raise layout_error(problem) from None
 
 
 def changed_assumptions(
@@ -227,8 +229,17 @@ def answered(question: str | None, plan: Plan, found: Concurrent | None, archite
     if found is not None:
         own, baseline = found.sequences, found.baseline_sequences
         return {"of": question, "value": own, "all_resident": baseline, "context_tokens": found.context_tokens}
-    longest = min(plan.row["max_context_tokens"] or 0, architecture.max_context_tokens or UNLIMITED)
-    return {"of": question, "value": longest, "batch_size": plan.row["batch_size"]}
+    limit = architecture.max_context_tokens or UNLIMITED
+    own, baseline = (min(tokens, limit) for tokens in (plan.row["max_context_tokens"] or 0, plan.baseline_context_tokens))
+    return {"of": question, "value": own, "all_resident": baseline, "batch_size": plan.row["batch_size"]}
+
+
+def longest_line(plan: Plan, answer: dict[str, Any] | None) -> Iterator[str]:
+    """The answer of `--max context`."""
+    if answer is None or answer["of"] != "context":
+        return
+    beside = "" if plan.row["policy"] == BASELINE.name else f"; with all experts resident {answer['all_resident']:,}"
+    yield f"longest context    {answer['value']:,} tokens in each of {answer['batch_size']:,} sequences{beside}"
 
 
 def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
@@ -265,14 +276,12 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option(
     "--pp", type=GPUS, help="pipeline stages of layers; default: as many as it takes where the heads are too few, else 1"
 )
-@click.option(
-    "--dcp", type=GPUS, default=1, help="GPUs that share the tokens of a sequence's cache instead of copying it; default: 1"
-)
-@click.option("--batch", type=BATCH, help="sequences decoded together; default: the paper's")
+@click.option("--dcp", type=GPUS, help="GPUs that share the tokens of a sequence's cache instead of copying it; default: 1")
+@click.option("--batch", type=BATCH, help="sequences decoded together; default: as many of --context as fit, else the paper's")
 @click.option("--context", type=Number(1, 2**40), help="tokens of each sequence that must fit, and how many such fit at once")
 @click.option(
     "--max", "question", type=Among(["context", "batch", "concurrency"]),
-    help="the longest context at --batch; or the most sequences of --context (default: one token; of concurrency the longest)",
+    help="the longest context at --batch; or the most sequences of --context at once (default: the longest that the model takes)",
 )  # fmt: skip
 @click.option(
     "--weights", type=WEIGHT_FORMATS, metavar=f"[{'|'.join([*FORMATS, NATIVE])}|GGUF]",
@@ -292,7 +301,7 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--check", is_flag=True, help="exit with status 1 if it does not fit")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int, batch: int | None,
+    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int | None, batch: int | None,
     context: int | None, weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None,
     policy: ResidencyPolicy | None, question: str | None, engine: str | None, check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
@@ -312,7 +321,7 @@ def command(  # noqa: PLR0913 - one argument an option
     if isinstance(taken, FileWeights) and n_gpus > 1:
         raise ConfigurationError(f"--n-gpus: {n_gpus}; allowed: 1, which holds the whole GGUF file")
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
-    spread = spread_over(architecture, n_gpus, tp, ep, pp, dcp, cut_experts=profile.cuts_experts)
+    spread = spread_over(architecture, profile, n_gpus, tp, ep, pp, dcp)
     device, law = open_gpu(gpu), routing or settings.reference_law
     context = asked_context(question, context, batch, architecture)
     keeps_all = architecture.is_dense or profile.keeps_all_experts
@@ -323,7 +332,8 @@ def command(  # noqa: PLR0913 - one argument an option
             found = most_concurrent(
                 own, device, assumptions, spread, context_tokens=context, precision=taken, routing=law, policy=kept
             )
-        asked = max(found.sequences, 1) if found is not None and question else batch or settings.paper.reference.batch_size
+        most = None if found is None else max(found.sequences, 1)
+        asked = batch or most or settings.paper.reference.batch_size
         plan = planned(
             own, device, assumptions, batch_size=asked, n_gpus=n_gpus, layout=spread, precision=taken, routing=law, policy=kept,
             context_tokens=context,
@@ -352,11 +362,10 @@ def command(  # noqa: PLR0913 - one argument an option
     ):
         if lines:
             out.print(table(heads, lines))
-    if question == "context" and answer is not None:
-        out.print(f"longest context    {answer['value']:,} tokens in each of {row['batch_size']:,} sequences")
     for line in (
-        *verdict(plan),
         *concurrency_lines(plan, found, device),
+        *longest_line(plan, answer),
+        *verdict(plan),
         "",
         *basis(plan, architecture.moe.routed_experts, profile, device),
     ):

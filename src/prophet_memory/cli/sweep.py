@@ -39,6 +39,7 @@ from prophet_memory.edge.results import grid_of
 from prophet_memory.edge.settings import AxesSettings, read_settings_alone
 from prophet_memory.edge.tables import write_table
 from prophet_memory.edge.text import multiplied
+from prophet_memory.engine import EngineError
 from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
@@ -104,6 +105,10 @@ def swept(
                 parts.append(swept_grid(grid, assumptions).to_polars())
         except ParallelismError as problem:
             raise ConfigurationError(f"--n-gpus: {problem.value}; allowed for {model.slug}: {problem.allowed}") from None
+        except EngineError as problem:
+            swept_numbers = ",".join(map(str, axes.n_gpus))
+            allowed = f"{problem.allowed} (swept are --n-gpus {swept_numbers})"
+            raise EngineError(problem.key, problem.value, allowed) from None
     return pl.concat(parts)
 
 
