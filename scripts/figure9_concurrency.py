@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies, in_paper_order, read_rows
@@ -29,31 +30,37 @@ KIBI = 1024
 
 
 def draw_model(axes: Axes, name: str, own: Sequence[Row], baseline: Sequence[Row]) -> None:
-    """A panel: two lines over the contexts, and by how much they differ at most."""
+    """A panel: two lines over the contexts, and where they differ most."""
+    contexts = [row["context_tokens"] for row in own]
     for rows, look in ((baseline, BASELINE), (own, POLICY)):
-        shown = [row for row in rows if row["concurrency"]]
-        axes.plot([row["context_tokens"] for row in shown], [row["concurrency"] for row in shown], **look)
-    both = [
-        (o["context_tokens"], b["concurrency"], o["concurrency"]) for o, b in zip(own, baseline, strict=True) if b["concurrency"]
-    ]
-    axes.fill_between([x for x, _, _ in both], [b for _, b, _ in both], [o for _, _, o in both], color=LIGHT_GREY, linewidth=0)
+        axes.plot(contexts, [row["concurrency"] for row in rows], clip_on=False, zorder=2.5, **look)
+    lower, upper = ([row["concurrency"] for row in rows] for rows in (baseline, own))
+    axes.fill_between(contexts, lower, upper, color=LIGHT_GREY, alpha=0.5, linewidth=0)
     axes.set_title(name, fontsize=7)
-    defined = [row["concurrency_extension"] for row in own if row["concurrency_extension"] is not None]
-    words = multiplied(max(defined)) if defined else "newly fits"
-    axes.text(0.97, 0.95, words, transform=axes.transAxes, ha="right", va="top", fontsize=7)
+    defined = [row for row in own if row["concurrency_extension"] is not None]
+    most = max(defined, key=lambda row: row["concurrency_extension"], default=None)
+    words = "newly fits" if most is None else multiplied(most["concurrency_extension"])
+    if most is not None and most["concurrency_extension"] > 1:
+        words += f" at {in_kibi(most['context_tokens'])}"
+    axes.text(0.98, 0.99, words, transform=axes.transAxes, ha="right", va="top", fontsize=7)
 
 
 def shape(axes: Axes, contexts: Sequence[int], most: int) -> None:
     """The same scales in every panel."""
     axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    axes.set_xticks(contexts, [f"{tokens // KIBI}k" for tokens in contexts])
+    axes.set_yscale("symlog", linthresh=1, linscale=0.6)  # a log that has a zero
+    axes.set_xticks(contexts, list(map(in_kibi, contexts)))
     axes.set_xlim(contexts[0] / 1.5, contexts[-1] * 1.5)
-    axes.set_ylim(0.7, 2 * most)
-    axes.yaxis.set_major_locator(LogLocator(numticks=9))
+    axes.set_ylim(0, 5 * most)
+    axes.set_yticks([0, *(10**power for power in range(math.ceil(math.log10(5 * most))))])
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_locator(NullLocator())
+
+
+def in_kibi(tokens: int) -> str:
+    """8,192 tokens as 8k."""
+    return f"{tokens // KIBI}k"
 
 
 def shown_models(models: Sequence[Row], found: Mapping[str, Sequence[Row]]) -> list[Row]:
@@ -85,7 +92,9 @@ def main(
         if name in by_policy:
             by_policy[name].setdefault(model, []).append(row)
     own, all_resident = by_policy[policy], by_policy[baseline["policy"]]
-    models = shown_models(in_paper_order(read_rows(catalogue)), own)
+    swept = [row for row in in_paper_order(read_rows(catalogue)) if row["model"] in own]
+    models = shown_models(swept, own)
+    without = [row["name"] for row in swept if row not in models]
     lines = max(1, -(-len(models) // COLUMNS))
     figure = new_figure(DOUBLE_COLUMN_INCHES, 0.45 + 1.05 * lines)
     grid = figure.subplots(lines, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
@@ -98,7 +107,8 @@ def main(
         axes.set_visible(place < len(models))
         axes.tick_params(labelbottom=place + COLUMNS >= len(models), labelleft=place % COLUMNS == 0)
     shown, law = catalogued(gpu_catalogue, "gpu")[gpu]["name"], catalogued(laws, "routing")[routing]["label"]
-    figure.supxlabel("Tokens of each sequence", fontsize=7.5)
+    left_out = f"\nNot one of {in_kibi(contexts[0])} fits: {', '.join(without)}" if without else ""
+    figure.supxlabel(f"Tokens of each sequence{left_out}", fontsize=7.5)
     figure.supylabel(f"Sequences at once, {shown}, {PRECISION_LABELS[precision]}, {law}", fontsize=7.5)
     handles = [Line2D([], [], **look, label=one["label"]) for one, look in ((compared, POLICY), (baseline, BASELINE))]
     figure.legend(handles=handles, loc="outside upper right", ncols=2)
