@@ -52,6 +52,8 @@ NAMES = {
 }
 NO_PROFILE = "none"  # of an engine or version that no profile describes
 DERIVED = "kv_bytes_per_token"  # from the cache's bytes and tokens
+GRAPHS = {"cuda_graphs": "actual_bytes", "cuda_graphs_estimated": "estimated_bytes"}
+STATE_FORMAT = "bf16"
 
 
 def amount(component: str, text: str) -> float:
@@ -341,11 +343,7 @@ class _Run:
         return found.row
 
 
-GRAPHS = {"cuda_graphs": "actual_bytes", "cuda_graphs_estimated": "estimated_bytes"}
-STATE_FORMAT = "bf16"
-UNANSWERED = {
-    "cuda_graphs": "no model of CUDA graphs: they depend on the kernels that are captured",
-    "cuda_graphs_estimated": "no model of CUDA graphs: they depend on the kernels that are captured",
+UNANSWERED = dict.fromkeys(GRAPHS, "no model of CUDA graphs: they depend on the kernels that are captured") | {
     "total": "no model of what else stands on the GPU",
     "kv_blocks": "not predicted by itself: kv_tokens over the tokens of a block",
     "recurrent_state": "no model of how many states an engine allocates",
