@@ -9,8 +9,8 @@ import jinja2
 from markdown_it import MarkdownIt
 
 from prophet_memory.edge.command import script
-from prophet_memory.edge.documents import error
 from prophet_memory.edge.files import write_text
+from prophet_memory.edge.messages import error
 from prophet_memory.edge.tables import Row, by_key, catalogued, read_rows
 from prophet_memory.edge.text import multiplied, percent
 from prophet_paper.verdicts import NOT_REPRODUCED, by_claim, reason_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prophet_memory.edge.command import script
 from prophet_memory.edge.configuration import read_model
-from prophet_memory.edge.documents import described_by
+from prophet_memory.edge.messages import described_by
 from prophet_memory.edge.tables import write_rows
 from prophet_memory.facts import facts
 from prophet_memory.formats import DEFAULT_FORMAT, FORMATS

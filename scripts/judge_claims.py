@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from prophet_memory.edge.command import script
-from prophet_memory.edge.documents import error
+from prophet_memory.edge.messages import error
 from prophet_memory.edge.tables import Row, catalogued, write_rows
 from prophet_paper.claims import Finding, claimed_text, interval, judge, usable
 from prophet_paper.ledger import Claim, read_claims

@@ -11,7 +11,8 @@ import polars as pl
 from prophet_memory.concurrency import ORDER, Concurrency
 from prophet_memory.edge.command import script
 from prophet_memory.edge.configuration import ENGINES_FILE, GPUS_FILE, read_engines, read_gpus, read_model, said_of_profile
-from prophet_memory.edge.documents import checked, described_by, error
+from prophet_memory.edge.documents import checked
+from prophet_memory.edge.messages import described_by, error
 from prophet_memory.edge.results import grid_of, taken_assumptions
 from prophet_memory.edge.settings import SETTINGS_FILE, AxesSettings
 from prophet_memory.edge.tables import write_table

@@ -14,7 +14,8 @@ from prophet_memory.edge.configuration import (
     read_model,
     said_of_profile,
 )
-from prophet_memory.edge.documents import checked, described_by, error
+from prophet_memory.edge.documents import checked
+from prophet_memory.edge.messages import described_by, error
 from prophet_memory.edge.results import grid_of, taken_assumptions
 from prophet_memory.edge.settings import SETTINGS_FILE, AxesSettings, read_settings
 from prophet_memory.edge.tables import write_table

@@ -44,6 +44,12 @@ settings.register_profile("prophet", deadline=None, derandomize=True)  # no cloc
 settings.load_profile("prophet")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the command line keeps is no matter of the user's who runs the tests."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 def grid_of(models: dict[str, Architecture], memory_bytes: dict[str, int], **axes: Any) -> Grid:
     """A grid from plain values: GPUs by their memory, laws and policies as config names them."""
     plain = {"batch_sizes": [1, 8], "routings": ["power_law", "uniform"], "policies": ["all_resident", "prophet"]} | axes

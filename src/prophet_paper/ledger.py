@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Len, MinLen
 
-from prophet_memory.edge.documents import error, read
+from prophet_memory.edge.documents import read
+from prophet_memory.edge.messages import error
 from prophet_memory.edge.settings import check_law_name
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Described, Pattern

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from annotated_types import Len, MinLen
 
-from prophet_memory.edge.documents import error, read
+from prophet_memory.edge.documents import read
+from prophet_memory.edge.messages import error
 from prophet_memory.edge.settings import check_law_name
 from prophet_memory.edge.tables import Row
 from prophet_memory.edge.text import percent, significant

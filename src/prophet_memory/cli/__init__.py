@@ -10,6 +10,7 @@ import click
 
 from prophet_memory.edge.command import ConfigurationError, run
 from prophet_memory.edge.places import use_catalogue
+from prophet_memory.edge.remembered import cache_folder, keep_in
 
 COMMANDS = {
     "plan": "what one model needs and holds on some GPUs",
@@ -72,6 +73,7 @@ def program() -> None:
 
 def main() -> None:
     """Run; wrong input gets one line and exit status 2."""
+    keep_in(cache_folder())
 
     def called() -> object:
         try:

@@ -8,8 +8,8 @@ import click
 
 from prophet_memory.cli.description import cache_terms, counted
 from prophet_memory.cli.options import as_json, say_notes
-from prophet_memory.cli.render import console, print_json, table
-from prophet_memory.edge.documents import described_by
+from prophet_memory.cli.render import print_json, print_table, say
+from prophet_memory.edge.messages import described_by
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.parameters import count_parameters
@@ -38,16 +38,16 @@ def command(*, model: str, as_json: bool) -> None:
         cache = [{"part": what, "formula": product, "bytes": size} for what, product, size in terms]
         print_json({"model": opened.slug} | known | {"components": components, "cache": cache})
         return
-    out, moe = console(), architecture.moe
+    moe = architecture.moe
     rows = [(name.replace("_", " "), f"{n:,}", f"{n / counts.total:.2%}") for name, n in components.items() if n]
-    out.print(table(COUNT_HEADS, [*rows, ("total", f"{counts.total:,}", "")], title=opened.name))
+    print_table(COUNT_HEADS, [*rows, ("total", f"{counts.total:,}", "")], title=opened.name)
     if architecture.is_dense:
-        out.print("a dense model: every token passes every parameter\n")
+        say("a dense model: every token passes every parameter\n")
     else:
         product = f"{architecture.moe_layer_count} MoE layers x {moe.routed_experts} experts x {counts.per_expert:,} parameters"
-        out.print(f"routed experts: {product}")
-        out.print(f"active for a token (top-{moe.top_k}, both embeddings included): {counts.active_per_token:,}\n")
-    out.print(table(CACHE_HEADS, [(what, product, f"{size:,}") for what, product, size in terms]))
+        say(f"routed experts: {product}")
+        say(f"active for a token (top-{moe.top_k}, both embeddings included): {counts.active_per_token:,}\n")
+    print_table(CACHE_HEADS, [(what, product, f"{size:,}") for what, product, size in terms])
     if architecture.max_context_tokens:
-        out.print(f"the model's own maximum: c = {architecture.max_context_tokens:,}")
+        say(f"the model's own maximum: c = {architecture.max_context_tokens:,}")
     say_notes(opened.notes)

@@ -27,11 +27,11 @@ from prophet_memory.cli.options import (
     taken_assumptions,
 )
 from prophet_memory.cli.plan import precision_name
-from prophet_memory.cli.render import console, gib, print_json, table
+from prophet_memory.cli.render import gib, print_json, print_table
 from prophet_memory.concurrency import ORDER
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import read_gpus, said_of_profile
-from prophet_memory.edge.documents import described_by
+from prophet_memory.edge.messages import described_by
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import read_settings_alone
 from prophet_memory.fitting import Fit, Holding, fewest_gpus
@@ -129,7 +129,7 @@ def command(  # noqa: PLR0913 - one argument an option
         found = {"fits": [document(one) for one in fit.holdings], "nearest": nearest, "without": list(_unanswered(fit))}
         print_json(asked | found)
     elif fit.holdings:
-        console().print(table(HEADS, map(line, fit.holdings)))
+        print_table(HEADS, map(line, fit.holdings))
     elif fit.nearest is not None:
         click.echo(
             f"nothing holds {concurrency:,} requests of {context:,} tokens with up to {grid.n_gpus[-1]} GPUs; nearest: "

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from prophet_memory.cli.options import as_json
-from prophet_memory.cli.render import console, gib, print_json, table
+from prophet_memory.cli.render import gib, print_json, print_table
 from prophet_memory.edge.configuration import GPUS_FILE, GpuEntries
 from prophet_memory.edge.documents import read
 
@@ -35,4 +35,4 @@ def command(*, as_json: bool) -> None:
         )
         for slug, gpu in gpus.items()
     ]  # fmt: skip
-    console().print(table(HEADS, rows))
+    print_table(HEADS, rows)

@@ -13,11 +13,12 @@ import yaml
 
 from prophet_memory.cli.description import counted
 from prophet_memory.cli.options import EXPERT_FORMATS, as_json, say_notes
-from prophet_memory.cli.render import console, print_json, table
+from prophet_memory.cli.render import print_json, print_table
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import MODELS_FOLDER
-from prophet_memory.edge.documents import described_by, read_json, relative
+from prophet_memory.edge.documents import read_json
 from prophet_memory.edge.files import write_text
+from prophet_memory.edge.messages import described_by, relative
 from prophet_memory.edge.model_files import open_config
 from prophet_memory.edge.places import SHIPPED
 from prophet_memory.edge.settings import SETTINGS_FILE, read_settings_alone
@@ -148,5 +149,5 @@ def show(found: Mapping[str, Any], *, as_json: bool) -> None:
     shown = {
         key: "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value) for key, value in counts.items()
     }
-    console().print(table(HEADS, [(key.replace("_", " "), text) for key, text in shown.items()]))
+    print_table(HEADS, [(key.replace("_", " "), text) for key, text in shown.items()])
     say_notes(f"{key.replace('_', ' ')}: {reason}" for key, reason in found.get("reasons", {}).items())

@@ -8,9 +8,9 @@ import click
 
 from prophet_memory.cli.description import counted
 from prophet_memory.cli.options import as_json
-from prophet_memory.cli.render import console, print_json, table
+from prophet_memory.cli.render import print_json, print_table
 from prophet_memory.edge.configuration import MODELS_FOLDER, read_models
-from prophet_memory.edge.documents import described_by
+from prophet_memory.edge.messages import described_by
 
 HEADS = (
     ("model", False), ("name", False), ("layers", True), ("MoE", True), ("experts", True), ("top-k", True), ("total 10⁹", True),
@@ -40,4 +40,4 @@ def command(*, as_json: bool) -> None:
         )
         for m in found
     ]  # fmt: skip
-    console().print(table(HEADS, rows))
+    print_table(HEADS, rows)

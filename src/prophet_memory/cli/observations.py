@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from prophet_memory.cli.options import as_json
-from prophet_memory.cli.render import console, gib, print_json, table
+from prophet_memory.cli.render import gib, print_json, print_table, say
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.edge.documents import hint, relative
+from prophet_memory.edge.messages import hint, relative
 from prophet_memory.edge.observing import OBSERVATIONS_FOLDER, comparison_rows, read_observations
 from prophet_memory.edge.text import COMPONENT_LABELS
 from prophet_memory.observations import NO_PROFILE, error_rows
@@ -58,12 +58,11 @@ def compare(*, engine: str | None, name: str | None, summary: bool, as_json: boo
     if as_json:
         print_json(errors if summary else rows)
         return
-    out = console()
     if not summary:
-        out.print(table(HEADS, [figure_line(row) for row in rows]))
+        print_table(HEADS, [figure_line(row) for row in rows])
         for run in dict.fromkeys(row["run"] for row in rows if row["note"]):
-            out.print(f"{run}: {observations[run].note}")
-    out.print(table(ERROR_HEADS, [_errors(row) for row in errors]))
+            say(f"{run}: {observations[run].note}")
+    print_table(ERROR_HEADS, [_errors(row) for row in errors])
 
 
 def _known(option: str, value: str | None, names: Sequence[str]) -> None:

@@ -12,11 +12,11 @@ import click
 
 from prophet_memory.cli.observations import HEADS, figure_line
 from prophet_memory.cli.options import CACHE, GPUS, Number, as_json, open_gpu, say_notes
-from prophet_memory.cli.render import console, print_json, table
+from prophet_memory.cli.render import print_json, print_table, say
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, check_known, known_models, read_engines
-from prophet_memory.edge.documents import hint, relative
 from prophet_memory.edge.files import sha256
+from prophet_memory.edge.messages import hint, relative
 from prophet_memory.edge.observing import (
     OBSERVATIONS_FOLDER,
     add_observation,
@@ -89,11 +89,10 @@ def command(  # noqa: PLR0913 - one argument an option
     if as_json:
         print_json({"run": run, "observation": written_entry(own), "figures": rows, "off": off, "notes": notes})
     else:
-        out = console()
-        out.print(f"{own.named} in {own.engine}", style="bold")
-        out.print(table(HEADS[1:], [figure_line(row)[1:] for row in rows]))
+        say(f"{own.named} in {own.engine}", bold=True)
+        print_table(HEADS[1:], [figure_line(row)[1:] for row in rows])
         for line in off or [nothing_off(rows)]:
-            out.print(line)
+            say(line)
         say_notes(notes)
 
 

@@ -14,7 +14,7 @@ import click
 from prophet_memory.architecture import Architecture
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import read_engines, read_gpus
-from prophet_memory.edge.documents import hint
+from prophet_memory.edge.messages import hint
 from prophet_memory.edge.results import assumptions_of
 from prophet_memory.edge.settings import AssumptionSettings
 from prophet_memory.engine import Engine

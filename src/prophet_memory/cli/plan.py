@@ -31,13 +31,13 @@ from prophet_memory.cli.options import (
     shared_tokens,
     taken_assumptions,
 )
-from prophet_memory.cli.render import console, gib, print_json, table
+from prophet_memory.cli.render import gib, print_json, print_table, say
 from prophet_memory.concurrency import Concurrent, most_concurrent
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
-from prophet_memory.edge.documents import described_by, relative
 from prophet_memory.edge.files import FLOAT_DECIMALS
 from prophet_memory.edge.gguf_header import weights_of_header
+from prophet_memory.edge.messages import described_by, relative
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import AssumptionSettings, read_settings_alone
 from prophet_memory.edge.text import PRECISION_LABELS, is_below_16_bits, multiplied
@@ -353,15 +353,14 @@ def command(  # noqa: PLR0913 - one argument an option
         return int(check and not plan.holds)
     row = plan.row
     stored = PRECISION_LABELS.get(row["precision"], row["precision"])
-    out = console()
-    out.print(f"{opened.name} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {row['policy']}", style="bold")
-    out.print(table(HEADS, breakdown(plan)))
+    say(f"{opened.name} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {row['policy']}", bold=True)
+    print_table(HEADS, breakdown(plan))
     for heads, lines in (
         (engine_lines.HEADS, engine_lines.peak_lines(plan)),
         (engine_lines.BEYOND_HEADS, engine_lines.beyond_lines(plan)),
     ):
         if lines:
-            out.print(table(heads, lines))
+            print_table(heads, lines)
     for line in (
         *concurrency_lines(plan, found, device),
         *longest_line(plan, answer),
@@ -369,7 +368,7 @@ def command(  # noqa: PLR0913 - one argument an option
         "",
         *basis(plan, architecture.moe.routed_experts, profile, device),
     ):
-        out.print(line)
+        say(line)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     say_notes(opened.notes)

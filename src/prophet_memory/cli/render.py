@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 GIB = 2**30
-UNLIMITED_COLUMNS = 200  # of a pipe or a file, where nothing has to wrap
+GAP = "   "
 
 
-def console() -> Console:
-    """Standard output; as wide as it must be where no terminal limits it."""
-    width = None if os.isatty(1) else UNLIMITED_COLUMNS
-    # Names are shown as they stand: what looks like markup in one is part of it.
-    return Console(width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)
+def say(text: str = "", *, bold: bool = False) -> None:
+    """A line of the answer; bold at a terminal."""
+    click.echo(click.style(text, bold=True) if bold else text)
 
 
-def table(heads: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], title: str | None = None) -> Table:
-    """A plain table; heads say whether a column holds numbers."""
-    made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
-    for head, numeric in heads:
-        made.add_column(head, justify="right" if numeric else "left", no_wrap=True)
-    for row in rows:
-        made.add_row(*row)
-    return made
+def print_table(heads: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
+    """A plain table; heads say whether a column holds numbers, which stand to the right."""
+    lines = list(rows)
+    columns = zip(*[[name for name, _ in heads], *lines], strict=True)
+    widths = [max(map(len, column)) for column in columns]
+
+    def laid_out(cells: Sequence[str]) -> str:
+        each = zip(heads, widths, cells, strict=True)
+        words = (cell.rjust(width) if numeric else cell.ljust(width) for (_, numeric), width, cell in each)
+        return f" {GAP.join(words)}".rstrip()
+
+    if title is not None:
+        say(title, bold=True)
+    say()
+    say(laid_out([name for name, _ in heads]), bold=True)
+    say(f" {'─' * (sum(widths) + len(GAP) * (len(widths) - 1))}")
+    for cells in lines:
+        say(laid_out(cells))
+    say()
 
 
 def gib(size_bytes: float) -> str:

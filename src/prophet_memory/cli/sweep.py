@@ -29,11 +29,10 @@ from prophet_memory.cli.options import (
     say_notes,
     taken_assumptions,
 )
-from prophet_memory.cli.render import console as terminal
-from prophet_memory.cli.render import table
+from prophet_memory.cli.render import print_table
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import known_models, read_gpus, said_of_profile
-from prophet_memory.edge.documents import described_by
+from prophet_memory.edge.messages import described_by
 from prophet_memory.edge.model_files import OpenedModel, open_model
 from prophet_memory.edge.results import grid_of
 from prophet_memory.edge.settings import AxesSettings, read_settings_alone
@@ -164,7 +163,7 @@ def command(
     with said_of_profile(assumptions.engine.name), shown as progress:
         found = swept(opened, sweep, taken_gpus, assumptions, context, progress)
     if out is None:
-        terminal().print(table(HEADS, map(line, found.head(MOST_ROWS).to_dicts())))
+        print_table(HEADS, map(line, found.head(MOST_ROWS).to_dicts()))
         if found.height > MOST_ROWS:
             click.echo(f"{MOST_ROWS} of {found.height:,} rows: --out FILE.csv writes all of them", err=True)
     else:

@@ -19,7 +19,7 @@ from prophet_memory.cli.description import DENSE, EXPERT_KEYS
 from prophet_memory.cli.reference_cache import NotMeasuredError, measured_cache, one_line
 from prophet_memory.cli.reference_experts import NotSplitError, active_params, shapes_of, split
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.edge.documents import error
+from prophet_memory.edge.messages import error
 
 SPLIT_KEYS = ("routed_expert_params", "non_expert_params", "active_params_per_token", "moe_layers", *EXPERT_KEYS)
 CACHE_KEYS = ("kv_bytes_per_token", "state_bytes_per_sequence")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
 from annotated_types import Len
 
 from prophet_memory.architecture import Architecture, Dimensions, FeedForward, Layer, Stack
-from prophet_memory.edge.documents import described_by, error, hint, read
+from prophet_memory.edge.messages import described_by, error, hint
 from prophet_memory.edge.places import config_folder
+from prophet_memory.edge.remembered import read
 from prophet_memory.engine import Engine, EngineEntry, EngineError
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.fields import MAX_LAYERS, ByKind, Count, Described, Layers, Pattern, Slug, Text

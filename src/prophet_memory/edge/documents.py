@@ -5,12 +5,11 @@ Every failure is a `ConfigurationError`, one line that names the file, the key, 
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import os
 import re
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -26,36 +25,12 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.edge.files import REPOSITORY
-from prophet_memory.edge.places import IS_CHECKOUT, SHIPPED
-from prophet_memory.errors import ArchitectureError, ModelError
+from prophet_memory.edge.messages import error, hint
+from prophet_memory.errors import ModelError
 from prophet_memory.fields import kinds_in
 
-SHOWN_VALUE_CHARACTERS = 80
-SHOWN_HINTS = 3
 DECIMAL, LONGEST_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)"), 4000  # Python refuses to read 4300 digits
 Kind = TypeVar("Kind")
-
-
-def error(file: Path, key: str, value: object, allowed: str) -> ConfigurationError:
-    """The error in its one form."""
-    shown = json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
-    if len(shown) > SHOWN_VALUE_CHARACTERS:
-        shown = shown[:SHOWN_VALUE_CHARACTERS] + "..."
-    return ConfigurationError(f"{relative(file)}: {key}: {shown}; allowed: {allowed}")
-
-
-@contextmanager
-def described_by(file: Path) -> Iterator[None]:
-    """What the library finds wrong with a model is said of the file that describes it.
-
-    Raises:
-        ConfigurationError: one line.
-    """
-    try:
-        yield
-    except ArchitectureError as problem:
-        raise error(file, problem.key, problem.value, problem.allowed) from None
 
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times faster where libyaml is built in
@@ -264,18 +239,3 @@ def _plain(kind: Any) -> Any:
         kind = kind.__origin__
     parts = [part for part in get_args(kind) if part is not NoneType] if get_origin(kind) in {Union, UnionType} else []
     return parts[0] if len(parts) == 1 else kind
-
-
-def hint(name: str, known: Iterable[str]) -> str:
-    """The known names that were probably meant, in parentheses, or nothing: those that begin so, else the one most like it."""
-    small = {word.lower(): word for word in known}
-    near = [word for key, word in small.items() if name and key.startswith(name.lower())]
-    near = near or [small[key] for key in difflib.get_close_matches(name.lower(), small, n=1)]
-    return f" (did you mean {' or '.join(near[:SHOWN_HINTS])}?)" if near else ""
-
-
-def relative(file: Path) -> str:
-    """A file as messages name it: from the checkout where it stands there."""
-    real = Path(os.path.realpath(file))  # unlike Path.resolve, at peace with links that lead in a circle
-    home = REPOSITORY if IS_CHECKOUT else SHIPPED.parent  # shipped/config/gpus.yaml: the copy in the package
-    return str(real.relative_to(home) if real.is_relative_to(home) else file)

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from prophet_memory.architecture import Architecture, FeedForward
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import MODELS_FOLDER, ModelEntry, known_models, read_model
-from prophet_memory.edge.documents import checked, described_by, error, hint, read_json
 from prophet_memory.edge.files import sha256
+from prophet_memory.edge.messages import described_by, error, hint
 from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.mixers import Mixer
 
@@ -71,6 +71,7 @@ def open_config(file: Path, *, name: str | None = None, stored: str | None = Non
     Raises:
         ConfigurationError: for a file that describes no model, and a stored format that is not understood.
     """
+    from prophet_memory.edge.documents import checked, read_json  # noqa: PLC0415 - as below
     from prophet_memory.huggingface import read  # noqa: PLC0415 - two dozen readers that a catalogue's model does not need
     from prophet_memory.huggingface.quantization import BESIDE, states_precision  # noqa: PLC0415 - as above
 
@@ -144,6 +145,7 @@ def slug_of(name: str) -> str:
 
 
 def _stored_precision(file: Path, config: Mapping[str, Any], stored: str | None, remedy: str) -> str:
+    from prophet_memory.edge.documents import read_json  # noqa: PLC0415 - as above
     from prophet_memory.huggingface.quantization import BESIDE, QuantizationError, published_precision  # noqa: PLC0415 - as above
 
     beside = file.parent / BESIDE

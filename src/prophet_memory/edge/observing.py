@@ -24,9 +24,10 @@ from prophet_memory.edge.configuration import (
     read_gpus,
     read_model,
 )
-from prophet_memory.edge.documents import checked, error, read, relative
+from prophet_memory.edge.documents import checked, read
 from prophet_memory.edge.files import write_text
 from prophet_memory.edge.gguf_header import sizes_of_header
+from prophet_memory.edge.messages import error, relative
 from prophet_memory.edge.places import SHIPPED
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Slug

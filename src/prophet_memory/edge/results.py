@@ -8,7 +8,6 @@ from typing import Any
 
 from prophet_memory.axes import AXES
 from prophet_memory.edge.configuration import check_known
-from prophet_memory.edge.documents import checked
 from prophet_memory.edge.settings import SETTINGS_FILE, AssumptionSettings, AxesSettings, read_settings_alone
 from prophet_memory.engine import Engine
 from prophet_memory.gpu import Gpu
@@ -44,5 +43,8 @@ def assumptions_of(settings: AssumptionSettings, engines: Mapping[str, Engine]) 
 
 def taken_assumptions(given: object | None, engines: Mapping[str, Engine]) -> Assumptions:
     """The assumptions that a script is given as plain values, else those of config/config.yaml."""
-    own = read_settings_alone().assumptions if given is None else checked(AssumptionSettings, given, SETTINGS_FILE)
-    return assumptions_of(own, engines)
+    if given is None:
+        return assumptions_of(read_settings_alone().assumptions, engines)
+    from prophet_memory.edge.documents import checked  # noqa: PLC0415 - what checks takes time to import
+
+    return assumptions_of(checked(AssumptionSettings, given, SETTINGS_FILE), engines)

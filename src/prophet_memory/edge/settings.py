@@ -24,7 +24,8 @@ from prophet_memory.edge.configuration import (
     read_models,
     with_experts,
 )
-from prophet_memory.edge.documents import checked, error, hint, read, read_yaml, relative
+from prophet_memory.edge.messages import error, hint, relative
+from prophet_memory.edge.remembered import read
 from prophet_memory.fields import Context, Count, Described, EachOnce, OneOf, Parsed, PlainSize, Several, Size, Slug
 from prophet_memory.formats import CACHE_FORMATS, PRECISIONS
 from prophet_memory.residency import BASELINE, ResidencyPolicy, residency_policy
@@ -175,16 +176,15 @@ class DesignSettings(Described):
 
 def read_settings(file: Path = SETTINGS_FILE) -> Settings:
     """config/config.yaml, checked against the catalogue."""
-    return check_settings(read_yaml(file), with_experts(read_models()), read_gpus(), file)
+    return _swept(read_settings_alone(file), with_experts(read_models()), read_gpus(), file)
 
 
 def read_settings_alone(file: Path = SETTINGS_FILE) -> Settings:
     """config/config.yaml, checked without models and GPUs: for who needs its assumptions, whatever it sweeps."""
-    return _consistent(read_yaml(file), file)
+    return _consistent(read(Settings, file), file)
 
 
-def _consistent(document: object, file: Path) -> Settings:
-    settings = checked(Settings, document, file)
+def _consistent(settings: Settings, file: Path) -> Settings:
     engine, sweep, reference = settings.assumptions.engine, settings.sweep, settings.paper.reference
     check_known([engine], "assumptions.engine", read_engines(), f"the entries of {relative(ENGINES_FILE)}", file)
     laws, policies = [law.name for law in sweep.routings], [policy.name for policy in sweep.policies]
@@ -195,7 +195,13 @@ def _consistent(document: object, file: Path) -> Settings:
 
 def check_settings(document: object, models: Iterable[str], gpus: Iterable[str], file: Path = SETTINGS_FILE) -> Settings:
     """Settings from plain values: each by itself, then that every model and GPU exists and the paper's points are swept."""
-    settings = _consistent(document, file)
+    from prophet_memory.edge.documents import checked  # noqa: PLC0415 - what checks takes time to import
+
+    return _swept(_consistent(checked(Settings, document, file), file), models, gpus, file)
+
+
+def _swept(settings: Settings, models: Iterable[str], gpus: Iterable[str], file: Path) -> Settings:
+    """The settings, once every model and GPU exists and the paper's points are swept."""
     sweep, paper, reference = settings.sweep, settings.paper, settings.paper.reference
     check_known(sweep.models, "sweep.models", models, SWEPT_MODELS, file)
     check_known(sweep.gpus, "sweep.gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
