@@ -48,16 +48,14 @@ def _modules(match: re.Match[str]) -> Iterator[str]:
         yield f"{module}.{name}"
 
 
-def _files(name: str, source: Path) -> Iterator[Path]:
+@cache
+def _files(name: str, source: Path) -> tuple[Path, ...]:
     """The file of a module and those of the packages around it; nothing for other people's modules."""
     parts = name.split(".")
-    for depth in range(1, len(parts) + 1):
-        place = source.joinpath(*parts[:depth])
-        for file in (place / "__init__.py", place.with_suffix(".py")):
-            if _is_file(file):
-                yield file
+    places = [source.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)] if _is_ours(parts[0], source) else []
+    return tuple(file for place in places for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file())
 
 
 @cache
-def _is_file(file: Path) -> bool:
-    return file.is_file()
+def _is_ours(package: str, source: Path) -> bool:
+    return (source / package).is_dir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -38,7 +39,9 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
+        gc.disable()  # nothing that is imported is garbage, and to look for it takes a twentieth of an answer
         command: click.Command = import_module(f"prophet_memory.cli.{cmd_name.replace('-', '_')}").command
+        gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
