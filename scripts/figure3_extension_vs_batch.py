@@ -33,8 +33,9 @@ def draw_law(axes: Axes, curves: dict[str, list[Row]], looks: dict[str, dict[str
 
 
 def level_models(rows: list[Row]) -> set[str]:
-    """Those whose usable extension nowhere leaves the line at 1."""
-    return {row["model"] for row in rows} - {row["model"] for row in rows if row["usable_kv_extension"] >= LEVEL}
+    """Those whose usable extension nowhere leaves the line at 1, where what lies beyond does."""
+    higher = {row["model"] for row in rows if row["usable_kv_extension"] >= LEVEL}
+    return {row["model"] for row in rows if row["kv_extension"] != row["usable_kv_extension"]} - higher
 
 
 def draw_legends(figure: Figure, looks: dict[str, dict[str, Any]], names: dict[str, str], level: set[str], where: str) -> None:

@@ -60,7 +60,7 @@ def shape(axes: Axes, contexts: Sequence[int], most: int) -> None:
 
 def in_kibi(tokens: int) -> str:
     """8,192 tokens as 8k."""
-    return f"{tokens // KIBI}k"
+    return f"{tokens / KIBI:.3g}k"
 
 
 def shown_models(models: Sequence[Row], found: Mapping[str, Sequence[Row]]) -> list[Row]:
@@ -98,7 +98,7 @@ def main(
     lines = max(1, -(-len(models) // COLUMNS))
     figure = new_figure(DOUBLE_COLUMN_INCHES, 0.45 + 1.05 * lines)
     grid = figure.subplots(lines, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
-    most = max((row["concurrency"] for row in rows.values()), default=1)
+    most = max(1, *(row["concurrency"] for row in rows.values()))
     for axes, model in zip(grid, models, strict=False):
         slug = model["model"]
         draw_model(axes, marked_name(model["name"], model["published_precision"], precision), own[slug], all_resident[slug])

@@ -48,6 +48,9 @@ def main(
                 parts.append(Concurrency(grid, taken).to_polars())
         except ParallelismError as problem:
             raise error(SETTINGS_FILE, f"sweep.{problem.key}", problem.value, f"{problem.allowed}, {model.name}") from None
+    if not parts:
+        allowed = "at least one context that a model of the sweep takes"
+        raise error(SETTINGS_FILE, "concurrency.context_tokens", context_tokens, allowed)
     write_table(pl.concat(parts), output)
 
 

@@ -53,7 +53,7 @@ def main(
     largest = max((cell for _, row in rows for cell in row if isinstance(cell, int)), default=0)
     digits = len(str(largest))
     of_one = (Column("all", (digits, 0)), Column("own", (digits, 0)), Column("ext.", (2, 2)))
-    spans = [(f"{tokens // KIBI}k tokens", 2 + 3 * i, 4 + 3 * i) for i, tokens in enumerate(contexts)]
+    spans = [(f"{tokens / KIBI:.3g}k tokens", 2 + 3 * i, 4 + 3 * i) for i, tokens in enumerate(contexts)]
     caption = CAPTION.format(
         gpu=escape(catalogued(gpu_catalogue, "gpu")[gpu]["name"]), precision=PRECISION_LABELS[precision],
         law=escape(catalogued(laws, "routing")[routing]["label"]), baseline=escape(baseline["label"].lower()),

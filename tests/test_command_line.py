@@ -419,6 +419,32 @@ def test_exit_status_tells_whether_it_fits_only_where_asked():
     assert (done.returncode, json.loads(done.stdout)["context_fits"]) == (1, False)
 
 
+@pytest.mark.parametrize("name", ["Qwen3-30B-A3B", "Qwen/Qwen3-30B-A3B", "qwen/qwen3-30b-a3b"])
+def test_a_model_by_its_name_or_its_repository(name: str):
+    assert json.loads(call("plan", "--model", name, "--gpu", "b200", "--json").stdout)["model"] == "qwen3-30b-a3b"
+
+
+def test_what_host_memory_must_hold():
+    found = json.loads(call("plan", "--model", "mixtral-8x7b", "--gpu", "b200", "--json").stdout)
+    assert found["host_bytes"] == 32 * 8 * 3 * 4096 * 14336 * 2
+    assert (
+        "host memory        84.00 GiB for all routed experts" in call("plan", "--model", "mixtral-8x7b", "--gpu", "b200").stdout
+    )
+
+
+def test_a_plan_says_what_of_a_long_context_is_usable():
+    text = call("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--batch", "1").stdout
+    assert "KV capacity        788,862 tokens over the batch, usable 40,960" in text
+    assert "KV extension       3.34× over all experts resident (3.3430), usable 1.00×" in text
+
+
+def test_a_sweep_of_a_context_says_so(tmp_path):
+    words = ("sweep", "--models", "olmoe-1b-7b", "--gpus", "l4", "--n-gpus", "1", "--batches", "1", "--context", "4096")
+    done = call(*words, "--out", tmp_path / "rows.csv")
+    assert "as in config/config.yaml: --routings " in done.stderr
+    assert set(pd.read_csv(tmp_path / "rows.csv")["context_tokens"]) == {4096}
+
+
 def test_a_context_that_the_baseline_cannot_hold_newly_fits():
     asked = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--batch", "12", "--context")
     both, one = (json.loads(call(*asked, context, "--json").stdout) for context in (1000, 40_960))
@@ -426,7 +452,8 @@ def test_a_context_that_the_baseline_cannot_hold_newly_fits():
     assert (one["fit_verdict"], one["kv_extension"], one["context_fits"]) == ("newly_fits", None, True)
     told = call(*asked, "40960").stdout
     assert "fits, with 40,960 tokens in each of 12 sequences, where all experts resident do not" in told
-    assert "undefined: all experts resident do not fit with that context at this batch" in told
+    assert "12 sequences of 40,960 tokens at once; with all experts resident 5 (2.40×)" in told
+    assert "KV extension" not in told
 
 
 def test_sixteen_bits_are_not_called_hypothetical(tmp_path: Path):

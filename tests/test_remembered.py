@@ -67,6 +67,13 @@ def test_a_changed_file_is_read_anew(tmp_path):
         remembered.read(ModelEntry, file)
 
 
+def test_a_file_of_another_kind_is_refused_as_before(folder):
+    remembered.read(GpuEntries, GPUS_FILE)
+    with pytest.raises(ConfigurationError, match=r"gpus\.yaml: v100-32gb: "):
+        remembered.read(ModelEntry, GPUS_FILE)
+    assert len(list(folder.iterdir())) == 1
+
+
 def test_other_code_reads_anew(folder, monkeypatch):
     monkeypatch.setattr(remembered, "_code", lambda: b"other code")
     remembered.read(GpuEntries, GPUS_FILE)

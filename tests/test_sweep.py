@@ -15,13 +15,17 @@ import prophet_memory
 from prophet_memory.architecture import Architecture
 from prophet_memory.axes import KEYS
 from prophet_memory.errors import ModelError
+from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Model
 from prophet_memory.kv_cache import bytes_per_sequence, kv_growth
 from prophet_memory.memory import Assumptions
 from prophet_memory.occupancy import fixed_on_fullest_rank, mean_distinct, uniform_on_fullest_rank
-from prophet_memory.parallelism import parallelism
+from prophet_memory.parallelism import Parallelism, parallelism
 from prophet_memory.parameters import count_parameters
+from prophet_memory.planning import plan
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
 from prophet_memory.residency import POLICIES, residency_policy
+from prophet_memory.routing import routing_law
 from prophet_memory.stages import pipeline_stages
 from prophet_memory.sweeps import COLUMNS, sweep
 
@@ -255,6 +259,16 @@ def test_no_sequence_uses_more_than_its_model_takes(architecture: Architecture, 
         assert np.array_equal(capped, plain)
 
 
+def test_stages_without_experts_are_planned_too():
+    """Llama 4's every second layer is dense, and so is every second stage of one layer."""
+    model, layout = Model("maverick", MODELS["llama-4-maverick"]), Parallelism(pipeline=48)
+    found = plan(model, Gpu("any", 80 * 2**30), ASSUMED, batch_size=1, n_gpus=48, layout=layout)
+    assert found.row["distinct_experts"] == 1
+    deepseek, layout = Model("deepseek", MODELS["deepseek-v3"]), parallelism(MODELS["deepseek-v3"], 64, pipeline=32)
+    found = plan(deepseek, Gpu("any", 141 * 2**30), ASSUMED, batch_size=1, n_gpus=64, layout=layout)
+    assert (found.row["expert_parallel"], found.row["distinct_experts"]) == (2, 8)
+
+
 @pytest.mark.parametrize("name", ["qwen2-57b-a14b", "qwen2.5-7b", "deepseek-v2-lite"])
 def test_the_stage_that_holds_the_fewest_tokens_decides_each_point(name: str):
     model, n_gpus = MODELS[name], 8 if name != "deepseek-v2-lite" else 32
@@ -276,5 +290,10 @@ def test_the_stage_that_holds_the_fewest_tokens_decides_each_point(name: str):
         parts_add_up = ("non_expert", "resident_expert", "activation", "overhead", "runtime_reserve", "free_for_kv")
         assert sum(row[f"{part}_bytes"] for part in parts_add_up) == row["usable_bytes"]
         assert row["distinct_experts"] == max(stage["distinct_experts"] for stage in own)
+        planned = plan(
+            Model(name, model), Gpu(row["gpu"], MEMORY[row["gpu"]]), ASSUMED, batch_size=row["batch_size"], n_gpus=n_gpus,
+            layout=layout, routing=routing_law(row["routing"]), policy=residency_policy(row["policy"]),
+        )  # fmt: skip
+        assert planned.row == row
     alone = whole.filter(pl.col("n_gpus") == 1)
     assert alone.equals(sweep(grid_of({name: model}, MEMORY, **axes | {"n_gpus": [1]}), ASSUMED).to_polars())

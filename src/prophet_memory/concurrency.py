@@ -18,8 +18,7 @@ from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.integers import IntArray
-from prophet_memory.kv_cache import bytes_per_sequence
-from prophet_memory.memory import Assumptions, Cell, cache_blocks, growth_of
+from prophet_memory.memory import Assumptions, Cell, sequence_room
 from prophet_memory.parallelism import Parallelism, known_layout
 from prophet_memory.precision import FileWeights
 from prophet_memory.residency import BASELINE, ResidencyPolicy
@@ -104,6 +103,11 @@ class Concurrency:
         return self._along("baseline_sequences", POINT)
 
     @property
+    def missing_bytes(self) -> IntArray:
+        """What the fullest GPU lacks for a single sequence; 0 where one fits."""
+        return self._along("missing_bytes", POINT)
+
+    @property
     def distinct_experts(self) -> npt.NDArray[Any]:
         """Of a layer when so many sequences are decoded together; undefined where none is."""
         return np.ma.masked_where(self.concurrency == 0, self._along("distinct_experts", POINT))
@@ -175,6 +179,7 @@ def _fewest(model: Model, spread: Parallelism, assumptions: Assumptions, grid: G
     for other in others:
         first.most_sequences = np.minimum(first.most_sequences, other.most_sequences)
         first.baseline_sequences = np.minimum(first.baseline_sequences, other.baseline_sequences)
+        first.missing_bytes = np.maximum(first.missing_bytes, other.missing_bytes)
         first.kv_bytes_per_sequence = np.maximum(first.kv_bytes_per_sequence, other.kv_bytes_per_sequence)
     if others:
         cell = Cell(model, spread, assumptions, grid, [*grid.policies, BASELINE])
@@ -190,7 +195,7 @@ class _Answer:
         self.expert_parallel, self.pipeline_parallel = spread.expert, spread.pipeline
         limits = [assumptions.engine.step_size(gpu).sequences for gpu in grid.gpus]
         shape = (len(grid.gpus), len(grid.routings), len(grid.precisions), len(grid.policies) + 1, len(grid.context_tokens))
-        most, distinct = np.zeros(shape, np.int64), np.zeros(shape)
+        most, missing, distinct = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape)
         self.kv_bytes_per_sequence = np.zeros((shape[0], shape[-1]), np.int64)
         for limit in dict.fromkeys(limits):  # a step takes no more sequences on some GPUs, so those are searched by themselves
             places = [place for place, own in enumerate(limits) if own == limit]
@@ -200,6 +205,9 @@ class _Answer:
             cell = Cell(model, spread, assumptions, part, [*grid.policies, BASELINE])
             most[places] = _most_sequences(cell, room, None if limit is None else limit * spread.data)
             distinct[places] = _distinct(cell, np.maximum(most[places], 1))
+            alone = np.moveaxis(cell.demand(np.array([1])).total_bytes, 1, -1)
+            missing[places] = room.missing_for_one(alone)
+        self.missing_bytes = missing[:, :, :, :-1]
         self.most_sequences, self.baseline_sequences = most[:, :, :, :-1], most[:, :, :, -1:]
         self.distinct_experts = distinct[:, :, :, :-1]
 
@@ -208,25 +216,24 @@ class _Room:
     """What the engine may use of each GPU, and what the cache of a sequence takes of it, in units: blocks, or bytes."""
 
     def __init__(self, model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid) -> None:
-        self.spread, contexts = spread, -(-np.array(grid.context_tokens, np.int64) // spread.context)
-        paged = [cache_blocks(model, spread, assumptions, gpu) for gpu in grid.gpus]
-        growth = growth_of(model, spread, assumptions)
-        each = [
-            bytes_per_sequence(growth, contexts)
-            if blocks is None
-            else bytes_per_sequence(blocks.growth, -(-contexts // blocks.block_tokens))
-            for blocks in paged
-        ]
+        self.spread, contexts = spread, np.array(grid.context_tokens, np.int64)
+        rooms = [sequence_room(model, spread, assumptions, gpu, contexts) for gpu in grid.gpus]
         self.usable_bytes = _upright([assumptions.engine.usable_bytes(gpu, spread, model.architecture) for gpu in grid.gpus])
-        self.unit_bytes = _upright([1 if blocks is None else blocks.block_bytes for blocks in paged])
-        self.masked = _upright([0 if blocks is None else blocks.masked for blocks in paged])
-        self.cost = np.maximum(np.array(each, np.int64), 1)[:, None, None, None, :]
+        self.unit_bytes = _upright([room.unit_bytes for room in rooms])
+        self.masked = _upright([room.masked_units for room in rooms])
+        self.cost = np.array([room.units for room in rooms], np.int64)[:, None, None, None, :]
 
     def holds(self, sequences: IntArray, taken_bytes: IntArray) -> npt.NDArray[np.bool_]:
         """Whether the caches of so many sequences fit beside what else is taken."""
         units = (self.usable_bytes - taken_bytes) // self.unit_bytes - self.masked
         fits: npt.NDArray[np.bool_] = self.spread.sequences(sequences) * self.cost <= units
         return fits
+
+    def missing_for_one(self, taken_bytes: IntArray) -> IntArray:
+        """Bytes without which not one sequence fits beside what else is taken."""
+        needed = taken_bytes + (self.cost + self.masked) * self.unit_bytes
+        missing: IntArray = np.maximum(needed - self.usable_bytes, 0)
+        return missing
 
 
 def _most_sequences(cell: Cell, room: _Room, limit: int | None) -> IntArray:

@@ -90,7 +90,7 @@ class Profile(Described):
     keeps_all_experts: bool = False  # it knows no other residency
     loads_files: bool = False  # of the kind GGUF
     cuts_experts: bool = False  # unless told otherwise, GPUs cut each expert instead of holding whole ones
-    shares_tokens: bool = False  # GPUs that would cache the same can share the tokens of a sequence
+    shares_tokens_in: tuple[Slug, ...] = ()  # formats of a cache whose tokens GPUs share instead of caching the same
     cache: PagedCache | None = None  # None: tokens as many as fit
     loading: Loading | None = None  # None: weights as they are counted
     graphs: Graphs | None = None

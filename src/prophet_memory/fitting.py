@@ -27,6 +27,7 @@ class Holding:
     layout: Parallelism
     concurrency: int
     all_resident_concurrency: int
+    missing_bytes: int  # that the fullest GPU lacks for a single request; 0 where one fits
     default_concurrency: int | None  # in the first layout; None where the engine has no answer for it
 
     @property
@@ -72,8 +73,7 @@ def fewest_gpus(grid: Grid, assumptions: Assumptions, concurrency: int, layouts:
         enough = {one.gpu: one for one in here if one.concurrency >= concurrency}
         found += enough.values()
         left = [gpu for gpu in left if gpu.name not in enough]
-        tried = here if nearest is None else [nearest, *here]
-        nearest = max(tried, key=_nearness)
+        nearest = max([*here, *([] if nearest is None else [nearest])], key=_nearness)
         if not left:
             break
     if len(impossible) == len(grid.n_gpus):
@@ -81,14 +81,14 @@ def fewest_gpus(grid: Grid, assumptions: Assumptions, concurrency: int, layouts:
     return Fit(tuple(sorted(found, key=lambda one: one.order)), None if found else nearest, unanswered)
 
 
-def _nearness(one: Holding) -> tuple[int, int, int]:
-    """What holds the most, by the fewest GPUs; where nothing holds a request, what has the most memory."""
-    return (one.concurrency, -one.n_gpus, -one.memory_bytes) if one.concurrency else (0, one.memory_bytes, 0)
+def _nearness(one: Holding) -> tuple[int, int, int, int]:
+    """What holds the most, by the fewest GPUs; where nothing holds a request, what lacks the least for one."""
+    return one.concurrency, -one.missing_bytes, -one.n_gpus, -one.memory_bytes
 
 
 def _best(grid: Grid, assumptions: Assumptions, layouts: Sequence[Parallelism]) -> list[Holding]:
     """Of each GPU, so many of it, the layout that holds the most. Raises EngineError where no layout has an answer."""
-    count, answers = grid.n_gpus[0], dict[Parallelism, tuple[IntArray, IntArray]]()
+    count, answers = grid.n_gpus[0], dict[Parallelism, tuple[IntArray, ...]]()
     reason: EngineError | None = None
     for layout in layouts:
         try:
@@ -96,16 +96,16 @@ def _best(grid: Grid, assumptions: Assumptions, layouts: Sequence[Parallelism]) 
         except EngineError as problem:
             reason = reason or problem
             continue
-        answers[layout] = _of_each_gpu(answer.concurrency, grid), _of_each_gpu(answer.baseline, grid)
+        answers[layout] = tuple(_of_each_gpu(c, grid) for c in (answer.concurrency, answer.baseline, answer.missing_bytes))
     if not answers:
         raise reason or EngineError("layouts", count, "at least one")
-    tried, (most, baseline) = list(answers), np.array(list(answers.values())).swapaxes(0, 1)
-    places = most.argmax(axis=0)
+    tried, (most, baseline, missing) = list(answers), np.array(list(answers.values())).swapaxes(0, 1)
+    places = np.where(most.any(axis=0), most.argmax(axis=0), missing.argmin(axis=0))
     default = answers.get(layouts[0])
     return [
         Holding(
             gpu.name, count, count * gpu.memory_bytes, tried[place], int(most[place, i]), int(baseline[place, i]),
-            None if default is None else int(default[0][i]),
+            int(missing[place, i]), None if default is None else int(default[0][i]),
         )
         for i, (gpu, place) in enumerate(zip(grid.gpus, places, strict=True))
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, OF_CACHE
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.integers import IntArray, int64
-from prophet_memory.kv_cache import CacheFormats, KVGrowth, kv_growth
+from prophet_memory.kv_cache import CacheFormats, KVGrowth, bytes_per_sequence, kv_growth
 from prophet_memory.occupancy import experts_on_fullest_rank
 from prophet_memory.paging import Blocks, blocks
 from prophet_memory.parallelism import Parallelism
@@ -157,6 +157,30 @@ def cache_blocks(model: Model, spread: Parallelism, assumptions: Assumptions, gp
         raise EngineError("cache", model.name, allowed)
     tokens = assumptions.engine.step_size(gpu).tokens
     return blocks(paged, model.architecture, assumptions.cache, step_tokens=tokens, tensor=spread.tensor)
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceRoom:
+    """What the cache of a sequence takes, in units: blocks of a paged cache, else bytes."""
+
+    units: IntArray  # at each context, at least one
+    unit_bytes: int
+    masked_units: int  # that the engine keeps for itself
+
+
+def sequence_room(
+    model: Model, spread: Parallelism, assumptions: Assumptions, gpu: Gpu, context_tokens: IntArray
+) -> SequenceRoom:
+    """What a sequence takes on a GPU at each of some contexts; GPUs that share its tokens hold a part each.
+
+    Raises:
+        EngineError: for what the engine's profile does not say.
+    """
+    paged, tokens = cache_blocks(model, spread, assumptions, gpu), -(-context_tokens // spread.context)
+    if paged is None:
+        return SequenceRoom(np.maximum(bytes_per_sequence(growth_of(model, spread, assumptions), tokens), 1), 1, 0)
+    units = bytes_per_sequence(paged.growth, -(-tokens // paged.block_tokens))
+    return SequenceRoom(np.maximum(units, 1), paged.block_bytes, paged.masked)
 
 
 def activated(

@@ -19,7 +19,7 @@ from prophet_memory.mixers import Attention, LatentAttention, Mixer
 
 
 class ParallelismError(ModelError):
-    """A layout that the model cannot have: the key is n_gpus, tp, ep or pp."""
+    """A layout that the model cannot have: the key is n_gpus, tp, ep, pp or dcp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,8 @@ def parallelism(
     for key, value, allowed in (("tp", tensor, tensors), ("ep", expert, experts)):
         if value is not None and value not in allowed:
             reason = {"tp": "the model's heads", "ep": f"{architecture.moe.routed_experts} routed experts"}[key]
-            raise ParallelismError(key, value, f"{', '.join(map(str, allowed))} (for {n_gpus} GPUs and {reason})")
+            gpus = f"{n_gpus} GPU{'s' if n_gpus > 1 else ''}{f' of each of {pipeline} stages' if pipeline > 1 else ''}"
+            raise ParallelismError(key, value, f"{', '.join(map(str, allowed))} (for {gpus} and {reason})")
     tensor = tensor or tensors[-1]
     expert = expert or experts[0 if cut_experts else -1]
     return Parallelism(tensor=tensor, data=n_gpus // tensor, expert=expert, pipeline=pipeline)

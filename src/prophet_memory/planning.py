@@ -10,7 +10,7 @@ import numpy as np
 from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
-from prophet_memory.kv_cache import KVGrowth, bytes_per_sequence
+from prophet_memory.kv_cache import KVGrowth
 from prophet_memory.memory import (
     Assumptions,
     activation_moments,
@@ -18,13 +18,14 @@ from prophet_memory.memory import (
     growth_of,
     largest_step,
     loaded_beyond_counted,
+    sequence_room,
     setting_of,
     stored_as,
 )
 from prophet_memory.paging import Blocks
 from prophet_memory.parallelism import Parallelism, known_layout
 from prophet_memory.peaks import Buffer, Moment
-from prophet_memory.precision import FileWeights
+from prophet_memory.precision import FileWeights, routed_expert_bytes
 from prophet_memory.residency import ResidencyPolicy, residency_policy
 from prophet_memory.routing import RoutingLaw, routing_law
 from prophet_memory.stages import pipeline_stages
@@ -48,6 +49,7 @@ class Plan:
     blocks: Blocks | None  # of a paged cache
     unread: tuple[str, ...]  # parts whose buffers the activation peak leaves out
     usable_fraction: float
+    host_bytes: int  # of all routed experts of the model, where they stand that are not resident
     baseline_context_tokens: int  # the longest context with all experts resident
     uncounted_bytes: int  # that the activation peak would take beyond, at the capacity or the context that was asked for
 
@@ -85,7 +87,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         assumptions: what the memory model takes as given.
         batch_size: sequences decoded together.
         n_gpus: how many GPUs serve the model together.
-        layout: how it is spread over them, in pipeline stages, too; default: as wide as it can be, in one.
+        layout: how it is spread over them, in pipeline stages, too; default: as `prophet_memory.parallelism.parallelism`.
         precision: of the weights, as `prophet_memory.precision.precision` names it, or those of a file.
         routing: the law of the distinct experts; default: uniform.
         policy: which experts stay in GPU memory; default: prophet.
@@ -99,6 +101,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         ModelError: for a count below one, and a precision that there is not.
     """
     law = routing or routing_law("uniform")
+    spread = known_layout(model.architecture, n_gpus, layout, cut_experts=assumptions.engine.cuts_experts)
     grid = Grid(
         [model],
         gpus=[gpu],
@@ -108,28 +111,18 @@ def plan(  # noqa: PLR0913 - one argument a choice
         precisions=[precision],
         policies=[policy or residency_policy("prophet")],
         context_tokens=[1 if context_tokens is None else context_tokens],
-        layouts={} if layout is None else {n_gpus: layout},
+        layouts={n_gpus: spread},
     )
-    spread = known_layout(model.architecture, n_gpus, layout, cut_experts=assumptions.engine.cuts_experts)
     parts = pipeline_stages(model.architecture, spread.pipeline)
-    stages = dict.fromkeys(parts if stage is None else [parts[stage]])
-    swept = [
-        (part, sweep(replace(grid, models=[Model(model.name, part)], layouts={n_gpus: spread}), assumptions)) for part in stages
-    ]
-    found = [(part, _row(own)) for part, own in swept]
-    # A sequence needs every stage, so the one that holds the fewest tokens decides.
-    decisive, row = min(found, key=lambda item: (item[1]["max_context_tokens"] or 0, item[1]["free_for_kv_bytes"]))
+    stages = list(dict.fromkeys(parts))
+    swept = sweep(grid, assumptions) if stage is None else Sweep(grid, assumptions, stages.index(parts[stage]))
+    row, decisive = _row(swept), stages[int(swept.decisive.item())] if stage is None else parts[stage]
     own = Model(model.name, decisive)
     growth, size = growth_of(own, spread, assumptions), None
     paged = cache_blocks(own, spread, assumptions, gpu)
     if context_tokens is not None:
-        own_tokens = -(-context_tokens // spread.context)
-        each = (
-            int(bytes_per_sequence(growth, own_tokens))
-            if paged is None
-            else int(bytes_per_sequence(paged.growth, -(-own_tokens // paged.block_tokens))) * paged.block_bytes
-        )
-        size = each * int(spread.sequences(batch_size))
+        room = sequence_room(own, spread, assumptions, gpu, np.array([context_tokens]))
+        size = int(room.units[0]) * room.unit_bytes * int(spread.sequences(batch_size))
     stored = stored_as(precision, model.architecture)
     setting, peak = setting_of(stored, spread, assumptions.engine), assumptions.engine.part("activation")
     step = largest_step(assumptions, gpu, spread, batch_size)
@@ -150,8 +143,11 @@ def plan(  # noqa: PLR0913 - one argument a choice
         blocks=paged,
         unread=peak.unread(decisive, setting),
         uncounted_bytes=int(longer) - int(peak.peak_bytes(decisive, step, setting)),
+        host_bytes=model.architecture.moe.routed_experts
+        * model.architecture.moe_layer_count
+        * routed_expert_bytes(model.architecture, stored, expert_tensor=1),
         usable_fraction=assumptions.engine.fraction(gpu, spread, decisive),
-        baseline_context_tokens=min(int(own.baseline_context.item()) for _, own in swept),
+        baseline_context_tokens=int(np.broadcast_to(swept.baseline_context, grid.shape).item()),
     )
 
 

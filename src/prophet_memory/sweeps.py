@@ -85,6 +85,11 @@ class Sweep:
         ]
         self._growths = [[growth_of(model, spread, assumptions) for model, spread in row] for row in cells]
 
+    @property
+    def decisive(self) -> npt.NDArray[np.intp]:
+        """The pipeline stage that decides each point: its place among the different ones."""
+        return np.zeros(self.grid.shape, np.intp)
+
     def column(self, name: str) -> npt.NDArray[Any]:
         """One of COLUMNS, or `all_resident_fraction`; `fit_verdict` holds indices into FIT_VERDICTS."""
         if name in Demand.__slots__:
@@ -309,7 +314,7 @@ class StagedSweep(Sweep):
         self.spreads, self.stage_of, self._parts = parts[0].spreads, parts[0].stage_of, parts
 
     @cached_property
-    def _decisive(self) -> npt.NDArray[np.intp]:
+    def decisive(self) -> npt.NDArray[np.intp]:
         """The stage of each point that holds the fewest tokens; of several the one with the least memory left."""
         contexts, free = self._each(lambda part: part.context), self._each(lambda part: part.free_for_kv_bytes)
         found = np.zeros(self.grid.shape, np.intp)
@@ -323,7 +328,7 @@ class StagedSweep(Sweep):
         return [np.broadcast_to(np.ma.getdata(of(part)), self.grid.shape) for part in self._parts]
 
     def _of_decisive(self, name: str) -> npt.NDArray[Any]:
-        found: npt.NDArray[Any] = np.choose(self._decisive, self._each(lambda part: part.column(name)))
+        found: npt.NDArray[Any] = np.choose(self.decisive, self._each(lambda part: part.column(name)))
         return found
 
     def demanded(self, name: str) -> npt.NDArray[Any]:

@@ -7,8 +7,9 @@ from dataclasses import asdict
 import click
 
 from prophet_memory.cli.description import cache_terms, counted
-from prophet_memory.cli.options import as_json, say_notes
+from prophet_memory.cli.options import as_json
 from prophet_memory.cli.render import print_json, print_table, say
+from prophet_memory.cli.said import say_notes
 from prophet_memory.edge.messages import described_by
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.formats import DEFAULT_FORMAT

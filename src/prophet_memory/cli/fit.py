@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -14,54 +13,68 @@ from prophet_memory.cli.options import (
     ENGINE,
     EXPERT_FORMATS,
     GPUS,
+    LAW_HELP,
     POLICY,
+    POLICY_HELP,
     ROUTING,
     Among,
     Number,
+    Several,
     as_json,
+    changed_assumptions,
     checked_context,
+    kept,
     layout_error,
-    open_gpu,
-    say_notes,
+    open_gpus,
     shared_tokens,
-    taken_assumptions,
 )
 from prophet_memory.cli.plan import precision_name
-from prophet_memory.cli.render import gib, print_json, print_table
+from prophet_memory.cli.render import GIB, MIB, gib, print_json, print_table, say
+from prophet_memory.cli.said import hypothetical, law_in_words, say_notes, say_warnings, unread_gpus
 from prophet_memory.concurrency import ORDER
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.edge.configuration import read_gpus, said_of_profile
-from prophet_memory.edge.messages import described_by
+from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
+from prophet_memory.edge.messages import described_by, relative
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import read_settings_alone
+from prophet_memory.edge.text import PRECISION_LABELS
 from prophet_memory.fitting import Fit, Holding, fewest_gpus
 from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, NATIVE
-from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import Parallelism, ParallelismError
 from prophet_memory.parallelism import layouts as layouts_of
-from prophet_memory.planning import plan as planned
-from prophet_memory.residency import BASELINE, ResidencyPolicy
+from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 
-COUNTS = (1, 2, 4, 8, 16, 32, 64)  # of GPUs: what machines have
+IN_A_MACHINE = 8  # GPUs: more come in whole machines
 LAYOUT = ("tensor", "data", "expert", "pipeline", "context")
-LAYOUT_WORDS = dict(zip(LAYOUT, ("tp", "dp", "ep", "pp", "dcp"), strict=True))
+OPTIONS = {"tensor": "--tp", "expert": "--ep", "pipeline": "--pp", "context": "--dcp"}
 HEADS = (
     ("gpu", False), ("GPUs", True), ("memory GiB", True), ("requests at once", True), ("all resident", True), ("layout", False),
     ("by default", True),
 )  # fmt: skip
 
 
+def counts(most: int) -> list[int]:
+    """Numbers of GPUs to try: every one in a machine, then whole machines."""
+    return [count for count in range(1, most + 1) if count <= IN_A_MACHINE or count % IN_A_MACHINE == 0]
+
+
 @click.command(name="fit")
 @click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
 @click.option("--context", type=Number(1, 2**40), required=True, help="tokens of each request")
 @click.option("--concurrency", type=Number(1, 2**20), default=1, show_default=True, help="requests at once")
-@click.option("--gpus", help="names or custom:GiB[:GB/s] with commas; default: all of the catalogue")
-@click.option("--max-gpus", type=GPUS, default=8, show_default=True, help="the most that serve the model together")
+@click.option(
+    "--gpus", type=Several(click.STRING), default="all", show_default=True, help="names or custom:GiB[:GB/s] with commas; or all"
+)
+@click.option(
+    "--max-gpus", type=Number(1, 64), default=8, show_default=True,
+    help="the most that serve the model together: every number up to 8 is tried, then 16, 24 and so on",
+)  # fmt: skip
+@click.option("--n-gpus", type=Several(GPUS), help="the numbers to try instead, with commas")
 @click.option("--tp", "tensor", type=GPUS, help="GPUs that share attention; this and the next three: default: all are tried")
-@click.option("--ep", "expert", type=GPUS, help="ranks of whole experts")
+@click.option("--ep", "expert", type=GPUS, help="ranks of whole experts; of these one or as many as there can be are tried")
 @click.option("--pp", "pipeline", type=GPUS, help="pipeline stages of layers")
 @click.option("--dcp", "context_parallel", type=GPUS, help="GPUs that share the tokens of a sequence's cache")
 @click.option(
@@ -72,19 +85,19 @@ HEADS = (
 @click.option("--experts", type=EXPERT_FORMATS, help="format of the routed experts, where it is another")
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents; default: config's")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
-@click.option("--routing", type=ROUTING, help="law of the distinct experts; default: the paper's")
-@click.option("--policy", type=POLICY, help="which experts stay in GPU memory; default: the paper's")
+@click.option("--routing", type=ROUTING, help=LAW_HELP)
+@click.option("--policy", type=POLICY, help=POLICY_HELP)
 @ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of each GPU's memory; serving engines take 0.9")
 @click.option("--check", is_flag=True, help="exit with status 1 if nothing holds them")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, context: int, concurrency: int, gpus: str | None, max_gpus: int, tensor: int | None, expert: int | None,
-    pipeline: int | None, context_parallel: int | None, weights: str | None, experts: str | None, routing: RoutingLaw | None,
-    policy: ResidencyPolicy | None, engine: str | None, check: bool, as_json: bool,
-    **changes: Any,  # noqa: ANN401 - assumptions by name
+    *, model: str, context: int, concurrency: int, gpus: list[str], max_gpus: int, n_gpus: list[int] | None,
+    tensor: int | None, expert: int | None, pipeline: int | None, context_parallel: int | None, weights: str | None,
+    experts: str | None, routing: RoutingLaw | None, policy: ResidencyPolicy | None, engine: str | None, check: bool,
+    as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
-    """Which GPUs hold so many requests of a context at once: of each kind the fewest, the cheapest memory first.
+    """Which GPUs hold so many requests of a context at once: of each kind the fewest, then those with the least memory.
 
     Every layout of a number of GPUs is tried, unless options set it, and the one that holds the most is shown, with what the
     engine's default layout holds beside it.
@@ -94,18 +107,16 @@ def command(  # noqa: PLR0913 - one argument an option
     settings, opened = read_settings_alone(), open_model(model, stored=None if weights == NATIVE else weights or DEFAULT_FORMAT)
     architecture = opened.architecture
     checked_context(context, architecture)
-    assumptions = _assumptions(taken_assumptions(settings.assumptions, engine), changes)
-    profile = assumptions.engine
-    shared = shared_tokens(context_parallel, profile)
-    keeps_all = architecture.is_dense or profile.keeps_all_experts
+    assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
+    shared = shared_tokens(context_parallel, assumptions)
     grid = Grid(
         [Model(opened.slug, architecture)],
-        gpus=_gpus(gpus),
-        n_gpus=[count for count in COUNTS if count <= max_gpus],
+        gpus=open_gpus(gpus),
+        n_gpus=counts(max_gpus) if n_gpus is None else sorted(n_gpus),
         batch_sizes=[1],
         routings=[routing or settings.reference_law],
         precisions=[precision_name(weights or DEFAULT_FORMAT, experts)],
-        policies=[policy or (BASELINE if keeps_all else settings.reference_policy)],
+        policies=[kept(policy, architecture, profile, settings)],
         context_tokens=[context],
         order=ORDER,
     )
@@ -120,44 +131,66 @@ def command(  # noqa: PLR0913 - one argument an option
             fit = fewest_gpus(grid, assumptions, concurrency, layouts)
         except ParallelismError as problem:
             raise layout_error(problem) from None
-        missing = _missing(fit, grid, assumptions)
     if fit.nearest is None and not fit.holdings:
         raise ConfigurationError(f"--engine: {profile.name}: no number of GPUs has an answer; {next(_unanswered(fit))}")
+    shown = [gpu for gpu in grid.gpus if gpu.name in {one.gpu for one in fit.holdings or [fit.nearest] if one is not None}]
+    warnings = [*unread_gpus(profile, shown), *hypothetical(architecture, str(grid.names("precision")[0]))]
     if as_json:
-        asked = {"model": opened.slug, "context_tokens": context, "concurrency": concurrency, "policy": grid.policies[0].name}
-        nearest = fit.nearest and document(fit.nearest) | {"missing_bytes_for_one": missing}
+        asked = {"model": opened.slug, "context_tokens": context, "concurrency": concurrency}
+        asked |= {key: grid.names(key)[0] for key in ("precision", "policy", "routing")}
+        nearest = fit.nearest and document(fit.nearest)
         found = {"fits": [document(one) for one in fit.holdings], "nearest": nearest, "without": list(_unanswered(fit))}
-        print_json(asked | found)
-    elif fit.holdings:
-        print_table(HEADS, map(line, fit.holdings))
+        print_json(asked | found | {"assumptions": asdict(assumptions), "warnings": warnings, "notes": opened.notes})
+        return int(check and not fit.holdings)
+    if fit.holdings:
+        print_table(HEADS, (line(one, is_dense=architecture.is_dense) for one in fit.holdings))
     elif fit.nearest is not None:
-        click.echo(
-            f"nothing holds {concurrency:,} requests of {context:,} tokens with up to {grid.n_gpus[-1]} GPUs; nearest: "
-            f"{said_of_nearest(fit.nearest, missing)}"
-        )
+        requests = f"{concurrency:,} request{'s' if concurrency > 1 else ''} of {context:,} tokens"
+        tried = f"up to {max_gpus}" if n_gpus is None else " or ".join(map(str, grid.n_gpus))
+        say(f"nothing holds {requests} with {tried} GPUs; nearest: "
+            f"{said_of_nearest(fit.nearest, is_dense=architecture.is_dense)}")  # fmt: skip
+    say(assumed(grid, assumptions))
+    say_warnings(warnings)
     say_notes([*_unanswered(fit), *opened.notes])
     return int(check and not fit.holdings)
 
 
-def said_of_nearest(one: Holding, missing_bytes: int) -> str:
+def assumed(grid: Grid, assumptions: Assumptions) -> str:
+    """Law, policy, formats and engine in a line."""
+    law, policy, engine = grid.routings[0], grid.policies[0], assumptions.engine
+    precision = str(grid.names("precision")[0])
+    usable = engine.usable_fraction
+    share = f"usable {usable:.1%}".replace(".0%", "%") if isinstance(usable, float) else "a usable share of its own"
+    parts = [
+        f"{PRECISION_LABELS.get(precision, precision)} weights", f"KV {assumptions.kv_format}", policy.words.label,
+        law_in_words(law), share, f"{engine.name} in {relative(ENGINES_FILE)}",
+    ]  # fmt: skip
+    return f"assumed: {', '.join(parts)}"
+
+
+def said_of_nearest(one: Holding, *, is_dense: bool) -> str:
     """What holds the most, or lacks the least for a single request."""
-    which = f"{one.n_gpus} x {one.gpu}{f' ({named(one.layout)})' if one.n_gpus > 1 else ''}"
+    which = f"{one.n_gpus} x {one.gpu}{f' ({named(one.layout, is_dense=is_dense)})' if one.n_gpus > 1 else ''}"
     if one.concurrency:
         return f"{which} with {one.concurrency:,}"
-    return f"{which} lacks {gib(missing_bytes)} GiB on the fullest GPU for a single one"
+    lack = f"{gib(one.missing_bytes)} GiB" if one.missing_bytes >= GIB else f"{-(-one.missing_bytes // MIB):,} MiB"
+    return f"{which} lacks {lack} on the fullest GPU for a single one"
 
 
-def named(layout: Parallelism) -> str:
-    """A layout by the options that set it, those above one."""
-    parts = [f"{LAYOUT_WORDS[kind]} {size}" for kind in LAYOUT if (size := getattr(layout, kind)) > 1]
-    return ", ".join(parts)
+def named(layout: Parallelism, *, is_dense: bool) -> str:
+    """A layout by the options of `plan` that set it; stages and shared tokens where there are any."""
+    if layout.n_gpus == 1:
+        return ""
+    needed = {"tensor"} if is_dense else {"tensor", "expert"}
+    sizes = {kind: getattr(layout, kind) for kind in OPTIONS}
+    return " ".join(f"{OPTIONS[kind]} {size}" for kind, size in sizes.items() if size > 1 or kind in needed)
 
 
-def line(one: Holding) -> tuple[str, ...]:
+def line(one: Holding, *, is_dense: bool) -> tuple[str, ...]:
     """A row of the table."""
     default = "" if one.default_concurrency is None else f"{one.default_concurrency:,}"
     held = f"{one.concurrency:,}", f"{one.all_resident_concurrency:,}"
-    return one.gpu, str(one.n_gpus), gib(one.memory_bytes), *held, named(one.layout), default
+    return one.gpu, str(one.n_gpus), gib(one.memory_bytes), *held, named(one.layout, is_dense=is_dense), default
 
 
 def document(one: Holding) -> dict[str, Any]:
@@ -166,35 +199,9 @@ def document(one: Holding) -> dict[str, Any]:
     return {key: value for key, value in asdict(one).items() if key != "layout"} | spread
 
 
-def _missing(fit: Fit, grid: Grid, assumptions: Assumptions) -> int:
-    """What the fullest GPU of the nearest lacks for a single request; 0 where it holds one, or something holds all."""
-    one = fit.nearest
-    if one is None or one.concurrency:
-        return 0
-    gpu = next(gpu for gpu in grid.gpus if gpu.name == one.gpu)
-    found = planned(
-        grid.models[0], gpu, assumptions, batch_size=1, n_gpus=one.n_gpus, layout=one.layout, precision=grid.precisions[0],
-        routing=grid.routings[0], policy=grid.policies[0], context_tokens=grid.context_tokens[0],
-    )  # fmt: skip
-    missing: int = (found.context_bytes or 0) - found.row["free_for_kv_bytes"]
-    return missing
-
-
 def _unanswered(fit: Fit) -> Iterator[str]:
+    numbers: dict[tuple[str, str], list[int]] = {}
     for count, problem in fit.unanswered.items():
-        yield f"{count} GPUs: {problem.key}: {json.dumps(problem.value)}; allowed: {problem.allowed}"
-
-
-def _gpus(names: str | None) -> list[Gpu]:
-    """Those of the catalogue, or named ones, custom ones among them."""
-    if names is None:
-        return list(read_gpus().values())
-    return [open_gpu(word.strip(), key="--gpus") for word in names.split(",")]
-
-
-def _assumptions(taken: Assumptions, changes: dict[str, Any]) -> Assumptions:
-    """Config's assumptions with what the options change."""
-    given = {key: value for key, value in changes.items() if value is not None}
-    fraction = given.pop("usable_fraction", None)
-    own = taken if fraction is None else replace(taken, engine=replace(taken.engine, usable_fraction=fraction))
-    return replace(own, **given)
+        numbers.setdefault((problem.key, problem.allowed), []).append(count)
+    for (key, allowed), those in numbers.items():
+        yield f"{', '.join(map(str, those))} GPUs: {key}: no layout of so many has an answer; allowed: {allowed}"

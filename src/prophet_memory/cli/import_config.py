@@ -12,8 +12,9 @@ import click
 import yaml
 
 from prophet_memory.cli.description import counted
-from prophet_memory.cli.options import EXPERT_FORMATS, as_json, say_notes
+from prophet_memory.cli.options import EXPERT_FORMATS, as_json
 from prophet_memory.cli.render import print_json, print_table
+from prophet_memory.cli.said import say_notes
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import MODELS_FOLDER
 from prophet_memory.edge.documents import read_json

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from prophet_memory.cli.observations import HEADS, figure_line
-from prophet_memory.cli.options import CACHE, GPUS, Number, as_json, open_gpu, say_notes
+from prophet_memory.cli.options import CACHE, GPUS, Number, as_json, open_gpu
 from prophet_memory.cli.render import print_json, print_table, say
+from prophet_memory.cli.said import say_notes
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, check_known, known_models, read_engines
 from prophet_memory.edge.files import sha256

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import click
@@ -16,7 +16,7 @@ from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import read_engines, read_gpus
 from prophet_memory.edge.messages import hint
 from prophet_memory.edge.results import assumptions_of
-from prophet_memory.edge.settings import AssumptionSettings
+from prophet_memory.edge.settings import AssumptionSettings, Settings
 from prophet_memory.engine import Engine
 from prophet_memory.formats import CACHE_FORMATS, FORMATS, NATIVE
 from prophet_memory.gguf import FILE_TYPES
@@ -24,12 +24,14 @@ from prophet_memory.gpu import Gpu
 from prophet_memory.memory import Assumptions
 from prophet_memory.named import Named, ParameterError
 from prophet_memory.parallelism import ParallelismError
-from prophet_memory.residency import POLICIES, residency_policy
+from prophet_memory.residency import BASELINE, POLICIES, ResidencyPolicy, residency_policy
 from prophet_memory.routing import LAWS, routing_law
 
 Command = Callable[..., Any]
 CUSTOM, LEAST_CUSTOM, MOST_CUSTOM = "custom", 0.5, 100_000  # GiB, or GB/s
-CUSTOM_NUMBERS = re.compile(r"custom:(\d{1,6}(?:\.\d{1,6})?)(?::(\d{1,6}(?:\.\d{1,6})?))?")
+CUSTOM_NUMBERS = re.compile(r"custom:(\d{1,6}(?:\.\d{1,6})?)(?::(\d{1,6}(?:\.\d{1,6})?))?", re.ASCII)
+OF_ENGINE = {field.name for field in fields(Engine)}
+OF_STEP = {"max_step_tokens": "tokens", "max_step_sequences": "sequences"}
 
 
 class Among(click.ParamType[str]):
@@ -141,6 +143,20 @@ class Several(click.ParamType[list[Any]]):
         return list(dict.fromkeys(self.one.convert(word, param, ctx) for word in words))
 
 
+class EngineName(click.ParamType[str]):
+    """A profile of config/engines.yaml."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, or one line."""
+        return Among(read_engines()).convert(value, param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """For --help: those that there are."""
+        return Among(read_engines()).get_metavar(param, ctx)
+
+
 BATCH = Number(1, 2**20)
 GPUS = Number(1, 4096)
 WEIGHT_FORMATS = Among([*FORMATS, NATIVE, *FILE_TYPES])
@@ -148,22 +164,33 @@ EXPERT_FORMATS = Among(FORMATS)
 CACHE = Among(CACHE_FORMATS)
 ROUTING = NamedObject(routing_law, sorted(LAWS))
 POLICY = NamedObject(residency_policy, sorted(POLICIES))
-ENGINE = click.option("--engine", help="profile of config/engines.yaml; default: config's")
+LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9; default: the paper's"
+POLICY_HELP = (
+    "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0; default: the paper's, but all_resident"
+    " for dense models and for engines that keep all experts"
+)
+ENGINE = click.option("--engine", type=EngineName(), help="profile of config/engines.yaml; default: config's")
 as_json = click.option("--json", "as_json", is_flag=True, help="print JSON for programs")
 
 
-def say_notes(notes: Iterable[str]) -> None:
-    """What a user should know of how a model was read, beside the answer."""
-    for note in notes:
-        click.echo(f"note: {note}", err=True)
+def changed_assumptions(
+    settings: AssumptionSettings, engine: str | None, changes: Mapping[str, Any]
+) -> tuple[Assumptions, Engine]:
+    """Config's assumptions with what the options change, be it the engine's or not; and the engine as config has it."""
+    taken = assumptions_of(replace(settings, engine=engine or settings.engine), read_engines())
+    given = {key: value for key, value in changes.items() if value is not None}
+    of_engine = {key: value for key, value in given.items() if key in OF_ENGINE}
+    step = {key: given[option] for option, key in OF_STEP.items() if option in given}
+    if step:
+        of_engine["steps"] = tuple(replace(size, **step) for size in taken.engine.steps)
+    others = {key: value for key, value in given.items() if key not in {*of_engine, *OF_STEP}}
+    return replace(taken, engine=replace(taken.engine, **of_engine), **others), taken.engine
 
 
-def taken_assumptions(settings: AssumptionSettings, engine: str | None) -> Assumptions:
-    """Config's assumptions, with another engine where an option names one."""
-    engines = read_engines()
-    if engine is not None and engine not in engines:
-        raise ConfigurationError(f"--engine: {json.dumps(engine)}; allowed: {', '.join(engines)}{hint(engine, engines)}")
-    return assumptions_of(replace(settings, engine=engine or settings.engine), engines)
+def kept(policy: ResidencyPolicy | None, architecture: Architecture, engine: Engine, settings: Settings) -> ResidencyPolicy:
+    """The policy of an option; by default the paper's, or the baseline for dense models and engines that know no other."""
+    keeps_all = architecture.is_dense or engine.keeps_all_experts
+    return policy or (BASELINE if keeps_all else settings.reference_policy)
 
 
 def _custom_gpu(name: str, key: str) -> Gpu:
@@ -179,7 +206,12 @@ def _custom_gpu(name: str, key: str) -> Gpu:
     return Gpu(name, int(values[0] * 2**30), hbm_bandwidth_bytes_per_s=bandwidth)
 
 
-def open_gpu(name: str, key: str = "gpu") -> Gpu:
+def open_gpus(names: Sequence[str]) -> list[Gpu]:
+    """The GPUs of a list, each once: all of the catalogue, or named ones, custom ones among them."""
+    return list(read_gpus().values()) if names == ["all"] else [open_gpu(name, "--gpus") for name in names]
+
+
+def open_gpu(name: str, key: str = "--gpu") -> Gpu:
     """A GPU by its name in the catalogue, or one that is not catalogued: custom:GiB or custom:GiB:GB/s."""
     if name.partition(":")[0] == CUSTOM:
         return _custom_gpu(name, key)
@@ -194,16 +226,19 @@ def layout_error(problem: ParallelismError) -> ConfigurationError:
     return ConfigurationError(f"--{problem.key.replace('_', '-')}: {problem.value}; allowed: {problem.allowed}")
 
 
-def shared_tokens(asked: int | None, engine: Engine) -> int | None:
+def shared_tokens(asked: int | None, assumptions: Assumptions) -> int | None:
     """How many GPUs shall share the tokens of a cache; 1 where the engine cannot, None where nothing is asked.
 
     Raises:
         ConfigurationError: where it is asked for and the profile does not have it.
     """
-    if engine.shares_tokens:
+    engine, form = assumptions.engine, assumptions.kv_format
+    if form in engine.shares_tokens_in:
         return asked
     if asked not in (None, 1):
-        raise ConfigurationError(f"--dcp: {asked}; allowed: 1, for no source says how {engine.name} shares the tokens of a cache")
+        formats = ", ".join(engine.shares_tokens_in)
+        why = f"or --kv {formats}" if formats else f"for no source says how {engine.name} shares the tokens of a cache"
+        raise ConfigurationError(f"--dcp: {asked}; allowed: 1 with a cache in {form}, {why}")
     return 1
 
 

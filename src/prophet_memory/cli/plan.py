@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,23 @@ from prophet_memory.cli.options import (
     ENGINE,
     EXPERT_FORMATS,
     GPUS,
+    LAW_HELP,
     POLICY,
+    POLICY_HELP,
     ROUTING,
     WEIGHT_FORMATS,
     Among,
     Number,
     as_json,
+    changed_assumptions,
     checked_context,
+    kept,
     layout_error,
     open_gpu,
-    say_notes,
     shared_tokens,
-    taken_assumptions,
 )
 from prophet_memory.cli.render import gib, print_json, print_table, say
+from prophet_memory.cli.said import hypothetical, law_in_words, say_notes, say_warnings, unread_gpus
 from prophet_memory.concurrency import Concurrent, most_concurrent
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
@@ -39,8 +42,8 @@ from prophet_memory.edge.files import FLOAT_DECIMALS
 from prophet_memory.edge.gguf_header import weights_of_header
 from prophet_memory.edge.messages import described_by, relative
 from prophet_memory.edge.model_files import open_model
-from prophet_memory.edge.settings import AssumptionSettings, read_settings_alone
-from prophet_memory.edge.text import PRECISION_LABELS, is_below_16_bits, multiplied
+from prophet_memory.edge.settings import read_settings_alone
+from prophet_memory.edge.text import PRECISION_LABELS, multiplied
 from prophet_memory.engine import Engine
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE
@@ -48,7 +51,7 @@ from prophet_memory.gguf import FILE_TYPES, recipe_weights
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
-from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism, with_context
+from prophet_memory.parallelism import Parallelism, ParallelismError, context_sizes, parallelism, with_context
 from prophet_memory.planning import Plan
 from prophet_memory.planning import plan as planned
 from prophet_memory.precision import FileWeights
@@ -57,10 +60,6 @@ from prophet_memory.routing import RoutingLaw
 from prophet_memory.stages import pipeline_stages
 from prophet_memory.sweeps import FIT_VERDICTS, NEWLY_FITS, UNLIMITED
 
-LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9; default: the paper's"
-POLICY_HELP = "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0; default: the paper's"
-OF_ENGINE = {field.name for field in fields(Engine)}
-OF_STEP = {"max_step_tokens": "tokens", "max_step_sequences": "sequences"}
 HEADS = (("on the fullest GPU", False), ("GiB", True), ("share", True))
 PARTS = {
     "non_expert_bytes": "everything but routed experts",
@@ -98,22 +97,21 @@ def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[st
     if limit and row["exceeds_model_context"]:
         yield f"the cache could hold {row['max_context_tokens']:,} tokens a sequence, beyond the model's own maximum of {limit:,}"
     engine = plan.assumptions.engine
-    if engine.read_on and not any(gpu.name.startswith(name) for name in engine.read_on):
-        where = ", ".join(engine.read_on)
-        yield f"{engine.name} was read and measured on {where}: on {gpu.name} its kernels and its memory beside torch may differ"
+    yield from unread_gpus(engine, [gpu])
     for part in plan.unread:
         yield f"{engine.name}: the buffers of {part} were not read, so the activation peak can be larger"
     if plan.uncounted_bytes:
         size = f"{plan.uncounted_bytes / 2**20:,.0f} MiB"
         yield f"{engine.name}: with so many tokens in the cache the activation peak is {size} larger, for their mask"
-    published = architecture.published_precision
     named = row["precision"] in PRECISION_LABELS  # a file is what it is
     if not named and engine.loading is not None:
         yield f"the file is counted as llama.cpp holds it, the embedding with the host: {engine.name} holds more"
     if named and engine.loads_files:
         yield f"{engine.name} loads GGUF files and leaves the embedding with the host: --weights BF16 or another type counts so"
-    if named and row["precision"] not in {NATIVE, published} and is_below_16_bits(published):
-        yield f"hypothetical: the model is published in {PRECISION_LABELS[published]} (--weights {NATIVE})"
+    yield from hypothetical(architecture, row["precision"])
+    shares = context_sizes(architecture, plan.layout)[-1]
+    if plan.layout.context == 1 < shares and plan.assumptions.kv_format in engine.shares_tokens_in:
+        yield f"{shares} GPUs cache the same tokens: --dcp {shares} shares them, and fit tries every layout"
 
 
 def asked_context(question: str | None, context: int | None, batch: int | None, architecture: Architecture) -> int | None:
@@ -130,30 +128,22 @@ def asked_context(question: str | None, context: int | None, batch: int | None, 
 
 
 def spread_over(
-    architecture: Architecture, engine: Engine, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int | None
+    architecture: Architecture,
+    assumptions: Assumptions,
+    n_gpus: int,
+    tp: int | None,
+    ep: int | None,
+    pp: int | None,
+    dcp: int | None,
 ) -> Parallelism:
     """A layout; raises ConfigurationError, naming the option, for one that model or engine cannot have."""
-    shared = shared_tokens(dcp, engine)
+    shared = shared_tokens(dcp, assumptions)
     try:
-        found = parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=engine.cuts_experts)
+        found = parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=assumptions.engine.cuts_experts)
         pipeline_stages(architecture, found.pipeline)  # refuses more of them than there are layers
         return with_context(architecture, found, shared or 1)
     except ParallelismError as problem:
         raise layout_error(problem) from None
-
-
-def changed_assumptions(
-    settings: AssumptionSettings, engine: str | None, changes: Mapping[str, Any]
-) -> tuple[Assumptions, Engine]:
-    """Config's assumptions with what the options change, be it the engine's or not; and the engine as config has it."""
-    taken = taken_assumptions(settings, engine)
-    given = {key: value for key, value in changes.items() if value is not None}
-    of_engine = {key: value for key, value in given.items() if key in OF_ENGINE}
-    step = {key: given[option] for option, key in OF_STEP.items() if option in given}
-    if step:
-        of_engine["steps"] = tuple(replace(size, **step) for size in taken.engine.steps)
-    others = {key: value for key, value in given.items() if key not in {*of_engine, *OF_STEP}}
-    return replace(taken, engine=replace(taken.engine, **of_engine), **others), taken.engine
 
 
 def verdict_in_words(plan: Plan) -> str:
@@ -192,31 +182,36 @@ def verdict(plan: Plan) -> Iterator[str]:
     yield f"verdict            {verdict_in_words(plan)}"
     if row["kv_capacity_tokens"] is not None:
         printed = ", as the engine prints them: over all groups of layers" if plan.blocks and plan.blocks.groups > 1 else ""
-        yield f"KV capacity        {row['kv_capacity_tokens']:,} tokens over the batch{printed}"
+        usable = f", usable {row['usable_kv_capacity_tokens']:,}" if row["exceeds_model_context"] else ""
+        yield f"KV capacity        {row['kv_capacity_tokens']:,} tokens over the batch{printed}{usable}"
         bound = ": the model's own, for its cache stops growing" if plan.context_is_the_models else ""
         yield f"maximum context    {row['max_context_tokens']:,} tokens a sequence{bound}"
-    if row["kv_extension"] is not None and row["policy"] != BASELINE.name:
-        yield f"KV extension       {multiplied(row['kv_extension'])} over all experts resident ({row['kv_extension']:.4f})"
-    elif row["policy"] != BASELINE.name:
-        who = "all experts resident do not" if plan.holds else "the model does not"
-        where = "" if plan.context_tokens is None else " with that context at this batch"
-        yield f"KV extension       undefined: {who} fit{where}"
+    if row["policy"] == BASELINE.name:
+        return
+    if (extension := row["kv_extension"]) is not None:
+        usable = f", usable {multiplied(row['usable_kv_extension'])}" if row["exceeds_model_context"] else ""
+        yield f"KV extension       {multiplied(extension)} over all experts resident ({extension:.4f}){usable}"
+    elif plan.context_tokens is None:
+        yield f"KV extension       undefined: {'all experts resident do not' if plan.holds else 'the model does not'} fit"
+    yield f"host memory        {gib(plan.host_bytes)} GiB for all routed experts"
 
 
 def routed(plan: Plan, experts: int) -> str:
     """The law and what it says."""
     if not experts:
         return "none: a dense model"
-    own_parameters = plan.law.parameters.items() if plan.law.name == plan.law.kind else ()  # others stand in the label
-    law = ", ".join([plan.law.words.label, *(f"{name} {value}" for name, value in own_parameters)])
-    return f"{law}: {plan.row['distinct_experts']:,.2f} of {experts:,} experts a layer at batch {plan.row['batch_size']}"
+    distinct, batch = plan.row["distinct_experts"], plan.row["batch_size"]
+    return f"{law_in_words(plan.law)}: {distinct:,.2f} of {experts:,} experts a layer at batch {batch}"
 
 
 def concurrency_lines(plan: Plan, found: Concurrent | None, gpu: Gpu) -> Iterator[str]:
     """How many such requests fit at once."""
     if found is None:
         return
-    beside = "" if plan.row["policy"] == BASELINE.name else f"; with all experts resident {found.baseline_sequences:,}"
+    beside = ""
+    if plan.row["policy"] != BASELINE.name:
+        ratio = f" ({multiplied(found.sequences / found.baseline_sequences)})" if found.baseline_sequences else ""
+        beside = f"; with all experts resident {found.baseline_sequences:,}{ratio}"
     limit = plan.assumptions.engine.step_size(gpu).sequences
     bounded = "" if limit is None or found.sequences < limit else ", the most that a step takes"
     yield f"concurrency        {found.sequences:,} sequences of {found.context_tokens:,} tokens at once{bounded}{beside}"
@@ -298,7 +293,7 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--max-step-tokens", type=Number(1, 10**8), help="tokens of the largest step")
 @click.option("--max-step-sequences", type=Number(1, 10**6), help="sequences of the largest step")
 @click.option("--source-tokens", "encoder_source_tokens", type=Number(0, 10**8), help="encoder input of encoder-decoders")
-@click.option("--check", is_flag=True, help="exit with status 1 if it does not fit")
+@click.option("--check", is_flag=True, help="exit with status 1 if it does not fit: of --context, else of one token a sequence")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int | None, batch: int | None,
@@ -321,21 +316,20 @@ def command(  # noqa: PLR0913 - one argument an option
     if isinstance(taken, FileWeights) and n_gpus > 1:
         raise ConfigurationError(f"--n-gpus: {n_gpus}; allowed: 1, which holds the whole GGUF file")
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
-    spread = spread_over(architecture, profile, n_gpus, tp, ep, pp, dcp)
+    spread = spread_over(architecture, assumptions, n_gpus, tp, ep, pp, dcp)
     device, law = open_gpu(gpu), routing or settings.reference_law
     context = asked_context(question, context, batch, architecture)
-    keeps_all = architecture.is_dense or profile.keeps_all_experts
-    kept = policy or (BASELINE if keeps_all else settings.reference_policy)
+    chosen = kept(policy, architecture, profile, settings)
     own, found = Model(opened.slug, architecture), None
     with described_by(opened.file), said_of_profile(profile.name):
         if context is not None:
             found = most_concurrent(
-                own, device, assumptions, spread, context_tokens=context, precision=taken, routing=law, policy=kept
+                own, device, assumptions, spread, context_tokens=context, precision=taken, routing=law, policy=chosen
             )
         most = None if found is None else max(found.sequences, 1)
         asked = batch or most or settings.paper.reference.batch_size
         plan = planned(
-            own, device, assumptions, batch_size=asked, n_gpus=n_gpus, layout=spread, precision=taken, routing=law, policy=kept,
+            own, device, assumptions, batch_size=asked, n_gpus=n_gpus, layout=spread, precision=taken, routing=law, policy=chosen,
             context_tokens=context,
         )  # fmt: skip
     answer = answered(question, plan, found, architecture)
@@ -344,7 +338,7 @@ def command(  # noqa: PLR0913 - one argument an option
         print_json(
             {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
             | {"context_tokens": plan.context_tokens, "context_fits": None if context is None else plan.holds}
-            | {"context_parallel": plan.layout.context}
+            | {"context_parallel": plan.layout.context, "host_bytes": plan.host_bytes}
             | {"concurrency": None if found is None else asdict(found), "max": answer}
             | engine_lines.as_document(plan)
             | {"assumptions": asdict(plan.assumptions)}
@@ -369,7 +363,6 @@ def command(  # noqa: PLR0913 - one argument an option
         *basis(plan, architecture.moe.routed_experts, profile, device),
     ):
         say(line)
-    for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+    say_warnings(warnings)
     say_notes(opened.notes)
     return int(check and not plan.holds)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-GIB = 2**30
+GIB, MIB = 2**30, 2**20
 GAP = "   "
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,18 @@ from prophet_memory.cli.options import (
     Among,
     Number,
     Several,
+    changed_assumptions,
     checked_context,
-    open_gpu,
-    say_notes,
-    taken_assumptions,
+    open_gpus,
 )
 from prophet_memory.cli.render import print_table
+from prophet_memory.cli.said import say_notes
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.edge.configuration import known_models, read_gpus, said_of_profile
-from prophet_memory.edge.messages import described_by
+from prophet_memory.edge.configuration import known_models, said_of_profile
+from prophet_memory.edge.messages import described_by, relative
 from prophet_memory.edge.model_files import OpenedModel, open_model
 from prophet_memory.edge.results import grid_of
-from prophet_memory.edge.settings import AxesSettings, read_settings_alone
+from prophet_memory.edge.settings import SETTINGS_FILE, AxesSettings, read_settings_alone
 from prophet_memory.edge.tables import write_table
 from prophet_memory.edge.text import multiplied
 from prophet_memory.engine import EngineError
@@ -47,11 +47,12 @@ from prophet_memory.parallelism import ParallelismError
 from prophet_memory.sweeps import sweep as swept_grid
 
 NUMBERS = ("n_gpus", "batch_size")
+DEFAULTED = ("n_gpus", "batch_sizes", "routings", "precisions", "policies")
 SUFFIXES = (".parquet", ".csv")
 MOST_ROWS = 200  # of a table at a terminal
 HEADS = (
-    *((key, key in NUMBERS) for key in KEYS), ("usable KV tokens", True), ("context", True), ("usable extension", True),
-    ("verdict", False),
+    *((key, key in NUMBERS) for key in KEYS), ("usable KV tokens", True), ("memory holds a sequence", True),
+    ("usable extension", True), ("verdict", False),
 )  # fmt: skip
 
 
@@ -80,11 +81,6 @@ def long_enough(models: list[OpenedModel], context: int) -> list[OpenedModel]:
     return taken
 
 
-def opened_gpus(names: list[str]) -> list[Gpu]:
-    """The GPUs of the option, each once."""
-    return list(read_gpus().values()) if names == ["all"] else [open_gpu(name, "--gpus") for name in names]
-
-
 def swept(
     models: list[OpenedModel],
     axes: AxesSettings,
@@ -108,7 +104,8 @@ def swept(
             swept_numbers = ",".join(map(str, axes.n_gpus))
             allowed = f"{problem.allowed} (swept are --n-gpus {swept_numbers})"
             raise EngineError(problem.key, problem.value, allowed) from None
-    return pl.concat(parts)
+    found = pl.concat(parts)
+    return found if context is None else found.with_columns(pl.lit(context).alias("context_tokens"))
 
 
 @click.command(name="sweep")
@@ -145,14 +142,11 @@ def command(
     check_file(out)
     settings = read_settings_alone()
     own = {axis: tuple(values) for axis, values in axes.items() if values is not None}
-    taken_gpus = {gpu.name: gpu for gpu in opened_gpus(gpus)}
+    taken_gpus = {gpu.name: gpu for gpu in open_gpus(gpus)}
     own["gpus"] = tuple(taken_gpus)
     sweep = replace(settings.sweep, **own)
-    taken = settings.assumptions
-    changed = replace(taken, kv_format=kv_format or taken.kv_format, state_format=state_format or taken.state_format)
-    assumptions = taken_assumptions(changed, engine)
-    if usable_fraction is not None:
-        assumptions = replace(assumptions, engine=replace(assumptions.engine, usable_fraction=usable_fraction))
+    changes = {"kv_format": kv_format, "state_format": state_format, "usable_fraction": usable_fraction}
+    assumptions, _ = changed_assumptions(settings.assumptions, engine, changes)
     everything = models == ["all"]
     opened = opened_models(known_models() if everything else models, with_native=NATIVE in sweep.precisions)
     if everything and context is not None:
@@ -169,8 +163,16 @@ def command(
     else:
         write_table(found, out)
         click.echo(f"{out}: {found.height:,} rows", err=True)
+    if taken := [name for name in DEFAULTED if axes[name] is None]:
+        say_notes([f"as in {relative(SETTINGS_FILE)}: {'; '.join(of_config(name, getattr(sweep, name)) for name in taken)}"])
     for model in opened:
         say_notes(f"{model.slug}: {note}" for note in model.notes)
+
+
+def of_config(axis: str, values: Iterable[object]) -> str:
+    """The values of an axis that no option gave."""
+    option = "batches" if axis == "batch_sizes" else axis.replace("_", "-")
+    return f"--{option} {','.join(str(getattr(one, 'name', one)) for one in values)}"
 
 
 def check_file(out: Path | None) -> None:

@@ -42,7 +42,7 @@ class OpenedModel:
 
 
 def open_model(name: str, *, stored: str | None = None, remedy: str = TAKEN_AS) -> OpenedModel:
-    """A model by its name in the catalogue, by a catalogue file or by a Hugging Face config.json.
+    """A model by its name in the catalogue or on the hub, by a catalogue file or by a Hugging Face config.json.
 
     Args:
         name: the name or the path.
@@ -56,13 +56,22 @@ def open_model(name: str, *, stored: str | None = None, remedy: str = TAKEN_AS) 
     if file.suffix == ".json":
         return open_config(file, stored=stored, remedy=remedy)
     if file.suffix != ".yaml":
-        file = MODELS_FOLDER / f"{name}.yaml"
         known = known_models()
-        if name not in known:
+        slug = _slug_in(known, name)
+        if slug is None:
             allowed = f"{', '.join(known)}{hint(name, known)}, or a path to a config.json or a catalogue file"
             raise ConfigurationError(f"model: {json.dumps(name)}; allowed: {allowed}")
+        file = MODELS_FOLDER / f"{slug}.yaml"
     entry = read_model(file)
     return OpenedModel(file.stem, file, entry.name, entry.architecture)
+
+
+def _slug_in(known: Iterable[str], name: str) -> str | None:
+    """A model of the catalogue by its name, whatever the case, or by its repository on the Hugging Face hub."""
+    if HUB_NAME.fullmatch(name):
+        hubs = {str(read_model(MODELS_FOLDER / f"{slug}.yaml").hf_id).lower(): slug for slug in known}
+        return hubs.get(name.lower())
+    return name.lower() if name.lower() in known else None
 
 
 def open_config(file: Path, *, name: str | None = None, stored: str | None = None, remedy: str = TAKEN_AS) -> OpenedModel:

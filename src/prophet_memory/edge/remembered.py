@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -42,14 +43,14 @@ def keep_in(folder: Path | None) -> None:
 def read(kind: type[Kind], file: Path) -> Kind:
     """What a YAML file describes; as `prophet_memory.edge.documents.read`, which is asked where nothing is kept."""
     place = None if _folder[0] is None else _folder[0] / f"{hashlib.sha256(os.fsencode(file.absolute())).hexdigest()[:32]}.pickle"
-    digest = None if place is None else _digest(file)
+    digest = None if place is None else _digest(file, kind)
     if place is not None and digest is not None and (kept := _kept(place, digest)) is not None:
         found: Kind = kept
         return found
     from prophet_memory.edge.documents import read as read_anew  # noqa: PLC0415 - what checks is what takes time
 
     found = read_anew(kind, file)
-    if place is not None and digest is not None and digest == _digest(file):  # nobody wrote meanwhile
+    if place is not None and digest is not None and digest == _digest(file, kind):  # nobody wrote meanwhile
         _keep(place, digest, found)
     return found
 
@@ -73,10 +74,11 @@ def _modules(folder: Path | str) -> Iterator[os.DirEntry[str]]:
                 yield entry
 
 
-def _digest(file: Path) -> bytes | None:
-    """Of the file's bytes and the code; None for a file that cannot be read."""
+def _digest(file: Path, kind: object) -> bytes | None:
+    """Of the file's bytes, what they are read as, and the code; None for a file that cannot be read."""
+    name = re.sub(r" at 0x[0-9a-f]+", "", repr(kind))
     try:
-        return hashlib.sha256(_code() + file.read_bytes()).digest()
+        return hashlib.sha256(_code() + name.encode() + b"\0" + file.read_bytes()).digest()
     except OSError:
         return None
 
