@@ -40,7 +40,7 @@ def main(*, models: list[Path], design: Path, gpus: Path = GPUS_FILE, output: Pa
         output: Parquet file
     """
     space = open_design_space(design, gpus, models)
-    table = pl.DataFrame([description(number, *model) for number, model in enumerate(space.models)])
+    table = pl.DataFrame([description(number, model.name, model.architecture) for number, model in enumerate(space.models)])
     write_table(table.with_columns(pl.col("architecture").cast(pl.UInt32)), output)
 
 

@@ -26,7 +26,7 @@ def main(*, catalogue: Path, laws: Path, max_batch: int, output: Path) -> None:
     for model in read_rows(catalogue):
         for law in laws_of(laws):
             experts = MoE(model["experts"], model["top_k"], expert_intermediate_size=1)
-            bound = law.bind(model["model"], experts)
+            bound = law.bind(experts)
             columns = {
                 "batch_size": batch,
                 "distinct_experts": bound.mean(batch),

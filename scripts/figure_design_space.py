@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from prophet_memory.architecture import MoE
-from prophet_memory.design_space import SYNTHETIC
 from prophet_memory.edge.command import ConfigurationError, script
 from prophet_memory.edge.files import FLOAT_DECIMALS
 from prophet_memory.edge.tables import points
@@ -97,7 +96,7 @@ def half_active(panel: Axes, pools: set[tuple[int, int]], batches: Sequence[int]
     """A line through the batch sizes at which half of the experts are active, where the law gets there."""
     line = []
     for experts, top_k in sorted(pools, key=lambda pool: pool[0] / pool[1]):
-        half = law.bind(SYNTHETIC, MoE(experts, top_k, expert_intermediate_size=1)).batch_for(HALF)
+        half = law.bind(MoE(experts, top_k, expert_intermediate_size=1)).batch_for(HALF)
         if half is not None:
             line.append((half, experts / top_k))
     if line:

@@ -19,7 +19,7 @@ NEARLY_ALL = 0.99  # the uniform law approaches E and never reaches it: where it
 
 def saturation(model: Row, law: RoutingLaw, batch_sizes: Sequence[int]) -> dict[str, Any]:
     """Saturation batches of one model under one law; None where the law never gets there."""
-    bound = law.bind(model["model"], MoE(model["experts"], model["top_k"], expert_intermediate_size=1))
+    bound = law.bind(MoE(model["experts"], model["top_k"], expert_intermediate_size=1))
     corner = bound.batch_for(1)
     return {
         "routing": law.name,

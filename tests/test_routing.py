@@ -10,18 +10,20 @@ from hypothesis import strategies as st
 
 from prophet_memory import routing
 from prophet_memory.architecture import MoE
+from prophet_memory.measured import RoutingCounts
 from prophet_memory.named import ParameterError, kinds_of
 from prophet_memory.occupancy import is_exact, mean_distinct
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing import LAWS, DistinctExperts, RoutingLaw, routing_law, routing_laws
 from prophet_memory.routing import uniform as uniform_module
 
-experts_and_top_k = st.integers(1, 600).flatmap(lambda e: st.tuples(st.just(e), st.integers(1, e)))
+experts_and_top_k = st.integers(1, 120).flatmap(lambda e: st.tuples(st.just(e), st.integers(1, e)))
 batches = st.integers(1, 5000)
 
 
 def bound(law: object, experts: int, top_k: int) -> DistinctExperts:
-    return routing_law(law).bind("any-model", MoE(experts, top_k, expert_intermediate_size=1))
+    even = RoutingCounts((0,), np.ones((1, experts)))
+    return routing_law(law).bind(MoE(experts, top_k, expert_intermediate_size=1), even)
 
 
 def power_law(experts: int, top_k: int, batch):
@@ -84,7 +86,8 @@ def test_quantiles_are_those_of_the_exact_distribution(pair: tuple[int, int], ba
     (found,) = bound("uniform", *pair).quantile([batch], q)
     assert chance[int(found)] >= q - 1e-9
     assert found == pair[1] or chance[int(found) - 1] < q + 1e-9
-    assert bound("power_law", *pair).quantile([batch], q) is None
+    for law in ("power_law", "worst_case"):  # these say how many and not with what spread
+        assert bound(law, *pair).quantile([batch], q) == bound(law, *pair).mean([batch])
 
 
 def test_past_the_exact_size_a_quantile_is_bounded_from_above():
@@ -182,7 +185,10 @@ def test_laws_are_named_by_kind_and_by_parameters_that_are_not_the_kinds_own():
 @pytest.mark.parametrize(
     ("specification", "key", "allowed"),
     [
-        ("zipf", "", "one of power_law, uniform"),
+        ("zip", "", "one of beta, frequency, power_law, uniform, worst_case, zipf"),
+        ({"zipf": {"s": -0.1}}, "zipf.s", "at least 0 and at most 4"),
+        ({"beta": {"rho": 0}}, "beta.rho", "above 0, at least 1e-06, and below 1"),
+        ({"beta": {"rho": 1}}, "beta.rho", "above 0, at least 1e-06, and below 1"),
         (5, "", "one of"),
         ({"power_law": {"exponent": 2}}, "power_law.exponent", "at least 0.05 and at most 1"),
         ({"power_law": {"exponent": True}}, "power_law.exponent", "a number"),

@@ -190,7 +190,7 @@ def activated(
     moe = model.architecture.moe
     if model.architecture.is_dense:
         return (nothing := np.zeros((len(batch_sizes), len(routings)))), nothing
-    bound = [law.bind(model.name, moe) for law in routings]
+    bound = [law.bind(moe, model.counts) for law in routings]
     distinct = np.stack([law.mean(batch_sizes) for law in bound], axis=-1)
     on_fullest = np.stack([law.on_fullest_rank(batch_sizes, spread.expert) for law in bound], axis=-1)
     return distinct.round(DISTINCT_EXPERT_DECIMALS), on_fullest.round(DISTINCT_EXPERT_DECIMALS)

@@ -42,7 +42,7 @@ def _log_factorials(largest: int) -> FloatArray:
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, largest + 1)))])
 
 
-def _binomial(trials: int, probability: float) -> FloatArray:
+def binomial(trials: int, probability: float) -> FloatArray:
     """Probabilities of 0 to `trials` successes."""
     logs, successes = _log_factorials(trials), np.arange(trials + 1)
     choices = logs[trials] - logs - logs[::-1]
@@ -99,8 +99,8 @@ def quantile_of_distinct(experts: int, top_k: int, batch: int, q: float) -> floa
     return min(experts, batch * top_k, float(mean_distinct(experts, top_k, batch)) + above)
 
 
-def mean_on_fullest_rank(experts: int, ranks: int, distinct: npt.NDArray[np.int64]) -> FloatArray:
-    """Mean of the largest number of distinct experts on any rank, for each number u of them in all.
+def within_on_every_rank(experts: int, ranks: int, distinct: npt.NDArray[np.int64]) -> FloatArray:
+    """P(no rank has more than m distinct experts), for each number u of them in all.
 
     With every expert chosen by itself with the same probability, the ranks are independent, and the condition that u are chosen
     in all gives P(max <= m | u) = [x^u] prod_r sum_{j <= m} b_r(j) x^j / b(u): sums of positive terms, so nothing cancels.
@@ -111,26 +111,31 @@ def mean_on_fullest_rank(experts: int, ranks: int, distinct: npt.NDArray[np.int6
         distinct: numbers u near each other, each 0 to E.
 
     Returns:
-        float64 array of their shape.
+        float64 array (m from 0 to what a rank holds, u).
     """
     chance = np.clip(distinct.mean() / experts, 1 / (2 * experts), 1 - 1 / (2 * experts))
     small, larger_ranks = divmod(experts, ranks)
-    whole = _binomial(experts, chance)[distinct]
+    whole = binomial(experts, chance)[distinct]
     sizes = [(small + 1, larger_ranks), (small, ranks - larger_ranks)]
     largest = experts_on_fullest_rank(experts, ranks)
-    mean = np.zeros(distinct.shape)
+    within = np.ones((largest + 1, *distinct.shape))
     for most in range(largest):
         fits = np.ones(1)
         for size, count in sizes:
-            rank = _binomial(size, chance)
+            rank = binomial(size, chance)
             rank[most + 1 :] = 0
             fits = np.convolve(fits, _power(rank[: most + 1], count))
         padded = np.zeros(experts + 1)
         padded[: fits.size] = fits[: experts + 1]
-        above = 1 - padded[distinct] / whole
-        mean += np.clip(above, 0, 1)
-        if above.max() < NEGLIGIBLE:
+        within[most] = np.clip(padded[distinct] / whole, 0, 1)
+        if (1 - within[most]).max() < NEGLIGIBLE:
             break
+    return within
+
+
+def mean_on_fullest_rank(experts: int, ranks: int, distinct: npt.NDArray[np.int64]) -> FloatArray:
+    """Mean of the largest number of distinct experts on any rank, for each number u of them in all; as `within_on_every_rank`."""
+    mean: FloatArray = (1 - within_on_every_rank(experts, ranks, distinct)).sum(axis=0)
     return mean
 
 
@@ -172,9 +177,46 @@ def is_exact(experts: int, top_k: int, batch: int) -> bool:
 
 
 @cache
-def _window_on_fullest_rank(experts: int, ranks: int, window: int) -> FloatArray:
+def _window_within(experts: int, ranks: int, window: int) -> FloatArray:
     first = window * WINDOW
-    return mean_on_fullest_rank(experts, ranks, np.arange(first, min(first + WINDOW, experts + 1)))
+    return within_on_every_rank(experts, ranks, np.arange(first, min(first + WINDOW, experts + 1)))
+
+
+@cache
+def _window_on_fullest_rank(experts: int, ranks: int, window: int) -> FloatArray:
+    found: FloatArray = (1 - _window_within(experts, ranks, window)).sum(axis=0)
+    return found
+
+
+def quantile_on_fullest_rank(experts: int, ranks: int, chances: FloatArray, q: float) -> float:
+    """The least number that the fullest rank exceeds with a probability of at most 1 - q.
+
+    Args:
+        experts: E, at most EXACT_EXPERTS.
+        ranks: expert-parallel ranks.
+        chances: probabilities of 0 to E distinct experts in all.
+        q: in (0, 1).
+    """
+    last = int(np.flatnonzero(chances)[-1])
+    windows = [_window_within(experts, ranks, window) for window in range(last // WINDOW + 1)]
+    within = np.concatenate(windows, axis=1)[:, : experts + 1] @ chances[: sum(window.shape[1] for window in windows)]
+    return float(np.searchsorted(within, q - SETTLED))
+
+
+def quantile_bound_on_fullest_rank(experts: int, distinct: float, ranks: int, q: float) -> float:
+    """An upper bound of that quantile from one of the number of distinct experts in all.
+
+    Given u, a rank exceeds its mean u m / E by t with a probability of at most exp(-2 t^2 / n), as in `bound_on_fullest_rank`.
+
+    Args:
+        experts: E.
+        distinct: what the number in all exceeds with a probability of at most (1 - q) / 2.
+        ranks: expert-parallel ranks.
+        q: in (0, 1).
+    """
+    most = experts_on_fullest_rank(experts, ranks)
+    above = math.sqrt(min(distinct, most) * math.log(2 * ranks / (1 - q)) / 2)
+    return min(distinct, most, distinct * most / experts + above)
 
 
 def each_on_fullest_rank(experts: int, ranks: int, most: int) -> FloatArray:

@@ -117,7 +117,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
     stages = list(dict.fromkeys(parts))
     swept = sweep(grid, assumptions) if stage is None else Sweep(grid, assumptions, stages.index(parts[stage]))
     row, decisive = _row(swept), stages[int(swept.decisive.item())] if stage is None else parts[stage]
-    own = Model(model.name, decisive)
+    own = model._replace(architecture=decisive)
     growth, size = growth_of(own, spread, assumptions), None
     paged = cache_blocks(own, spread, assumptions, gpu)
     if context_tokens is not None:
@@ -128,7 +128,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
     step = largest_step(assumptions, gpu, spread, batch_size)
     held = row["kv_capacity_tokens"] or 0 if context_tokens is None else context_tokens * batch_size
     longer = peak.peak_bytes(decisive, step, replace(setting, context_tokens=held))
-    exact = model.architecture.is_dense or law.bind(model.name, model.architecture.moe).is_exact(batch_size, spread.expert)
+    exact = model.architecture.is_dense or law.bind(model.architecture.moe, model.counts).is_exact(batch_size, spread.expert)
     return Plan(
         row,
         law,

@@ -46,4 +46,4 @@ def stage_models(model: Model, spread: Parallelism) -> list[Model]:
     """The different stages of a model, each as a model of its name; one that is such a stage already stands alone."""
     if spread.pipeline == 1 or not (model.architecture.holds_embedding and model.architecture.holds_head):
         return [model]
-    return [Model(model.name, stage) for stage in dict.fromkeys(pipeline_stages(model.architecture, spread.pipeline))]
+    return [model._replace(architecture=stage) for stage in dict.fromkeys(pipeline_stages(model.architecture, spread.pipeline))]

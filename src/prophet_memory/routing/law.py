@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import MoE
+from prophet_memory.measured import RoutingCounts
 from prophet_memory.named import Named, Words
 
 FloatArray = npt.NDArray[np.float64]
@@ -30,11 +31,20 @@ class DistinctExperts(Protocol):
     def uncapped(self, batch: npt.ArrayLike) -> FloatArray:
         """The law's formula as it stands, where it passes the number of experts; the mean of any other law."""
 
-    def quantile(self, batch: npt.ArrayLike, q: float) -> FloatArray | None:
-        """The number that a step exceeds with a probability of at most 1 - q; None for a law without a distribution."""
+    def sd(self, batch: npt.ArrayLike) -> FloatArray:
+        """The standard deviation of a layer; 0 for a law that says how many and not with what spread."""
+
+    def quantile(self, batch: npt.ArrayLike, q: float) -> FloatArray:
+        """The number that a layer exceeds with a probability of at most 1 - q; the mean of a law without a spread."""
+
+    def pooled_quantile(self, batch: npt.ArrayLike, q: float, layers: int) -> FloatArray:
+        """The number a layer that so many layers together exceed with a probability of at most 1 - q: of a shared pool."""
 
     def on_fullest_rank(self, batch: npt.ArrayLike, ranks: int) -> FloatArray:
         """The expected number on the fullest of some expert-parallel ranks, or an upper bound where `is_exact` says so."""
+
+    def quantile_on_fullest_rank(self, batch: npt.ArrayLike, ranks: int, q: float) -> FloatArray:
+        """The number that the fullest rank exceeds with a probability of at most 1 - q, or an upper bound."""
 
     def is_exact(self, batch: int, ranks: int) -> bool:
         """Whether `on_fullest_rank` is computed exactly."""
@@ -65,5 +75,5 @@ class RoutingLaw(Named):
         """How people read it."""
 
     @abstractmethod
-    def bind(self, model: str, moe: MoE) -> DistinctExperts:
-        """The law for the experts of a model; a measured law finds its counts by the model's name."""
+    def bind(self, moe: MoE, counts: RoutingCounts | None = None) -> DistinctExperts:
+        """The law for the experts of a model; a measured law takes the model's counts. Raises ModelError where it lacks them."""

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import MoE
-from prophet_memory.occupancy import EXACT_EXPERTS, fixed_on_fullest_rank
-from prophet_memory.routing.law import DISTINCT_EXPERT_DECIMALS, FloatArray, LawWords, RoutingLaw
+from prophet_memory.measured import RoutingCounts
+from prophet_memory.routing.fixed import FixedExperts
+from prophet_memory.routing.law import FloatArray, LawWords, RoutingLaw
 
 LEAST_EXPONENT = 0.05  # below, saturation batches pass what a float holds
 
@@ -44,41 +45,21 @@ class PowerLaw(RoutingLaw):
         abbreviation = "power" if self.name == self.kind else f"β {self.exponent}"
         return LawWords(label, self.name.replace("_", " "), abbreviation, saturates, formula, note)
 
-    def bind(self, model: str, moe: MoE) -> PowerLawExperts:
+    def bind(self, moe: MoE, counts: RoutingCounts | None = None) -> PowerLawExperts:
         """The same for every model."""
-        del model
+        del counts
         return PowerLawExperts(moe.routed_experts, moe.top_k, self.exponent)
 
 
 @dataclass(frozen=True)
-class PowerLawExperts:
-    """U(B) of one layer; the law says how many and not with what spread."""
+class PowerLawExperts(FixedExperts):
+    """U(B) of one layer."""
 
-    experts: int
-    top_k: int
     exponent: float
 
-    def mean(self, batch: npt.ArrayLike) -> FloatArray:
-        """Min(E, k B^exponent)."""
-        return np.minimum(np.float64(self.experts), self.uncapped(batch))
-
     def uncapped(self, batch: npt.ArrayLike) -> FloatArray:
-        """The formula alone, which passes E at the saturation batch."""
+        """K B^exponent."""
         return np.asarray(np.float64(self.top_k) * np.asarray(batch, np.float64) ** self.exponent)
-
-    def quantile(self, batch: npt.ArrayLike, q: float) -> None:
-        """There is no distribution."""
-        del batch, q
-
-    def on_fullest_rank(self, batch: npt.ArrayLike, ranks: int) -> FloatArray:
-        """The mean for exactly U(B) experts placed at random."""
-        distinct = self.mean(batch).round(DISTINCT_EXPERT_DECIMALS)
-        return distinct if ranks == 1 else fixed_on_fullest_rank(self.experts, distinct, ranks)
-
-    def is_exact(self, batch: int, ranks: int) -> bool:
-        """Past EXACT_EXPERTS a bound stands for the mean."""
-        del batch
-        return ranks == 1 or self.experts <= EXACT_EXPERTS
 
     def batch_for(self, fraction: float) -> float:
         """(fraction E / k)^(1/exponent)."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import MoE
+from prophet_memory.distinct import Distributed, each
+from prophet_memory.measured import RoutingCounts
 from prophet_memory.occupancy import (
+    distinct_distribution,
     is_exact,
     mean_distinct,
     quantile_of_distinct,
@@ -40,30 +41,37 @@ class Uniform(RoutingLaw):
         )
         return LawWords("exact uniform law", "uniform law", "unif.", "approaches $E$ and never reaches it", note=note)
 
-    def bind(self, model: str, moe: MoE) -> UniformExperts:
+    def bind(self, moe: MoE, counts: RoutingCounts | None = None) -> UniformExperts:
         """The same for every model."""
-        del model
+        del counts
         return UniformExperts(moe.routed_experts, moe.top_k)
 
 
 @dataclass(frozen=True)
-class UniformExperts:
-    """U(B) of one layer."""
+class UniformExperts(Distributed):
+    """U(B) of one layer: its distribution is exact where `occupancy.is_exact` says so."""
 
-    experts: int
-    top_k: int
-
-    def mean(self, batch: npt.ArrayLike) -> FloatArray:
+    def means(self, batch: npt.ArrayLike) -> FloatArray:
         """E (1 - (1 - k/E)^B)."""
-        return mean_distinct(self.experts, self.top_k, batch)
+        return mean_distinct(self.experts, self.top_k, batch)[None]
 
-    def uncapped(self, batch: npt.ArrayLike) -> FloatArray:
-        """The mean, which never passes E."""
-        return self.mean(batch)
+    def variance(self, layer: int, batch: int) -> float:
+        """E q1 + E (E - 1) q2 - E^2 q1^2, where q1 and q2 are the chances that one expert and that two are missed."""
+        del layer
+        experts, rest = self.experts, self.experts - self.top_k
+        one = (rest / experts) ** batch
+        two = (rest * (rest - 1) / (experts * (experts - 1))) ** batch if experts > 1 else 0.0
+        return max(0.0, experts * one + experts * (experts - 1) * two - (experts * one) ** 2)
+
+    def distribution(self, layer: int, batch: int) -> FloatArray:
+        """Exact, token by token; past its size the one of the largest entropy."""
+        if is_exact(self.experts, self.top_k, batch):
+            return distinct_distribution(self.experts, self.top_k, batch)
+        return super().distribution(layer, batch)
 
     def quantile(self, batch: npt.ArrayLike, q: float) -> FloatArray:
         """Of the exact distribution; past its size an upper bound."""
-        return self._each(batch, lambda tokens: quantile_of_distinct(self.experts, self.top_k, tokens, q))
+        return each(batch, lambda tokens: quantile_of_distinct(self.experts, self.top_k, tokens, q))
 
     def on_fullest_rank(self, batch: npt.ArrayLike, ranks: int) -> FloatArray:
         """The mean over the exact distribution of U."""
@@ -79,8 +87,3 @@ class UniformExperts:
         if fraction * self.experts <= self.top_k:
             return 1.0
         return None if fraction >= 1 else math.log1p(-fraction) / math.log1p(-self.top_k / self.experts)
-
-    @staticmethod
-    def _each(batch: npt.ArrayLike, of: Callable[[int], float]) -> FloatArray:
-        each = np.vectorize(lambda tokens: of(int(tokens)), otypes=[float])
-        return np.asarray(each(np.asarray(batch)), np.float64)

@@ -1,0 +1,66 @@
+"""Measured routing: how often each expert of each layer was among the k of a token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from prophet_memory.architecture import MoE
+from prophet_memory.errors import ModelError
+
+FloatArray = npt.NDArray[np.float64]
+
+SUM_TOLERANCE = 1e-6  # by which layers may differ in how many choices were counted, for counts that were averaged
+
+
+@dataclass(frozen=True, eq=False)
+class RoutingCounts:
+    """Counts of the layers that were measured, all of them or some.
+
+    Args:
+        layers: numbers of the MoE layers, from 0, ascending.
+        counts: float64 array (layer, expert), of how many tokens each expert was among the k.
+
+    Raises:
+        ModelError: for counts that no routing can have.
+    """
+
+    layers: tuple[int, ...]
+    counts: FloatArray
+
+    def __post_init__(self) -> None:
+        if self.counts.shape[:1] != (len(self.layers),) or not self.layers:
+            raise ModelError("layers", len(self.layers), f"{self.counts.shape[0]}, one for each row of counts")
+        wrong = ~(np.isfinite(self.counts) & (self.counts >= 0))
+        if wrong.any():
+            layer, expert = np.argwhere(wrong)[0]
+            value = float(self.counts[layer, expert])
+            raise ModelError(f"layer {self.layers[layer]}, expert {expert}", value, "a count of at least 0 for each expert")
+        sums = self.counts.sum(axis=1)
+        if sums.min() <= 0 or np.abs(sums / sums[0] - 1).max() > SUM_TOLERANCE:
+            layer = int(np.abs(sums - sums[0]).argmax()) if sums.min() > 0 else int(sums.argmin())
+            allowed = f"{float(sums[0]):,.0f}, as of layer {self.layers[0]}: every layer sees the same tokens"
+            raise ModelError(f"layer {self.layers[layer]}", float(sums[layer]), allowed if sums[0] > 0 else "counts above 0")
+
+    def inclusion(self, moe: MoE) -> FloatArray:
+        """How often each expert is among the k of a token, as (layer, expert).
+
+        Raises:
+            ModelError: for another number of experts than the model's, and for an expert that is counted twice for a token.
+        """
+        if self.counts.shape[1] != moe.routed_experts:
+            raise ModelError("experts", self.counts.shape[1], f"{moe.routed_experts}, as the model has")
+        found: FloatArray = moe.top_k * self.counts / self.counts.sum(axis=1, keepdims=True)
+        if found.max() > 1 + SUM_TOLERANCE:
+            layer, expert = np.unravel_index(found.argmax(), found.shape)
+            tokens = self.counts[layer].sum() / moe.top_k
+            allowed = f"at most {tokens:,.0f}, the tokens: each has {moe.top_k} different experts"
+            raise ModelError(f"layer {self.layers[layer]}, expert {expert}", float(self.counts[layer, expert]), allowed)
+        return np.minimum(found, 1.0)
+
+    def variation(self) -> FloatArray:
+        """The coefficient of variation of the counts of each layer."""
+        found: FloatArray = self.counts.std(axis=1) / self.counts.mean(axis=1)
+        return found

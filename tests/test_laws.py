@@ -1,0 +1,314 @@
+"""Skewed and measured laws: inclusion probabilities, spread, pools and ranks, against simulation, enumeration and each other."""
+
+from itertools import combinations
+from math import isclose
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prophet_memory.architecture import MoE
+from prophet_memory.errors import ModelError
+from prophet_memory.inclusion import (
+    mean_distinct,
+    pair_terms,
+    sampled_inclusion,
+    variance_of_distinct,
+    zipf_inclusion,
+    zipf_weights,
+)
+from prophet_memory.measured import RoutingCounts
+from prophet_memory.occupancy import distinct_distribution
+from prophet_memory.routing import LAWS, DistinctExperts, routing_law
+from prophet_memory.routing.frequency import FrequencyExperts
+from prophet_memory.spread import of_moments
+
+pairs = st.tuples(st.integers(2, 60), st.integers(1, 8)).filter(lambda pair: pair[1] <= pair[0])
+skews = st.floats(0, 3)
+batches = st.integers(1, 300)
+IDENTICALLY_DISTRIBUTED = ("zipf", "frequency", "beta")
+
+
+def moe(experts: int, top_k: int) -> MoE:
+    return MoE(experts, top_k, expert_intermediate_size=1)
+
+
+def drawn(weights: np.ndarray, top_k: int, shape: tuple[int, ...], seed: int = 20261128) -> np.ndarray:
+    """Experts of tokens that draw k without replacement by weights: the largest of Gumbel noise on their logarithms."""
+    noise = np.log(weights) + np.random.default_rng(seed).gumbel(size=(*shape, weights.size))
+    return np.argpartition(-noise, top_k - 1, axis=-1)[..., :top_k]
+
+
+def counts_of(experts: int, top_k: int, skew: float) -> RoutingCounts:
+    """Two layers whose frequencies are Zipf's, the second in another order."""
+    own = 1e6 * zipf_inclusion(experts, top_k, skew)
+    return RoutingCounts((0, 1), np.stack([own, own[::-1]]))
+
+
+def bound(name: str, experts: int, top_k: int, skew: float) -> DistinctExperts:
+    parameters = {"zipf": {"s": skew}, "beta": {"rho": 0.001 + skew / 4}}
+    law = routing_law({name: parameters[name]} if name in parameters else name)
+    return law.bind(moe(experts, top_k), counts_of(experts, top_k, skew))
+
+
+@given(pairs, skews)
+def test_inclusion_probabilities_sum_to_k_and_fall_with_the_rank(pair: tuple[int, int], skew: float):
+    found = zipf_inclusion(*pair, skew)
+    assert isclose(found.sum(), pair[1], rel_tol=1e-9)
+    assert (found > 0).all()
+    assert (found <= 1 + 1e-9).all()
+    assert (np.diff(found) <= 1e-9).all()
+    if skew == 0:
+        assert np.allclose(found, pair[1] / pair[0])
+
+
+def test_inclusion_probabilities_by_enumeration():
+    """Of all orders in which two of four are drawn."""
+    weights = np.array([0.5, 0.3, 0.15, 0.05])
+    expected = np.zeros(4)
+    for first in range(4):
+        for second in set(range(4)) - {first}:
+            chance = weights[first] * weights[second] / (1 - weights[first])
+            expected[[first, second]] += chance
+    assert np.allclose(sampled_inclusion(weights, 2), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("experts", "top_k", "skew"), [(8, 2, 0.8), (60, 4, 0.5), (64, 8, 1.2), (128, 8, 0.8), (128, 1, 1.2), (32, 4, 2.0)]
+)
+def test_zipf_against_simulated_routing(experts: int, top_k: int, skew: float):
+    weights, trials = zipf_weights(experts, skew), 4000
+    law = routing_law({"zipf": {"s": skew}}).bind(moe(experts, top_k))
+    for batch in (1, 8, 32):
+        distinct = np.array([np.unique(one).size for one in drawn(weights, top_k, (trials, batch)).reshape(trials, -1)])
+        error = distinct.std(ddof=1) / trials**0.5
+        assert abs(distinct.mean() - float(law.mean(batch))) < 4 * max(error, 1e-9)
+        if batch > 1:  # the spread is that of the largest entropy: within 4 % of such a draw's
+            assert float(law.sd(batch)) == pytest.approx(distinct.std(ddof=1), rel=0.06)
+        assert abs(float(law.quantile(batch, 0.99)) - np.quantile(distinct, 0.99)) <= 1
+
+
+# science.md 1.2: savings in percent of the Zipf law, s = 0.8, at B = 1, 4, 8, 16, 32, 64.
+ZIPF_SAVINGS = {
+    (8, 2): (75, 36.9, 16.8, 4.2, 0.3, 0),
+    (16, 4): (75, 38.2, 18.1, 4.8, 0.4, 0),
+    (60, 4): (93.3, 78.4, 64.3, 45.5, 24.9, 8.6),
+    (64, 6): (90.6, 71.3, 54.6, 34.2, 15.1, 3.5),
+    (64, 8): (87.5, 63.9, 45.0, 24.4, 8.3, 1.2),
+    (128, 8): (93.8, 80.0, 66.8, 48.8, 28.2, 10.8),
+    (128, 1): (99.2, 97.0, 94.3, 89.5, 81.5, 69.1),
+    (128, 2): (98.4, 94.2, 89.4, 81.3, 68.8, 51.3),
+    (160, 6): (96.3, 87.3, 77.9, 63.9, 45.2, 24.7),
+    (256, 8): (96.9, 89.3, 81.3, 68.9, 51.5, 31.0),
+}
+
+
+@pytest.mark.parametrize(("pair", "expected"), ZIPF_SAVINGS.items())
+def test_savings_under_zipf(pair: tuple[int, int], expected: tuple[float, ...]):
+    found = routing_law({"zipf": {"s": 0.8}}).bind(moe(*pair)).mean(np.array([1, 4, 8, 16, 32, 64]))
+    assert np.abs(100 * (1 - found / pair[0]) - expected).max() <= 0.06
+
+
+def test_beta_by_its_closed_form():
+    """With whole a and b the product is a ratio of binomials; and rho near 0 is the uniform law."""
+    law = routing_law({"beta": {"rho": 1 / 9}}).bind(moe(8, 2))  # a = 2, b = 6
+    for batch in (1, 2, 5):
+        missed = np.prod([(6 + j) / (8 + j) for j in range(batch)])
+        assert float(law.mean(batch)) == pytest.approx(8 * (1 - missed), rel=1e-12)
+    near = routing_law({"beta": {"rho": 1e-6}}).bind(moe(64, 6))
+    assert np.allclose(near.mean([1, 8, 64]), routing_law("uniform").bind(moe(64, 6)).mean([1, 8, 64]), rtol=1e-4)
+
+
+def test_beta_against_simulated_popularity():
+    generator, experts, top_k, rho, batch, trials = np.random.default_rng(5), 64, 6, 0.05, 16, 4000
+    both = 1 / rho - 1
+    chance = generator.beta(top_k / experts * both, (1 - top_k / experts) * both, size=(trials, experts))
+    distinct = (generator.random((trials, experts)) < 1 - (1 - chance) ** batch).sum(axis=1)
+    law = routing_law({"beta": {"rho": rho}}).bind(moe(experts, top_k))
+    assert abs(distinct.mean() - float(law.mean(batch))) < 4 * distinct.std() / trials**0.5
+    assert float(law.sd(batch)) == pytest.approx(distinct.std(), rel=0.05)
+    assert float(law.quantile(batch, 0.95)) == pytest.approx(np.quantile(distinct, 0.95), abs=1)
+
+
+@given(pairs, skews, batches)
+def test_no_law_of_identically_distributed_independent_tokens_is_above_uniform_on_average(
+    pair: tuple[int, int], skew: float, batch: int
+):
+    most = float(routing_law("uniform").bind(moe(*pair)).mean(batch))
+    for name in IDENTICALLY_DISTRIBUTED:
+        assert float(bound(name, *pair, skew).mean(batch)) <= most * (1 + 1e-9)
+
+
+def test_tokens_that_are_told_apart_can_be_above_uniform():
+    """Four tokens on disjoint pairs of eight experts activate all: independent of each other, and not identically distributed."""
+    assert float(routing_law("uniform").bind(moe(8, 2)).mean(4)) < 8 == float(routing_law("worst_case").bind(moe(8, 2)).mean(4))
+
+
+@settings(max_examples=40)
+@given(pairs, skews, batches)
+def test_every_law_is_bounded_monotone_and_concave(pair: tuple[int, int], skew: float, batch: int):
+    experts, top_k = pair
+    for name in LAWS:
+        law = bound(name, *pair, skew)
+        before, now, after = law.mean(np.array([batch, batch + 1, batch + 2]))
+        assert isclose(float(law.mean(1)), top_k, rel_tol=1e-9)
+        assert top_k * (1 - 1e-9) <= before <= min(experts, top_k * batch) * (1 + 1e-9)
+        assert before <= now * (1 + 1e-12)
+        assert after - now <= now - before + 1e-9
+        low, high = float(law.quantile(batch, 0.5)), float(law.quantile(batch, 0.99))
+        assert low <= high <= experts
+        assert float(law.sd(batch)) >= 0
+        reached = law.batch_for(0.9)
+        assert reached is None or reached == 1 or isclose(float(law.mean(reached)), 0.9 * experts, rel_tol=1e-6)
+
+
+@given(pairs, skews, st.integers(1, 40))
+def test_a_distribution_sums_to_one_and_has_its_mean_and_variance(pair: tuple[int, int], skew: float, batch: int):
+    for name in ("uniform", *IDENTICALLY_DISTRIBUTED):
+        law, numbers = bound(name, *pair, skew), np.arange(pair[0] + 1)
+        for layer in range(law.layer_count):
+            chances = law.distribution(layer, batch)
+            assert chances.min() >= 0
+            assert isclose(chances.sum(), 1, rel_tol=1e-9)
+            mean = chances @ numbers
+            assert mean == pytest.approx(float(law.means(batch)[layer]), rel=1e-6)
+            assert chances @ numbers**2 - mean**2 <= law.variance(layer, batch) + 0.2501  # two whole numbers spread by a quarter
+
+
+@given(pairs, st.integers(1, 40))
+def test_equal_frequencies_are_the_uniform_law(pair: tuple[int, int], batch: int):
+    own = bound("frequency", *pair, 0.0)
+    uniform = routing_law("uniform").bind(moe(*pair))
+    assert float(own.mean(batch)) == pytest.approx(float(uniform.mean(batch)), rel=1e-9)
+    assert own.variance(0, batch) == pytest.approx(uniform.variance(0, batch), rel=1e-6, abs=1e-7)
+    exact = distinct_distribution(*pair, batch)
+    variance = exact @ np.arange(pair[0] + 1) ** 2 - (exact @ np.arange(pair[0] + 1)) ** 2
+    assert uniform.variance(0, batch) == pytest.approx(variance, rel=1e-6, abs=1e-7)
+    assert abs(float(own.quantile(batch, 0.99)) - float(uniform.quantile(batch, 0.99))) <= 1
+
+
+def test_the_variance_by_enumeration():
+    """Two tokens that take one of three experts each: k = 1 is exact."""
+    chances = np.array([0.5, 0.3, 0.2])
+    numbers = [(chances[one] * chances[other], 1 if one == other else 2) for one in range(3) for other in range(3)]
+    mean = sum(p * n for p, n in numbers)
+    variance = sum(p * (n - mean) ** 2 for p, n in numbers)
+    assert float(mean_distinct(chances, 2)) == pytest.approx(mean)
+    assert variance_of_distinct(chances, pair_terms(chances), 2) == pytest.approx(variance)
+
+
+@given(st.integers(2, 40), st.integers(1, 6), st.floats(0, 2))
+def test_pairs_of_a_token_add_up(experts: int, top_k: int, skew: float):
+    if top_k >= experts:
+        return
+    inclusion = zipf_inclusion(experts, top_k, skew)
+    terms = pair_terms(inclusion)
+    if terms.sum() > 0:
+        both = np.outer(inclusion, inclusion) - np.outer(terms, terms) / terms.sum()
+        np.fill_diagonal(both, 0)
+        assert np.allclose(both.sum(axis=1), (top_k - 1) * inclusion, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["uniform", "zipf", "frequency", "beta"])
+def test_a_pool_of_all_layers_against_simulation(name: str):
+    experts, top_k, batch, layers, trials = 32, 4, 8, 24, 4000
+    law = bound(name, experts, top_k, 0.6)
+    generator = np.random.default_rng(3)
+    chances = [law.distribution(layer, batch) for layer in range(law.layer_count)]
+    totals = sum(generator.choice(experts + 1, size=trials, p=chances[layer % len(chances)]) for layer in range(layers))
+    found = float(law.pooled_quantile(batch, 0.99, layers))
+    assert found == pytest.approx(np.quantile(totals, 0.99) / layers, abs=0.12)
+    assert float(law.mean(batch)) < found < float(law.quantile(batch, 0.99))
+
+
+@pytest.mark.parametrize("name", ["uniform", "zipf", "beta"])
+def test_the_fullest_rank_of_experts_placed_at_random(name: str):
+    experts, top_k, batch, ranks, trials = 64, 6, 12, 4, 4000
+    law, generator = bound(name, experts, top_k, 0.8), np.random.default_rng(9)
+    numbers = generator.choice(experts + 1, size=trials, p=law.distribution(0, batch))
+    fullest = [np.bincount(generator.permutation(experts)[:n] % ranks, minlength=ranks).max() for n in numbers]
+    assert abs(np.mean(fullest) - float(law.on_fullest_rank(batch, ranks))) < 4 * np.std(fullest) / trials**0.5
+    assert float(law.quantile_on_fullest_rank(batch, ranks, 0.99)) == pytest.approx(np.quantile(fullest, 0.99), abs=1)
+
+
+@given(st.sampled_from(sorted(LAWS)), pairs, skews, st.integers(1, 60), st.integers(1, 8))
+@settings(max_examples=60)
+def test_quantiles_on_the_fullest_rank_are_bounded(name: str, pair: tuple[int, int], skew: float, batch: int, ranks: int):
+    if ranks > pair[0]:
+        return
+    law = bound(name, *pair, skew)
+    high = float(law.quantile_on_fullest_rank(batch, ranks, 0.99))
+    assert float(law.on_fullest_rank(batch, ranks)) * (1 - 1e-9) - 1 <= high <= -(-pair[0] // ranks)
+    assert float(law.quantile_on_fullest_rank(batch, ranks, 0.5)) <= high
+
+
+def test_past_the_exact_size_the_fullest_rank_is_bounded():
+    law = routing_law({"zipf": {"s": 0.5}}).bind(moe(4096, 2))
+    generator, batch = np.random.default_rng(2), 64
+    weights = zipf_weights(4096, 0.5)
+    drawn_sets = [np.unique(drawn(weights, 2, (batch,), seed)) for seed in range(200)]
+    fullest = [np.bincount(generator.permutation(4096)[: one.size] % 8, minlength=8).max() for one in drawn_sets]
+    assert np.mean(fullest) <= float(law.on_fullest_rank(batch, 8))
+    assert np.quantile(fullest, 0.99) <= float(law.quantile_on_fullest_rank(batch, 8, 0.99))
+
+
+@given(st.integers(0, 30), st.integers(0, 40), st.floats(0, 1), st.floats(0, 200))
+def test_a_distribution_from_two_moments(least: int, width: int, share: float, variance: float):
+    most = least + width
+    mean = least + share * width
+    found, numbers = of_moments(mean, variance, least, most), np.arange(least, most + 1)
+    assert found.min() >= 0
+    assert isclose(found.sum(), 1, rel_tol=1e-9)
+    assert found @ numbers == pytest.approx(mean, rel=1e-6, abs=1e-6)
+    between = (mean - np.floor(mean)) * (1 - (mean - np.floor(mean)))
+    spread = found @ (numbers - mean) ** 2
+    assert spread == pytest.approx(min(max(variance, between), (mean - least) * (most - mean)), rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("layers", "counts", "line"),
+    [
+        ((0, 1), [[1.0, 2.0]], "layers: 2; allowed: 1, one for each row"),
+        ((0,), [[1.0, -2.0]], "layer 0, expert 1: -2.0; allowed: a count of at least 0"),
+        ((3,), [[1.0, np.nan]], "layer 3, expert 1: nan; allowed: a count of at least 0"),
+        ((0, 4), [[1.0, 3.0], [2.0, 3.0]], "layer 4: 5.0; allowed: 4, as of layer 0"),
+        ((0,), [[0.0, 0.0]], "layer 0: 0.0; allowed: counts above 0"),
+    ],
+)
+def test_counts_that_no_routing_can_have(layers: tuple[int, ...], counts: list[list[float]], line: str):
+    with pytest.raises(ModelError) as caught:
+        RoutingCounts(layers, np.array(counts))
+    assert line in str(caught.value)
+
+
+def test_counts_that_are_not_the_models():
+    counts = RoutingCounts((0,), np.array([[90.0, 5.0, 5.0, 100.0]]))
+    with pytest.raises(ModelError, match="experts: 4; allowed: 8, as the model has"):
+        counts.inclusion(moe(8, 2))
+    assert counts.inclusion(moe(4, 2)).sum() == pytest.approx(2)
+    with pytest.raises(ModelError, match=r"layer 0, expert 3: 100.0; allowed: at most 67, the tokens: each has 3 different"):
+        counts.inclusion(moe(4, 3))
+    with pytest.raises(ModelError, match="a model whose routing was measured"):
+        routing_law("frequency").bind(moe(4, 2))
+
+
+def test_each_measured_layer_counts_by_itself():
+    own = counts_of(32, 4, 0.9)
+    flat = np.full_like(own.counts[:1], own.counts[0].mean())
+    law = routing_law("frequency").bind(moe(32, 4), RoutingCounts((0, 7), np.concatenate([own.counts[:1], flat])))
+    assert isinstance(law, FrequencyExperts)
+    skewed, even = law.means(16)
+    assert skewed < even == pytest.approx(float(routing_law("uniform").bind(moe(32, 4)).mean(16)))
+    assert float(law.mean(16)) == pytest.approx((skewed + even) / 2)
+    pooled = own.counts.sum(axis=0)  # over layers of unlike order: the skew would be hidden
+    assert float(routing_law("frequency").bind(moe(32, 4), RoutingCounts((0,), pooled[None])).mean(16)) > skewed
+
+
+def test_combinations_are_what_a_token_takes():
+    """k of E at random, by every combination: the uniform variance for two tokens."""
+    choices = list(combinations(range(5), 2))
+    numbers = np.array([len(set(one) | set(other)) for one in choices for other in choices])
+    law = routing_law("uniform").bind(moe(5, 2))
+    assert law.variance(0, 2) == pytest.approx(numbers.var())
+    assert float(law.mean(2)) == pytest.approx(numbers.mean())
