@@ -9,6 +9,7 @@ from typing import Any
 
 from prophet_memory.edge.command import script
 from prophet_memory.edge.configuration import Cluster, EngineEntries, GpuEntries, ModelEntry
+from prophet_memory.edge.counting import RoutingSources
 from prophet_memory.edge.documents import adapter
 from prophet_memory.edge.files import REPOSITORY, write_text
 from prophet_memory.edge.observing import Observations
@@ -28,6 +29,7 @@ DOCUMENTS: dict[str, Any] = {
     "claims": Ledger,
     "numbers": Numbers,
     "cluster": Cluster,
+    "routing": RoutingSources,
 }
 
 

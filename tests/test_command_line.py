@@ -193,7 +193,7 @@ WRONG = [
             ("--experts", "native", "fp32"),
             ("--kv", "fp8_blocks", "fp32"),
             ("--state", "bf17", "fp32.*did you mean bf16"),
-            ("--routing", "zipf", "power_law, uniform"),
+            ("--routing", "gauss", "beta, frequency, power_law, uniform"),
             ("--routing", "power_law:", "parameters as in power_law:exponent=0.9"),
             ("--routing", "power_law:exponent=0.9:exponent=0.5", "parameters as in .*, each once"),
             ("--policy", "lru", "all_resident, prophet"),

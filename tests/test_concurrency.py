@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from test_command_line import call, refused
 
 from prophet_memory.axes import KEYS
-from prophet_memory.cli.fit import counts
+from prophet_memory.cli.fit import numbers_of_gpus
 from prophet_memory.concurrency import COLUMNS, ORDER, Concurrency, most_concurrent
 from prophet_memory.edge.configuration import read_engines, read_gpus
 from prophet_memory.engine import StepSize
@@ -363,8 +363,8 @@ def test_fit_says_what_is_hypothetical_and_what_was_not_measured():
 
 
 def test_numbers_of_gpus_that_are_tried():
-    assert counts(10) == [*range(1, 9)]
-    assert counts(32) == [*range(1, 9), 16, 24, 32]
+    assert numbers_of_gpus(10) == [*range(1, 9)]
+    assert numbers_of_gpus(32) == [*range(1, 9), 16, 24, 32]
     words = ("fit", "--model", "llama-3.1-8b", "--gpus", "rtx-4090", "--concurrency", "8", "--context", "32768", "--json")
     (one,) = json.loads(call(*words).stdout)["fits"]
     assert (one["n_gpus"], one["pipeline_parallel"]) == (3, 3)

@@ -16,6 +16,7 @@ from prophet_memory.formats import PRECISIONS
 EXPORT = runpy.run_path(str(REPOSITORY / "scripts/export_schemas.py"), run_name="imported")
 FILES = {name: [REPOSITORY / f"config/{name}.yaml"] for name in EXPORT["DOCUMENTS"]}
 FILES["model"] = sorted((REPOSITORY / "config/models").glob("*.yaml"))
+FILES["routing"] = [REPOSITORY / "config/routing/sources.yaml"]
 FILES["observations"] = sorted((REPOSITORY / "config/observations").glob("*.yaml"))
 
 

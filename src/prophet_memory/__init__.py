@@ -8,6 +8,8 @@ business of `edge` and `cli` alone. One module per part:
 - `weights`, `parameters`: every weight, and exact integer counts
 - `kv_cache`: bytes of cache and state per sequence, and the closed-form KV capacity
 - `routing`: the laws for the number of distinct experts U(B)
+- `distinct`, `inclusion`, `spread`, `occupancy`: what laws are made of: distributions, inclusion probabilities, ranks
+- `measured`, `locality`: measured routing: counts of experts, and what token-level routing says
 - `residency`: which experts a policy keeps in GPU memory
 - `formats`, `precision`, `parallelism`: bytes per weight, several GPUs
 - `gpu`, `engine`: what it runs on

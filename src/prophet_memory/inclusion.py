@@ -18,6 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 LEAST_TIME, LARGEST_TIME = 1e-13, 45.0  # of the quadrature, in 1 / the largest weight and in 1 / the least
 STEP = 0.2  # in ln t, of the width 1 / sqrt(k + 1) in which the k-th clock rings
 EXACT_WORK, HALVINGS = 2 * 10**7, 200  # numbers that are held at once: a fifth of a second
+MOST_SKEW, EXPONENT_HALVINGS = 4.0, 20  # above, the last of 2,048 experts is never met
 SETTLED, ROUNDS = 1e-15, 10_000  # of the pair terms
 
 
@@ -86,6 +87,16 @@ def zipf_weights(experts: int, exponent: float) -> FloatArray:
 def zipf_inclusion(experts: int, top_k: int, exponent: float) -> FloatArray:
     """Inclusion probabilities where a token draws k experts one after another by Zipf's weights."""
     return sampled_inclusion(zipf_weights(experts, exponent), top_k)
+
+
+def zipf_of_variation(experts: int, top_k: int, variation: float) -> float:
+    """The exponent of Zipf's law at which inclusion probabilities have a coefficient of variation; at most MOST_SKEW."""
+    below, above = 0.0, MOST_SKEW
+    for _ in range(EXPONENT_HALVINGS):
+        middle = (below + above) / 2
+        found = zipf_inclusion(experts, top_k, middle)
+        below, above = (middle, above) if found.std() / found.mean() < variation else (below, middle)
+    return (below + above) / 2
 
 
 def sampled_inclusion(weights: FloatArray, top_k: int) -> FloatArray:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
 from prophet_memory.cli.options import (
     CACHE,
+    COUNTS,
     ENGINE,
     EXPERT_FORMATS,
     GPUS,
@@ -25,6 +27,7 @@ from prophet_memory.cli.options import (
     checked_context,
     kept,
     layout_error,
+    model_with_counts,
     open_gpus,
     shared_tokens,
 )
@@ -40,7 +43,7 @@ from prophet_memory.edge.settings import read_settings_alone
 from prophet_memory.edge.text import PRECISION_LABELS
 from prophet_memory.fitting import Fit, Holding, fewest_gpus
 from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, NATIVE
-from prophet_memory.grid import Grid, Model
+from prophet_memory.grid import Grid
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import Parallelism, ParallelismError
 from prophet_memory.parallelism import layouts as layouts_of
@@ -56,7 +59,7 @@ HEADS = (
 )  # fmt: skip
 
 
-def counts(most: int) -> list[int]:
+def numbers_of_gpus(most: int) -> list[int]:
     """Numbers of GPUs to try: every one in a machine, then whole machines."""
     return [count for count in range(1, most + 1) if count <= IN_A_MACHINE or count % IN_A_MACHINE == 0]
 
@@ -86,6 +89,7 @@ def counts(most: int) -> list[int]:
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents; default: config's")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
 @click.option("--routing", type=ROUTING, help=LAW_HELP)
+@COUNTS
 @click.option("--policy", type=POLICY, help=POLICY_HELP)
 @ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of each GPU's memory; serving engines take 0.9")
@@ -94,8 +98,8 @@ def counts(most: int) -> list[int]:
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, context: int, concurrency: int, gpus: list[str], max_gpus: int, n_gpus: list[int] | None,
     tensor: int | None, expert: int | None, pipeline: int | None, context_parallel: int | None, weights: str | None,
-    experts: str | None, routing: RoutingLaw | None, policy: ResidencyPolicy | None, engine: str | None, check: bool,
-    as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
+    experts: str | None, routing: RoutingLaw | None, counts: Path | None, policy: ResidencyPolicy | None, engine: str | None,
+    check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """Which GPUs hold so many requests of a context at once: of each kind the fewest, then those with the least memory.
 
@@ -108,13 +112,13 @@ def command(  # noqa: PLR0913 - one argument an option
     architecture = opened.architecture
     checked_context(context, architecture)
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
-    shared = shared_tokens(context_parallel, assumptions)
+    shared, law = shared_tokens(context_parallel, assumptions), routing or settings.reference_law
     grid = Grid(
-        [Model(opened.slug, architecture)],
+        [model_with_counts(opened, [law], counts)],
         gpus=open_gpus(gpus),
-        n_gpus=counts(max_gpus) if n_gpus is None else sorted(n_gpus),
+        n_gpus=numbers_of_gpus(max_gpus) if n_gpus is None else sorted(n_gpus),
         batch_sizes=[1],
-        routings=[routing or settings.reference_law],
+        routings=[law],
         precisions=[precision_name(weights or DEFAULT_FORMAT, experts)],
         policies=[kept(policy, architecture, profile, settings)],
         context_tokens=[context],

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,18 +15,22 @@ import click
 from prophet_memory.architecture import Architecture
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import read_engines, read_gpus
-from prophet_memory.edge.messages import hint
+from prophet_memory.edge.counting import ROUTING_FOLDER, checked_counts, counted_models, counts_of, read_counts
+from prophet_memory.edge.messages import error, hint
+from prophet_memory.edge.model_files import OpenedModel
 from prophet_memory.edge.results import assumptions_of
 from prophet_memory.edge.settings import AssumptionSettings, Settings
 from prophet_memory.engine import Engine
+from prophet_memory.errors import ModelError
 from prophet_memory.formats import CACHE_FORMATS, FORMATS, NATIVE
 from prophet_memory.gguf import FILE_TYPES
 from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.named import Named, ParameterError
 from prophet_memory.parallelism import ParallelismError
 from prophet_memory.residency import BASELINE, POLICIES, ResidencyPolicy, residency_policy
-from prophet_memory.routing import LAWS, routing_law
+from prophet_memory.routing import LAWS, RoutingLaw, routing_law
 
 Command = Callable[..., Any]
 CUSTOM, LEAST_CUSTOM, MOST_CUSTOM = "custom", 0.5, 100_000  # GiB, or GB/s
@@ -88,12 +93,12 @@ class NamedObject(click.ParamType[Named]):
             self.fail(f"{key}{json.dumps(problem.value)}; allowed: {problem.allowed.removeprefix('one of ')}{near}", param, ctx)
 
     def all(self) -> list[Named]:
-        """Each kind with its own parameters, those aside that have none of their own."""
+        """Each kind with its own parameters, those aside that have none of their own or need what was measured of a model."""
         found = []
         for kind in self.kinds:
             with suppress(ParameterError):
                 found.append(self.parse(kind))
-        return found
+        return [one for one in found if not (isinstance(one, RoutingLaw) and one.needs_counts)]
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """For --help: the kinds."""
@@ -169,6 +174,9 @@ POLICY_HELP = (
     "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0; default: the paper's, but all_resident"
     " for dense models and for engines that keep all experts"
 )
+COUNTS = click.option(
+    "--counts", type=click.Path(path_type=Path), help="measured routing for --routing frequency (docs/routing.md)"
+)
 ENGINE = click.option("--engine", type=EngineName(), help="profile of config/engines.yaml; default: config's")
 as_json = click.option("--json", "as_json", is_flag=True, help="print JSON for programs")
 
@@ -185,6 +193,25 @@ def changed_assumptions(
         of_engine["steps"] = tuple(replace(size, **step) for size in taken.engine.steps)
     others = {key: value for key, value in given.items() if key not in {*of_engine, *OF_STEP}}
     return replace(taken, engine=replace(taken.engine, **of_engine), **others), taken.engine
+
+
+def model_with_counts(opened: OpenedModel, laws: Iterable[RoutingLaw], counts: Path | None = None) -> Model:
+    """A model, with what was measured of its routing where a law needs it: a file of an option, or the catalogue's."""
+    architecture = opened.architecture
+    if not any(law.needs_counts for law in laws):
+        if counts is not None:
+            raise ConfigurationError(f"--counts: {counts}; allowed: beside --routing frequency")
+        return Model(opened.slug, architecture)
+    found = counts_of(opened.slug) if counts is None else read_counts(counts)
+    file = counts or ROUTING_FOLDER / f"{opened.slug}.csv"
+    if found is None:
+        allowed = f"for {', '.join(counted_models())}, whose routing was measured, or beside --counts FILE"
+        raise ConfigurationError(f'--routing: "frequency"; allowed: {allowed}')
+    try:
+        found.inclusion(architecture.moe)
+    except ModelError as problem:
+        raise error(file, problem.key, problem.value, problem.allowed) from None
+    return Model(opened.slug, architecture, checked_counts(file, found, architecture.moe_layer_count))
 
 
 def kept(policy: ResidencyPolicy | None, architecture: Architecture, engine: Engine, settings: Settings) -> ResidencyPolicy:

@@ -15,6 +15,7 @@ from prophet_memory.cli import engine_lines
 from prophet_memory.cli.options import (
     BATCH,
     CACHE,
+    COUNTS,
     ENGINE,
     EXPERT_FORMATS,
     GPUS,
@@ -30,6 +31,7 @@ from prophet_memory.cli.options import (
     checked_context,
     kept,
     layout_error,
+    model_with_counts,
     open_gpu,
     shared_tokens,
 )
@@ -49,7 +51,6 @@ from prophet_memory.errors import ModelError
 from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE
 from prophet_memory.gguf import FILE_TYPES, recipe_weights
 from prophet_memory.gpu import Gpu
-from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import Parallelism, ParallelismError, context_sizes, parallelism, with_context
 from prophet_memory.planning import Plan
@@ -287,6 +288,7 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents; default: config's")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
 @click.option("--routing", type=ROUTING, help=LAW_HELP)
+@COUNTS
 @click.option("--policy", type=POLICY, help=POLICY_HELP)
 @ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory; serving engines take 0.9")
@@ -298,7 +300,8 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int | None, batch: int | None,
     context: int | None, weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None,
-    policy: ResidencyPolicy | None, question: str | None, engine: str | None, check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
+    counts: Path | None, policy: ResidencyPolicy | None, question: str | None, engine: str | None, check: bool, as_json: bool,
+    **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
 
@@ -320,7 +323,7 @@ def command(  # noqa: PLR0913 - one argument an option
     device, law = open_gpu(gpu), routing or settings.reference_law
     context = asked_context(question, context, batch, architecture)
     chosen = kept(policy, architecture, profile, settings)
-    own, found = Model(opened.slug, architecture), None
+    own, found = model_with_counts(opened, [law], counts), None
     with described_by(opened.file), said_of_profile(profile.name):
         if context is not None:
             found = most_concurrent(

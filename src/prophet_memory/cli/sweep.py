@@ -26,6 +26,7 @@ from prophet_memory.cli.options import (
     Several,
     changed_assumptions,
     checked_context,
+    model_with_counts,
     open_gpus,
 )
 from prophet_memory.cli.render import print_table
@@ -41,7 +42,6 @@ from prophet_memory.edge.text import multiplied
 from prophet_memory.engine import EngineError
 from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
 from prophet_memory.gpu import Gpu
-from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import ParallelismError
 from prophet_memory.sweeps import sweep as swept_grid
@@ -94,7 +94,7 @@ def swept(
     for model in progress.track(models, description="Sweeping"):
         try:
             with described_by(model.file):
-                own = Model(model.slug, model.architecture)
+                own = model_with_counts(model, axes.routings)
                 asked = checked_context(context, model.architecture, model.slug) or 1
                 grid = replace(grid_of([own], axes, gpus), context_tokens=[asked])
                 parts.append(swept_grid(grid, assumptions).to_polars())

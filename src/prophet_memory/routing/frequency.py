@@ -22,6 +22,7 @@ class Frequency(RoutingLaw):
 
     kind: ClassVar[str] = "frequency"
     order: ClassVar[int] = 2
+    needs_counts: ClassVar[bool] = True
 
     @property
     def words(self) -> LawWords:

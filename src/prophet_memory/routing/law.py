@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,8 @@ class LawWords(Words):
 @dataclass(frozen=True)
 class RoutingLaw(Named):
     """What gives the distribution of U(B); `prophet_memory.named` says how config names one."""
+
+    needs_counts: ClassVar[bool] = False  # it says something of models alone whose routing was measured
 
     @property
     @abstractmethod

@@ -10,11 +10,9 @@ import numpy.typing as npt
 
 from prophet_memory.architecture import MoE
 from prophet_memory.distinct import Distributed, FloatArray
-from prophet_memory.inclusion import mean_distinct, pair_terms, variance_of_distinct, zipf_inclusion
+from prophet_memory.inclusion import MOST_SKEW, mean_distinct, pair_terms, variance_of_distinct, zipf_inclusion
 from prophet_memory.measured import RoutingCounts
 from prophet_memory.routing.law import LawWords, RoutingLaw
-
-MOST_SKEW = 4.0  # above, the last of 2,048 experts is never met
 
 
 @dataclass(frozen=True)

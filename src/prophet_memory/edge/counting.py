@@ -1,0 +1,110 @@
+"""Measured routing in files: config/routing/<model>.csv, or one of a user's own, as counts of each layer."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Len
+
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.configuration import CONFIG
+from prophet_memory.edge.messages import error
+from prophet_memory.errors import ModelError
+from prophet_memory.fields import Described, Slug, Text
+from prophet_memory.measured import RoutingCounts
+
+ROUTING_FOLDER = CONFIG / "routing"
+COLUMNS = ("domain", "layer", "expert", "count")
+MOST_PLACES = 100_000  # layers, or experts
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingSource(Described):
+    """An entry of config/routing/sources.yaml."""
+
+    source: Text
+    licence: Text
+    how: Text  # what was counted
+    domains: Text  # what the domains are
+
+
+RoutingSources = Annotated[dict[Slug, RoutingSource], Len(1)]
+
+
+def counted_models() -> list[str]:
+    """The models whose routing was measured."""
+    return sorted(file.stem for file in ROUTING_FOLDER.glob("*.csv"))
+
+
+def read_counts(file: Path, domain: str | None = None) -> RoutingCounts:
+    """The counts in a file, of all domains together or of one.
+
+    Raises:
+        ConfigurationError: one line for a file that cannot be read, and for counts that no routing can have.
+    """
+    found: dict[tuple[int, int], float] = {}
+    seen: set[tuple[str, int, int]] = set()
+    for number, row in _rows(file):
+        layer, expert, count = (_number(file, number, row, name) for name in COLUMNS[1:])
+        place = (row["domain"], int(layer), int(expert))
+        if place in seen:
+            raise error(file, f"line {number}", f"{place[0]}, layer {place[1]}, expert {place[2]}", "each of them once")
+        seen.add(place)
+        if domain in (None, row["domain"]):
+            found[place[1], place[2]] = found.get((place[1], place[2]), 0.0) + count
+    if not found:
+        raise error(file, "domain", domain, ", ".join(sorted({name for name, _, _ in seen})) or "a row for each layer and expert")
+    layers, experts = sorted({layer for layer, _ in found}), 1 + max(expert for _, expert in found)
+    for layer in layers:
+        for expert in range(experts):
+            if (layer, expert) not in found:
+                raise error(file, f"layer {layer}, expert {expert}", None, f"a count for each of {experts} experts")
+    table = np.array([[found[layer, expert] for expert in range(experts)] for layer in layers])
+    try:
+        return RoutingCounts(tuple(layers), table)
+    except ModelError as problem:
+        raise error(file, problem.key, problem.value, problem.allowed) from None
+
+
+def counts_of(model: str) -> RoutingCounts | None:
+    """What was measured of a catalogue's model; None where nothing was."""
+    file = ROUTING_FOLDER / f"{model}.csv"
+    return read_counts(file) if file.is_file() else None
+
+
+def checked_counts(file: Path, counts: RoutingCounts, moe_layers: int) -> RoutingCounts:
+    """The counts, once they are known to be of a model with so many MoE layers. Raises ConfigurationError."""
+    if counts.layers[-1] >= moe_layers:
+        raise error(file, "layer", counts.layers[-1], f"0 to {moe_layers - 1}, the model's MoE layers")
+    return counts
+
+
+def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise error(file, "line 1", ",".join(reader.fieldnames or ()), ",".join(COLUMNS))
+            return [(number, row) for number, row in enumerate(reader, start=2)]
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        said = problem.strerror if isinstance(problem, OSError) else str(problem)
+        allowed = f"a CSV file in UTF-8 with the columns {','.join(COLUMNS)}"
+        raise ConfigurationError(f"{file}: file: {said}; allowed: {allowed}") from None
+
+
+def _number(file: Path, line: int, row: dict[str, str], name: str) -> float:
+    text = row[name]
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        value = math.nan
+    is_place = name != "count"
+    if not 0 <= value < math.inf or (is_place and (value != int(value) or value > MOST_PLACES)):
+        allowed = f"a whole number from 0 to {MOST_PLACES:,}" if is_place else "a number of at least 0"
+        raise error(file, f"line {line}, {name}", text, allowed)
+    return value

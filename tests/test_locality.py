@@ -1,0 +1,274 @@
+"""Measured routing: counts in files, distinct experts, overlap and caches by hand, and the committed tables."""
+
+import csv
+import hashlib
+import json
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import MODELS, REPOSITORY
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_command_line import call, refused
+
+from prophet_memory.architecture import MoE
+from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.counting import ROUTING_FOLDER, RoutingSources, counted_models, counts_of, read_counts
+from prophet_memory.edge.documents import read
+from prophet_memory.locality import (
+    TokenRouting,
+    distinct_of_batches,
+    distinct_of_runs,
+    furthest_ahead,
+    hit_rate,
+    least_frequently_used,
+    least_recently_used,
+    most_popular,
+    needed_steps,
+    shared_with_previous,
+)
+from prophet_memory.routing import routing_law
+
+SCRIPT = REPOSITORY / "scripts" / "measure_routing.py"
+HEAD = "domain,layer,expert,count\n"
+
+
+def routing_of(lengths: Sequence[int], layers: int, experts: int, top_k: int, seed: int = 1) -> TokenRouting:
+    """Random tokens whose experts are not alike."""
+    noise = np.log(np.arange(1, experts + 1) ** -0.7) + np.random.default_rng(seed).gumbel(size=(sum(lengths), layers, experts))
+    return TokenRouting(np.argsort(-noise, axis=-1)[..., :top_k].astype(np.uint8), np.array(lengths), experts)
+
+
+def test_counts_and_runs_by_hand():
+    experts = np.array([[[0, 1]], [[1, 2]], [[0, 1]], [[3, 2]]], np.uint8)
+    routing = TokenRouting(experts, np.array([3, 1]), 4)
+    assert routing.counts().tolist() == [[2, 3, 2, 1]]
+    assert distinct_of_runs(routing, 2).tolist() == [[3]]  # the second sequence is too short, and the third token stands alone
+    assert distinct_of_runs(routing, 3).tolist() == [[3]]
+    assert shared_with_previous(routing).tolist() == [0.5]  # of two pairs of tokens, one of two experts each
+    assert routing.of_sequences([1]).counts().tolist() == [[0, 0, 1, 1]]
+    assert set(distinct_of_batches(routing, 2, 50, np.random.default_rng(0)).ravel().tolist()) <= {3, 4}
+
+
+def test_batches_agree_with_the_frequency_law():
+    """Tokens drawn independently: the law of their own frequencies is exact."""
+    routing = routing_of([40] * 100, 3, 16, 2)
+    found = distinct_of_batches(routing, 8, 4000, np.random.default_rng(2))
+    expected = (1 - (1 - routing.counts() / routing.experts.shape[0]) ** 8).sum(axis=1)
+    assert np.abs(found.mean(axis=0) - expected).max() < 0.1
+
+
+def simulated(steps: list[set[int]], slots: int, policy: str, future: list[set[int]]) -> int:
+    """Hits of one layer, one expert after another."""
+    resident: set[int] = set()
+    last: dict[int, int] = {}
+    uses: dict[int, int] = {}
+    hits = 0
+    for step, wanted in enumerate(steps):
+        hits += len(wanted & resident)
+        for expert in wanted:
+            last[expert], uses[expert] = step, uses.get(expert, 0) + 1
+        known = resident | wanted
+
+        def rank(expert: int, step: int = step) -> tuple[float, ...]:
+            if policy == "lru":
+                return (-last[expert], expert)
+            if policy == "lfu":
+                return (-uses[expert], -last[expert], expert)
+            ahead = next((i for i in range(step + 1, len(future)) if expert in future[i]), 10**9)
+            return (ahead, expert)
+
+        resident = set(sorted(known, key=rank)[:slots])
+    return hits
+
+
+@given(st.integers(0, 10_000), st.integers(1, 8))
+@settings(max_examples=40)
+def test_caches_against_simulation_by_hand(seed: int, slots: int):
+    routing = routing_of([12], 2, 8, 2, seed)
+    (needed,) = needed_steps(routing, 1)
+    for policy, priority in (("lru", least_recently_used), ("lfu", least_frequently_used), ("belady", furthest_ahead(needed))):
+        rates = hit_rate(needed, slots, priority)
+        for layer in range(2):
+            steps = [set(np.flatnonzero(step[layer]).tolist()) for step in needed]
+            asked = sum(map(len, steps))
+            assert rates[layer] == pytest.approx(simulated(steps, slots, policy, steps) / asked)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 8), st.sampled_from([1, 3]))
+@settings(max_examples=40)
+def test_belady_is_the_best_and_more_slots_hit_more(seed: int, slots: int, batch: int):
+    routing = routing_of([10, 14, 9], 2, 8, 2, seed)
+    for needed in needed_steps(routing, batch):
+        best = hit_rate(needed, slots, furthest_ahead(needed))
+        popular = most_popular(routing.counts())
+        for priority in (least_recently_used, least_frequently_used, popular):
+            assert (hit_rate(needed, slots, priority) <= best + 1e-9).all()
+        assert (hit_rate(needed, slots, least_recently_used) <= hit_rate(needed, slots + 1, least_recently_used) + 1e-9).all()
+        whole = hit_rate(needed, 8, least_recently_used)
+        first = needed.any(axis=0).sum(axis=-1) / needed.sum(axis=(0, 2))
+        assert whole == pytest.approx(1 - first)  # everything resident misses each expert once
+        assert hit_rate(needed, 8, popular, warm=routing.counts()) == pytest.approx(1)
+
+
+def test_every_measured_model_has_a_source_and_fits_the_catalogue():
+    sources = read(RoutingSources, ROUTING_FOLDER / "sources.yaml")
+    assert sorted(sources) == counted_models() == ["gpt-oss-20b", "mixtral-8x7b", "olmoe-1b-7b"]
+    for name in sources:
+        counts, model = counts_of(name), MODELS[name]
+        assert counts is not None
+        assert counts.inclusion(model.moe).sum(axis=1) == pytest.approx(model.moe.top_k)
+        assert counts.layers[-1] < model.moe_layer_count
+    assert counts_of("dbrx") is None
+
+
+# science.md 2.1: distinct experts of OLMoE's mixed batches in layers 0, 7 and 15.
+OLMOE = {4: (26.0, 25.5, 25.3), 8: (40.7, 39.5, 39.2), 16: (54.7, 53.2, 52.7), 32: (62.3, 61.5, 61.1)}
+
+
+def test_the_frequency_law_of_olmoe():
+    counts = counts_of("olmoe-1b-7b")
+    law = routing_law("frequency").bind(MODELS["olmoe-1b-7b"].moe, counts)
+    for batch, expected in OLMOE.items():
+        assert np.abs(law.means(batch) - expected).max() < 0.5
+    mixtral = routing_law("frequency").bind(MODELS["mixtral-8x7b"].moe, counts_of("mixtral-8x7b"))
+    assert 5.3 < float(mixtral.mean(4)) < 5.47
+    assert 7.0 < float(mixtral.mean(8)) < 7.2
+
+
+def test_laws_on_the_other_half_of_gpt_oss():
+    """The committed errors: the frequency law within 2 % at every batch, uniform and power law far above."""
+    errors = pl.read_csv(ROUTING_FOLDER / "measured" / "gpt-oss-20b_errors.csv")
+    worst = {law: own["error_percent"].abs().max() for (law,), own in errors.group_by("routing")}
+    assert worst["frequency"] < 2
+    at_16 = dict(errors.filter(tokens=16).select("routing", "error_percent").iter_rows())
+    assert 20 < at_16["uniform"] < 28
+    assert 36 < at_16["power_law"] < 45
+    distinct = pl.read_csv(ROUTING_FOLDER / "measured" / "gpt-oss-20b_distinct.csv")
+    batch = distinct.filter(kind="batch", layer="all").select("tokens", "mean", "sd")
+    law = routing_law("frequency").bind(MODELS["gpt-oss-20b"].moe, counts_of("gpt-oss-20b"))
+    for tokens, mean, _ in batch.iter_rows():
+        assert float(law.mean(tokens)) == pytest.approx(mean, rel=0.01)
+    by_layer = distinct.filter((pl.col("kind") == "batch") & (pl.col("layer") != "all") & (pl.col("tokens") == 16))
+    spread = float((by_layer["sd"] ** 2).mean() ** 0.5)
+    assert spread == pytest.approx(2.0, abs=0.1)  # science.md 2.1b
+    assert by_layer["p99"].mean() == pytest.approx(27.5, abs=1)
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Path:
+    """A small file of tokens as the script takes it."""
+    routing = routing_of([9, 12, 7, 30, 11, 8] * 12, 24, 32, 4)
+    file = tmp_path / "tokens.npz"
+    names = np.array(["one", "two"] * 36)
+    np.savez_compressed(file, experts=routing.experts, lengths=routing.lengths.astype(np.int32), dataset=names)
+    return file
+
+
+def measured(file: Path, folder: Path, **changes: str) -> None:
+    own = {"tokens": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "model": "gpt-oss-20b"} | changes
+    runpy.run_path(str(SCRIPT))["main"](**own, folder=folder)
+
+
+def test_the_script_measures_what_is_in_the_tokens(tokens: Path, tmp_path: Path):
+    measured(tokens, tmp_path / "out")
+    measured(tokens, tmp_path / "again")
+    for file in sorted((tmp_path / "out").rglob("*.csv")):
+        assert file.read_bytes() == (tmp_path / "again" / file.relative_to(tmp_path / "out")).read_bytes()
+    counts = read_counts(tmp_path / "out" / "gpt-oss-20b.csv")
+    assert counts.counts.sum() == 77 * 12 * 24 * 4
+    assert read_counts(tmp_path / "out" / "gpt-oss-20b.csv", "one").counts.sum() < counts.counts.sum()
+    errors = pl.read_csv(tmp_path / "out" / "measured" / "gpt-oss-20b_errors.csv")
+    assert set(errors.filter(tokens=1)["error_percent"].round(9)) == {0.0}
+    caches = pl.read_csv(tmp_path / "out" / "measured" / "gpt-oss-20b_caches.csv")
+    full = caches.filter(resident_fraction=1.0, start="warm")["hit_rate"]
+    assert full.to_list() == pytest.approx([1.0] * full.len())
+
+
+def test_tokens_that_are_not_what_they_should_be(tokens: Path, tmp_path: Path):
+    with pytest.raises(ConfigurationError, match=r"sha256: [0-9a-f]{64}; allowed: 00"):
+        measured(tokens, tmp_path, sha256="00")
+    with pytest.raises(ConfigurationError, match=r"experts: \[924, 24, 4\]; allowed: \(token, layer, 2\)"):
+        measured(tokens, tmp_path, model="mixtral-8x7b")
+    with pytest.raises(ConfigurationError, match="a path or URL that can be read"):
+        measured(tokens, tmp_path, tokens=str(tmp_path / "none.npz"))
+    tokens.write_bytes(b"no archive")
+    with pytest.raises(ConfigurationError, match=r"an \.npz with experts, lengths and dataset"):
+        measured(tokens, tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["tokens.npz"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (HEAD, "domain: null; allowed: a row for each layer and expert"),
+        ("layer,expert,count\n0,0,1\n", 'line 1: "layer,expert,count"; allowed: domain,layer,expert,count'),
+        (HEAD + "a,0,0,-1\n", 'line 2, count: "-1"; allowed: a number of at least 0'),
+        (HEAD + "a,0,0,\n", 'line 2, count: ""; allowed: a number of at least 0'),
+        (HEAD + "a,0,0,nan\n", 'line 2, count: "nan"; allowed: a number of at least 0'),
+        (HEAD + "a,0,0.5,1\n", 'line 2, expert: "0.5"; allowed: a whole number'),
+        (HEAD + "a,0,0,1\na,0,0,1\n", 'line 3: "a, layer 0, expert 0"; allowed: each of them once'),
+        (HEAD + "a,0,0,1\na,0,2,1\n", "layer 0, expert 1: null; allowed: a count for each of 3 experts"),
+        (HEAD + "a,0,0,1\na,0,1,1\na,3,0,1\na,3,1,2\n", "layer 3: 3.0; allowed: 2, as of layer 0"),
+    ],
+)
+def test_wrong_counts_get_one_line(tmp_path: Path, text: str, line: str):
+    file = tmp_path / "counts.csv"
+    file.write_text(text, encoding="utf-8")
+    said = refused("plan", "--model", "mixtral-8x7b", "--gpu", "b200", "--routing", "frequency", "--counts", file)
+    assert line in said
+
+
+def counts_file(folder: Path, layers: int, experts: int) -> Path:
+    file = folder / "own.csv"
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["domain", "layer", "expert", "count"])
+        writer.writerows(["mine", layer, expert, 100 + expert] for layer in range(layers) for expert in range(experts))
+    return file
+
+
+def test_counts_of_ones_own(tmp_path: Path):
+    words = ("plan", "--model", "mixtral-8x7b", "--gpu", "b200", "--batch", "4", "--routing", "frequency", "--json", "--counts")
+    own = json.loads(call(*words, counts_file(tmp_path, 32, 8)).stdout)["distinct_experts"]
+    uniform = routing_law("uniform").bind(MoE(8, 2, expert_intermediate_size=1))
+    assert own == pytest.approx(float(uniform.mean(4)), rel=1e-3)
+    assert "experts: 9; allowed: 8, as the model has" in refused(*words, counts_file(tmp_path, 1, 9))
+    assert "layer: 32; allowed: 0 to 31, the model's MoE layers" in refused(*words, counts_file(tmp_path, 33, 8))
+    assert "--counts" in refused("plan", "--model", "dbrx", "--gpu", "b200", "--counts", tmp_path / "own.csv")
+    assert "the columns domain,layer,expert,count" in refused(*words, tmp_path)
+
+
+def test_a_model_without_counts_is_refused_and_named():
+    line = refused("plan", "--model", "dbrx", "--gpu", "b200", "--routing", "frequency")
+    known = "gpt-oss-20b, mixtral-8x7b, olmoe-1b-7b"
+    assert line == f'--routing: "frequency"; allowed: for {known}, whose routing was measured, or beside --counts FILE'
+    assert "frequency" in refused("sweep", "--models", "dbrx", "--gpus", "b200", "--routings", "frequency")
+
+
+def test_measured_routing_in_plan_fit_and_sweep(tmp_path: Path):
+    plan = ("plan", "--model", "gpt-oss-20b", "--gpu", "l4", "--weights", "native", "--batch", "16", "--routing", "frequency")
+    found = json.loads(call(*plan, "--json").stdout)
+    assert found["distinct_experts"] == pytest.approx(22.9, abs=0.15)
+    assert "measured frequencies: 22." in call(*plan).stdout
+    fit = ("fit", "--model", "gpt-oss-20b", "--context", "8192", "--gpus", "l4", "--routing", "frequency", "--json")
+    assert json.loads(call(*fit).stdout)["routing"] == "frequency"
+    words = ("sweep", "--models", "gpt-oss-20b", "--gpus", "l4", "--n-gpus", "1,2", "--batches", "16", "--precisions", "native")
+    call(*words, "--routings", "frequency,uniform,zipf:s=0.7", "--out", tmp_path / "rows.csv")
+    rows = pl.read_csv(tmp_path / "rows.csv").filter(policy="prophet", n_gpus=1)
+    distinct = dict(rows.select("routing", "distinct_experts").iter_rows())
+    assert distinct["frequency"] < distinct["zipf_0.7"] < distinct["uniform"]
+    assert distinct["frequency"] == pytest.approx(found["distinct_experts"])
+
+
+def test_the_committed_counts_are_what_the_script_makes():
+    """Its columns and layers; the tokens are no part of the repository."""
+    table = pl.read_csv(ROUTING_FOLDER / "gpt-oss-20b.csv")
+    assert table.columns == ["domain", "layer", "expert", "count"]
+    assert table["count"].sum() == 32378 * 24 * 4
+    assert sys.getsizeof(table) < 2**20
