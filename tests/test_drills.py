@@ -90,7 +90,8 @@ class Cache(ResidencyPolicy):
         return Transfers(np.maximum(needed - slots, 0))
 '''
 SHOW_EVERY_LAW = (
-    "table_saturation_thresholds", "table_savings_by_batch", "table_kv_extension", "table_extension_by_expert_count",
+    "table_saturation_thresholds", "table_savings_by_batch",
+    "table_exponent_fit", "table_kv_extension", "table_extension_by_expert_count",
     "table_summary_statistics", "table_claims", "table_claims_summary",
 )  # fmt: skip
 

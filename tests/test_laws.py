@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from prophet_memory.architecture import MoE
 from prophet_memory.errors import ModelError
+from prophet_memory.exponents import departure, fitted_exponent
 from prophet_memory.inclusion import (
     mean_distinct,
     pair_terms,
@@ -303,6 +304,39 @@ def test_each_measured_layer_counts_by_itself():
     assert float(law.mean(16)) == pytest.approx((skewed + even) / 2)
     pooled = own.counts.sum(axis=0)  # over layers of unlike order: the skew would be hidden
     assert float(routing_law("frequency").bind(moe(32, 4), RoutingCounts((0,), pooled[None])).mean(16)) > skewed
+
+
+# science.md 1.1: exponent and R^2 over B = 1..64 and 1..16, the first batch at which 0.932 is above, and the most and least in %.
+EXPONENTS = {
+    (8, 2): (0.396, -0.22, 0.570, 0.85, 2, 33, 0),
+    (64, 8): (0.581, 0.49, 0.762, 0.97, 2, 39, 0),
+    (64, 6): (0.651, 0.68, 0.817, 0.98, 2, 39, 0),
+    (60, 4): (0.727, 0.82, 0.867, 0.99, 4, 39, -1.3),
+    (128, 8): (0.740, 0.84, 0.875, 0.99, 5, 38, -1.5),
+    (160, 6): (0.829, 0.94, 0.924, 1.0, 10, 38, -3.7),
+    (256, 8): (0.854, 0.96, 0.936, 1.0, 13, 37, -4.6),
+    (128, 2): (0.923, 0.99, 0.968, 1.0, 33, 19, -8.4),
+    (128, 1): (0.960, 1.0, 0.984, 1.0, None, 0, -12.3),
+}
+
+
+@pytest.mark.parametrize(("pair", "expected"), EXPONENTS.items())
+def test_where_the_power_law_holds(pair: tuple[int, int], expected: tuple[float, ...]):
+    source, uniform = (routing_law(kind).bind(moe(*pair)) for kind in ("power_law", "uniform"))
+    long, short = (fitted_exponent(uniform, pair[1], last) for last in (64, 16))
+    assert (long.exponent, short.exponent) == pytest.approx((expected[0], expected[2]), abs=0.0006)
+    assert (long.r_squared, short.r_squared) == pytest.approx((expected[1], expected[3]), abs=0.006)
+    left = departure(source, uniform, 64)
+    assert left.first_above == expected[4]
+    assert 100 * (left.highest - 1) == pytest.approx(expected[5], abs=0.6)
+    assert 100 * (left.lowest - 1) == pytest.approx(expected[6], abs=0.06)
+
+
+@given(st.floats(0.1, 1), st.integers(2, 100))
+def test_a_power_law_is_fitted_by_its_own_exponent(exponent: float, last: int):
+    law = routing_law({"power_law": {"exponent": exponent}}).bind(moe(10**6, 1))
+    fit = fitted_exponent(law, 1, last)
+    assert (fit.exponent, fit.r_squared) == pytest.approx((exponent, 1))
 
 
 def test_combinations_are_what_a_token_takes():

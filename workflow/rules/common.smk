@@ -85,6 +85,8 @@ ENVIRONMENT = "requirements.lock"
 OBSERVATION_NAMES = sorted(glob_wildcards("config/observations/{name}.yaml").name)
 OBSERVATIONS = run(read_observations)
 OBSERVED_MODELS = sorted({own.model for own in OBSERVATIONS.values() if own.model})
+# Measured routing, by model; config/routing has other tables in a folder of their own.
+COUNTED = sorted(glob_wildcards("config/routing/{name,[^/]+}.csv").name)
 MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])
 
 

@@ -145,6 +145,26 @@ rule saturation_batches:
         RUN
 
 
+rule exponent_fits:
+    input:
+        **program("exponent_fits"),
+        models=expand(
+            "config/models/{model}.yaml", model=sorted({*SWEEP["models"], *COUNTED})
+        ),
+        counts=expand("config/routing/{model}.csv", model=COUNTED),
+    output:
+        f"{RESULTS}/exponent_fits.csv",
+    log:
+        "logs/exponent_fits.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Fitting exponents"
+    shell:
+        RUN
+
+
 rule expert_savings_curves:
     input:
         **program("expert_savings_curves"),
@@ -318,6 +338,7 @@ rule results:
         rules.compare_observations.output,
         rules.observation_errors.output,
         rules.saturation_batches.output,
+        rules.exponent_fits.output,
         rules.expert_savings_curves.output,
         rules.summary_statistics.output,
         rules.kv_extension_at_reference.output,

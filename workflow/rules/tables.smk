@@ -37,6 +37,24 @@ rule table_saturation_thresholds:
         RUN
 
 
+rule table_exponent_fit:
+    input:
+        **program("table_exponent_fit"),
+        fits=f"{RESULTS}/exponent_fits.csv",
+        names=CATALOGUE,
+    output:
+        f"{TABLES}/table_exponent_fit.tex",
+    log:
+        "logs/table_exponent_fit.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Writing table_exponent_fit"
+    shell:
+        RUN
+
+
 rule table_savings_by_batch:
     input:
         **program("table_savings_by_batch"),
@@ -242,6 +260,7 @@ rule tables:
     input:
         rules.table_model_catalogue.output,
         rules.table_saturation_thresholds.output,
+        rules.table_exponent_fit.output,
         rules.table_savings_by_batch.output,
         rules.table_kv_extension.output,
         rules.table_extension_by_expert_count.output,
