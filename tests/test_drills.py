@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from prophet_memory.occupancy import bound_on_fullest_rank
+from prophet_memory.routing.fixed import FixedExperts
 from prophet_memory.routing.law import LawWords, RoutingLaw
 
 
@@ -31,32 +31,16 @@ class Disjoint(RoutingLaw):
     def words(self) -> LawWords:
         return LawWords(f"disjoint law, {self.share:.0%}", f"disjoint {self.share:.0%}", "disj.", "reaches all $E$ experts early")
 
-    def bind(self, model, moe):
+    def bind(self, moe, counts=None):
         return DisjointExperts(moe.routed_experts, moe.top_k, self.share)
 
 
 @dataclass(frozen=True)
-class DisjointExperts:
-    experts: int
-    top_k: int
+class DisjointExperts(FixedExperts):
     share: float
 
     def uncapped(self, batch):
         return self.top_k * (1 + self.share * (np.asarray(batch, float) - 1))
-
-    def mean(self, batch):
-        return np.minimum(self.experts, self.uncapped(batch))
-
-    def quantile(self, batch, q):
-        return None
-
-    def on_fullest_rank(self, batch, ranks):
-        if ranks == 1:
-            return self.mean(batch)
-        return np.vectorize(lambda u: bound_on_fullest_rank(self.experts, float(u), ranks))(self.mean(batch))
-
-    def is_exact(self, batch, ranks):
-        return ranks == 1
 
     def batch_for(self, fraction):
         return max(1.0, 1 + (fraction * self.experts / self.top_k - 1) / self.share)
@@ -91,7 +75,7 @@ class Cache(ResidencyPolicy):
 '''
 SHOW_EVERY_LAW = (
     "table_saturation_thresholds", "table_savings_by_batch",
-    "table_exponent_fit", "table_kv_extension", "table_extension_by_expert_count",
+    "table_kv_extension", "table_extension_by_expert_count",
     "table_summary_statistics", "table_claims", "table_claims_summary",
 )  # fmt: skip
 

@@ -27,7 +27,7 @@ ALL_AFTER_A_SHARD = {
     "mean_extension_by_model", "mean_extension_by_expert_count", "max_context", "checksums",
     "sweep_concurrency", "table_concurrency", "figure9",
     *(f"figure{i}" for i in range(1, 8)), "table_model_catalogue", "table_saturation_thresholds", "table_savings_by_batch",
-    "table_exponent_fit",
+    "exponent_fits", "table_exponent_fit",
     "table_kv_extension", "table_extension_by_expert_count", "table_summary_statistics", "judge_claims", "claims_summary",
     "table_claims", "table_claims_summary", "prose_numbers", "batch_size_justification",
 }  # fmt: skip
