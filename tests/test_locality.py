@@ -18,7 +18,15 @@ from test_command_line import call, refused
 
 from prophet_memory.architecture import MoE
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.edge.counting import ROUTING_FOLDER, RoutingSources, counted_models, counts_of, read_counts
+from prophet_memory.edge.counting import (
+    ROUTING_FOLDER,
+    RoutingSources,
+    counted_models,
+    counts_of,
+    median_variation,
+    read_counts,
+    variations,
+)
 from prophet_memory.edge.documents import read
 from prophet_memory.locality import (
     TokenRouting,
@@ -118,13 +126,26 @@ def test_belady_is_the_best_and_more_slots_hit_more(seed: int, slots: int, batch
 
 def test_every_measured_model_has_a_source_and_fits_the_catalogue():
     sources = read(RoutingSources, ROUTING_FOLDER / "sources.yaml")
-    assert sorted(sources) == counted_models() == ["gpt-oss-20b", "mixtral-8x7b", "olmoe-1b-7b"]
-    for name in sources:
+    assert counted_models() == ["gpt-oss-20b", "mixtral-8x7b", "olmoe-1b-7b"]
+    assert sorted(sources) == sorted(variations())
+    for name in counted_models():
         counts, model = counts_of(name), MODELS[name]
         assert counts is not None
         assert counts.inclusion(model.moe).sum(axis=1) == pytest.approx(model.moe.top_k)
         assert counts.layers[-1] < model.moe_layer_count
     assert counts_of("dbrx") is None
+
+
+def test_how_unlike_the_experts_of_measured_models_are():
+    """science.md 2.1 to 2.2: the ranges over layers."""
+    found = variations()
+    assert {name: own.size for name, own in found.items()} == {
+        "deepseek-v3": 12 * 58, "gpt-oss-20b": 24, "mixtral-8x7b": 3, "olmoe-1b-7b": 3, "switch-base-128": 6,
+    }  # fmt: skip
+    assert found["switch-base-128"].round(2).tolist() == [0.60, 1.66, 1.18, 1.41, 1.51, 2.23]
+    assert 0.4 < found["gpt-oss-20b"].min() < found["gpt-oss-20b"].max() < 1.0
+    assert found["mixtral-8x7b"].max() < 0.25
+    assert 0.5 < median_variation() < 1
 
 
 # science.md 2.1: distinct experts of OLMoE's mixed batches in layers 0, 7 and 15.

@@ -16,10 +16,11 @@ from prophet_memory.edge.configuration import CONFIG
 from prophet_memory.edge.messages import error
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Described, Slug, Text
-from prophet_memory.measured import RoutingCounts
+from prophet_memory.measured import FloatArray, RoutingCounts
 
 ROUTING_FOLDER = CONFIG / "routing"
 COLUMNS = ("domain", "layer", "expert", "count")
+VARIATION_FOLDER, VARIATION_COLUMNS = ROUTING_FOLDER / "variation", ("run", "layer", "coefficient_of_variation")
 MOST_PLACES = 100_000  # layers, or experts
 
 
@@ -49,7 +50,7 @@ def read_counts(file: Path, domain: str | None = None) -> RoutingCounts:
     """
     found: dict[tuple[int, int], float] = {}
     seen: set[tuple[str, int, int]] = set()
-    for number, row in _rows(file):
+    for number, row in _rows(file, COLUMNS):
         layer, expert, count = (_number(file, number, row, name) for name in COLUMNS[1:])
         place = (row["domain"], int(layer), int(expert))
         if place in seen:
@@ -77,6 +78,24 @@ def counts_of(model: str) -> RoutingCounts | None:
     return read_counts(file) if file.is_file() else None
 
 
+def variations() -> dict[str, FloatArray]:
+    """The coefficient of variation of the counts of each measured layer, by model; of a model with several runs, of all of them.
+
+    Raises:
+        ConfigurationError: one line for a file that cannot be read.
+    """
+    found = {model: counts.variation() for model in counted_models() if (counts := counts_of(model)) is not None}
+    for file in sorted(VARIATION_FOLDER.glob("*.csv")):
+        rows = _rows(file, VARIATION_COLUMNS)
+        found[file.stem] = np.array([_number(file, number, row, VARIATION_COLUMNS[-1]) for number, row in rows])
+    return found
+
+
+def median_variation() -> float:
+    """The median over the measured models of the median over their layers: how unlike experts are where nobody measured."""
+    return float(np.median([np.median(layers) for layers in variations().values()]))
+
+
 def checked_counts(file: Path, counts: RoutingCounts, moe_layers: int) -> RoutingCounts:
     """The counts, once they are known to be of a model with so many MoE layers. Raises ConfigurationError."""
     if counts.layers[-1] >= moe_layers:
@@ -84,16 +103,16 @@ def checked_counts(file: Path, counts: RoutingCounts, moe_layers: int) -> Routin
     return counts
 
 
-def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
+def _rows(file: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
     try:
         with file.open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise error(file, "line 1", ",".join(reader.fieldnames or ()), ",".join(COLUMNS))
+            if tuple(reader.fieldnames or ()) != columns:
+                raise error(file, "line 1", ",".join(reader.fieldnames or ()), ",".join(columns))
             return [(number, row) for number, row in enumerate(reader, start=2)]
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         said = problem.strerror if isinstance(problem, OSError) else str(problem)
-        allowed = f"a CSV file in UTF-8 with the columns {','.join(COLUMNS)}"
+        allowed = f"a CSV file in UTF-8 with the columns {','.join(columns)}"
         raise ConfigurationError(f"{file}: file: {said}; allowed: {allowed}") from None
 
 
@@ -103,7 +122,7 @@ def _number(file: Path, line: int, row: dict[str, str], name: str) -> float:
         value = float(text)
     except (TypeError, ValueError):
         value = math.nan
-    is_place = name != "count"
+    is_place = name in {"layer", "expert"}
     if not 0 <= value < math.inf or (is_place and (value != int(value) or value > MOST_PLACES)):
         allowed = f"a whole number from 0 to {MOST_PLACES:,}" if is_place else "a number of at least 0"
         raise error(file, f"line {line}, {name}", text, allowed)
