@@ -21,6 +21,7 @@ from prophet_memory.inclusion import (
 )
 from prophet_memory.measured import RoutingCounts
 from prophet_memory.occupancy import distinct_distribution
+from prophet_memory.provision import PROVISIONS, provision
 from prophet_memory.routing import LAWS, DistinctExperts, routing_law
 from prophet_memory.routing.frequency import FrequencyExperts
 from prophet_memory.spread import of_moments
@@ -337,6 +338,38 @@ def test_a_power_law_is_fitted_by_its_own_exponent(exponent: float, last: int):
     law = routing_law({"power_law": {"exponent": exponent}}).bind(moe(10**6, 1))
     fit = fitted_exponent(law, 1, last)
     assert (fit.exponent, fit.r_squared) == pytest.approx((exponent, 1))
+
+
+# science.md 1.5: at B = 8 the mean, the p99 of a pool of all layers and the p99 of one layer, as shares of E.
+SHARES = {(128, 8, 48): (0.4033, 0.4100, 0.4453), (256, 8, 58): (0.2243, 0.2269, 0.2422)}
+
+
+@pytest.mark.parametrize(("case", "expected"), SHARES.items())
+def test_pools_for_the_mean_and_for_what_is_exceeded_rarely(case: tuple[int, int, int], expected: tuple[float, float, float]):
+    experts, top_k, layers = case
+    law = routing_law("uniform").bind(moe(experts, top_k))
+    found = [float(provision(name).needed(law, 8, layers)) / experts for name in ("mean", "p99_pooled", "p99")]
+    assert found == pytest.approx(expected, abs=0.0006)
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(sorted(LAWS)), pairs, skews, st.integers(1, 60), st.integers(1, 4), st.integers(1, 30))
+def test_a_larger_provision_is_no_smaller_pool(
+    name: str, pair: tuple[int, int], skew: float, batch: int, ranks: int, layers: int
+):
+    if ranks > pair[0]:
+        return
+    law = bound(name, *pair, skew)
+    needed = {one: float(PROVISIONS[one].needed_on_fullest_rank(law, batch, ranks, layers)) for one in PROVISIONS}
+    assert needed["p95"] <= needed["p99"] <= -(-pair[0] // ranks)
+    assert needed["p95_pooled"] <= needed["p99_pooled"] + 1e-9
+    if name in ("power_law", "worst_case") and ranks == 1:  # no spread
+        assert len(set(needed.values())) == 1
+
+
+def test_a_provision_that_there_is_not():
+    with pytest.raises(ModelError, match="provision: 'p90'; allowed: one of mean, p95, p99"):
+        provision("p90")
 
 
 def test_combinations_are_what_a_token_takes():

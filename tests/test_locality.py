@@ -287,6 +287,26 @@ def test_measured_routing_in_plan_fit_and_sweep(tmp_path: Path):
     assert distinct["frequency"] == pytest.approx(found["distinct_experts"])
 
 
+def test_what_a_plan_of_measured_routing_is_provisioned_for():
+    words = ("plan", "--model", "gpt-oss-20b", "--gpu", "l4", "--weights", "native", "--batch", "16", "--routing", "frequency")
+    sized = {
+        name: json.loads(call(*words, "--provision", name, "--json").stdout) for name in ("mean", "p95", "p99", "p99_pooled")
+    }
+    resident = {name: found["resident_experts_per_layer"] for name, found in sized.items()}
+    assert resident["mean"] < resident["p99_pooled"] < resident["p95"] < resident["p99"] < 32
+    assert {found["distinct_experts"] for found in sized.values()} == {resident["mean"]}
+    distinct = pl.read_csv(ROUTING_FOLDER / "measured" / "gpt-oss-20b_distinct.csv")
+    by_layer = distinct.filter((pl.col("kind") == "batch") & (pl.col("layer") != "all") & (pl.col("tokens") == 16))
+    assert resident["p99"] == pytest.approx(by_layer["p99"].mean(), abs=0.7)
+    assert resident["p95"] == pytest.approx(by_layer["p95"].mean(), abs=0.7)
+    assert "pools for the p99" in call(*words, "--provision", "p99").stdout
+    assert '--provision: "p90"; allowed: mean, p95, p99' in refused(*words, "--provision", "p90")
+    fit = ("fit", "--model", "gpt-oss-20b", "--context", "8192", "--gpus", "l4", "--provision", "p99")
+    assert "pools for the p99" in call(*fit).stdout
+    more, fewer = (json.loads(call(*fit[:-1], name, "--json").stdout)["fits"][0] for name in ("mean", "p99"))
+    assert fewer["concurrency"] <= more["concurrency"]
+
+
 def test_the_committed_counts_are_what_the_script_makes():
     """Its columns and layers; the tokens are no part of the repository."""
     table = pl.read_csv(ROUTING_FOLDER / "gpt-oss-20b.csv")

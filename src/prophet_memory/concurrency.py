@@ -21,6 +21,7 @@ from prophet_memory.integers import IntArray
 from prophet_memory.memory import Assumptions, Cell, sequence_room
 from prophet_memory.parallelism import Parallelism, known_layout
 from prophet_memory.precision import FileWeights
+from prophet_memory.provision import MEAN, Provision
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 from prophet_memory.stages import stage_models
@@ -144,7 +145,7 @@ class Concurrent:
     distinct_experts: float | None  # of a layer, when so many are decoded together; None where none fits
 
 
-def most_concurrent(
+def most_concurrent(  # noqa: PLR0913 - one argument a choice
     model: Model,
     gpu: Gpu,
     assumptions: Assumptions,
@@ -154,6 +155,7 @@ def most_concurrent(
     precision: str | FileWeights = DEFAULT_FORMAT,
     routing: RoutingLaw,
     policy: ResidencyPolicy,
+    provision: Provision = MEAN,
 ) -> Concurrent:
     """Of one model on some GPUs; of pipeline stages the one that holds the fewest sequences decides. Raises as `Concurrency`."""
     grid = Grid(
@@ -167,6 +169,7 @@ def most_concurrent(
         context_tokens=[context_tokens],
         order=ORDER,
         layouts={layout.n_gpus: layout},
+        provision=provision,
     )
     found = Concurrency(grid, assumptions)
     sequences, baseline = int(found.concurrency.item()), int(found.baseline.item())

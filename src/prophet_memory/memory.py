@@ -5,7 +5,7 @@ usable memory >= non-expert + resident experts + KV + activations + overhead + r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +24,7 @@ from prophet_memory.parallelism import Parallelism
 from prophet_memory.peaks import Buffer, Moment, Setting, Step
 from prophet_memory.precision import FileWeights, Precision, Stored, non_expert_bytes, precision, routed_expert_bytes
 from prophet_memory.residency import ResidencyPolicy
-from prophet_memory.routing import RoutingLaw
-from prophet_memory.routing.law import DISTINCT_EXPERT_DECIMALS
+from prophet_memory.routing.law import DISTINCT_EXPERT_DECIMALS, DistinctExperts
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -183,17 +182,31 @@ def sequence_room(
     return SequenceRoom(np.maximum(units, 1), paged.block_bytes, paged.masked)
 
 
-def activated(
-    model: Model, spread: Parallelism, batch_sizes: IntArray, routings: Sequence[RoutingLaw]
-) -> tuple[FloatArray, FloatArray]:
-    """Distinct experts of an MoE layer, of all ranks together and on the fullest, as (batch, routing); zero in a dense model."""
-    moe = model.architecture.moe
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """Distinct experts of an MoE layer, each as (batch, routing); zero in a dense model."""
+
+    mean: FloatArray
+    provided: FloatArray  # that pools are sized for, of all ranks together
+    provided_on_fullest: FloatArray
+
+
+def activated(model: Model, spread: Parallelism, batch_sizes: IntArray, grid: Grid) -> Activated:
+    """What the laws of a grid say of so many tokens, and what its provision makes of that."""
+    moe, layers = model.architecture.moe, model.architecture.moe_layer_count
     if model.architecture.is_dense:
-        return (nothing := np.zeros((len(batch_sizes), len(routings)))), nothing
-    bound = [law.bind(moe, model.counts) for law in routings]
-    distinct = np.stack([law.mean(batch_sizes) for law in bound], axis=-1)
-    on_fullest = np.stack([law.on_fullest_rank(batch_sizes, spread.expert) for law in bound], axis=-1)
-    return distinct.round(DISTINCT_EXPERT_DECIMALS), on_fullest.round(DISTINCT_EXPERT_DECIMALS)
+        nothing = np.zeros((len(batch_sizes), len(grid.routings)))
+        return Activated(nothing, nothing, nothing)
+    bound, of = [law.bind(moe, model.counts) for law in grid.routings], grid.provision
+
+    def each(value: Callable[[DistinctExperts], FloatArray]) -> FloatArray:
+        return np.stack([value(law) for law in bound], axis=-1).round(DISTINCT_EXPERT_DECIMALS)
+
+    return Activated(
+        each(lambda law: law.mean(batch_sizes)),
+        each(lambda law: of.needed(law, batch_sizes, layers)),
+        each(lambda law: of.needed_on_fullest_rank(law, batch_sizes, spread.expert, layers)),
+    )
 
 
 class Cell:
@@ -235,16 +248,18 @@ class Cell:
         """
         architecture, spread = self.model.architecture, self.spread
         experts = architecture.moe.routed_experts
-        distinct, fullest = activated(self.model, spread, batch_sizes, self.grid.routings)
+        found = activated(self.model, spread, batch_sizes, self.grid)
 
         def slots(needed: FloatArray, of: int) -> FloatArray:
             return np.stack([policy.slots(needed, of) for policy in self.policies], axis=-1)[None, :, :, None]
 
-        resident = slots(fullest, experts_on_fullest_rank(experts, spread.expert))
+        resident = slots(found.provided_on_fullest, experts_on_fullest_rank(experts, spread.expert))
         activations = _activations(architecture, self.stored, spread, self.assumptions, self.grid.gpus, batch_sizes)
         return Demand(
-            distinct_experts=distinct[None, :, :, None, None],
-            expert_savings_fraction=np.zeros_like(resident) if architecture.is_dense else 1 - slots(distinct, experts) / experts,
+            distinct_experts=found.mean[None, :, :, None, None],
+            expert_savings_fraction=np.zeros_like(resident)
+            if architecture.is_dense
+            else 1 - slots(found.provided, experts) / experts,
             resident_experts_per_layer=resident,
             non_expert_bytes=self._non_expert_bytes,
             resident_expert_bytes=np.ceil(resident * self._layer_expert_bytes).astype(np.int64),

@@ -85,7 +85,6 @@ def mean_distinct(experts: npt.ArrayLike, top_k: npt.ArrayLike, batch: npt.Array
     return -pool * np.expm1(missed)
 
 
-@cache
 def quantile_of_distinct(experts: int, top_k: int, batch: int, q: float) -> float:
     """The least number that `batch` tokens exceed with a probability of at most 1 - q: exact where `is_exact`, else a bound.
 
@@ -93,10 +92,21 @@ def quantile_of_distinct(experts: int, top_k: int, batch: int, q: float) -> floa
     """
     if q >= 1:
         return float(min(experts, batch * top_k))
+    if batch >= tokens_until_settled(experts, top_k):
+        return float(experts)
     if is_exact(experts, top_k, batch):
-        return float(np.searchsorted(np.cumsum(distinct_distribution(experts, top_k, batch)), q - SETTLED))
+        # A power of two, so that further batches find the same table.
+        known = _uniform_quantiles(experts, top_k, q, 1 << (batch - 1).bit_length())
+        return float(known[min(batch, known.size) - 1])
     above = top_k * math.sqrt(batch * -math.log1p(-q) / 2)
     return min(experts, batch * top_k, float(mean_distinct(experts, top_k, batch)) + above)
+
+
+@cache
+def _uniform_quantiles(experts: int, top_k: int, q: float, batches: int) -> FloatArray:
+    """The quantile after 1 to `batches` tokens, or until all are as good as certain."""
+    each = islice(_distributions(experts, top_k), batches)
+    return np.array([np.searchsorted(np.cumsum(chances), q - SETTLED) for chances in each], np.float64)
 
 
 def within_on_every_rank(experts: int, ranks: int, distinct: npt.NDArray[np.int64]) -> FloatArray:

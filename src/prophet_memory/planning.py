@@ -26,6 +26,7 @@ from prophet_memory.paging import Blocks
 from prophet_memory.parallelism import Parallelism, known_layout
 from prophet_memory.peaks import Buffer, Moment
 from prophet_memory.precision import FileWeights, routed_expert_bytes
+from prophet_memory.provision import MEAN, Provision
 from prophet_memory.residency import ResidencyPolicy, residency_policy
 from prophet_memory.routing import RoutingLaw, routing_law
 from prophet_memory.stages import pipeline_stages
@@ -38,6 +39,7 @@ class Plan:
 
     row: dict[str, Any]
     law: RoutingLaw
+    provision: Provision
     assumptions: Assumptions
     layout: Parallelism
     growth: KVGrowth
@@ -77,6 +79,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
     routing: RoutingLaw | None = None,
     policy: ResidencyPolicy | None = None,
     context_tokens: int | None = None,
+    provision: Provision = MEAN,
     stage: int | None = None,
 ) -> Plan:
     """What a model needs on some GPUs and what it holds there.
@@ -92,6 +95,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         routing: the law of the distinct experts; default: uniform.
         policy: which experts stay in GPU memory; default: prophet.
         context_tokens: of each sequence, that must fit.
+        provision: what resident pools are sized for; default: the mean.
         stage: the pipeline stage to answer for, from 0; default: the one that holds the fewest tokens.
 
     Raises:
@@ -112,6 +116,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         policies=[policy or residency_policy("prophet")],
         context_tokens=[1 if context_tokens is None else context_tokens],
         layouts={n_gpus: spread},
+        provision=provision,
     )
     parts = pipeline_stages(model.architecture, spread.pipeline)
     stages = list(dict.fromkeys(parts))
@@ -132,6 +137,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
     return Plan(
         row,
         law,
+        provision,
         assumptions,
         spread,
         growth,

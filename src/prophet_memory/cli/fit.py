@@ -18,6 +18,7 @@ from prophet_memory.cli.options import (
     LAW_HELP,
     POLICY,
     POLICY_HELP,
+    PROVISION,
     ROUTING,
     Among,
     Number,
@@ -47,6 +48,7 @@ from prophet_memory.grid import Grid
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import Parallelism, ParallelismError
 from prophet_memory.parallelism import layouts as layouts_of
+from prophet_memory.provision import Provision
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 
@@ -90,6 +92,7 @@ def numbers_of_gpus(most: int) -> list[int]:
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
 @click.option("--routing", type=ROUTING, help=LAW_HELP)
 @COUNTS
+@PROVISION
 @click.option("--policy", type=POLICY, help=POLICY_HELP)
 @ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of each GPU's memory; serving engines take 0.9")
@@ -98,8 +101,9 @@ def numbers_of_gpus(most: int) -> list[int]:
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, context: int, concurrency: int, gpus: list[str], max_gpus: int, n_gpus: list[int] | None,
     tensor: int | None, expert: int | None, pipeline: int | None, context_parallel: int | None, weights: str | None,
-    experts: str | None, routing: RoutingLaw | None, counts: Path | None, policy: ResidencyPolicy | None, engine: str | None,
-    check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
+    experts: str | None, routing: RoutingLaw | None, counts: Path | None, provision: Provision,
+    policy: ResidencyPolicy | None, engine: str | None, check: bool, as_json: bool,
+    **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """Which GPUs hold so many requests of a context at once: of each kind the fewest, then those with the least memory.
 
@@ -123,6 +127,7 @@ def command(  # noqa: PLR0913 - one argument an option
         policies=[kept(policy, architecture, profile, settings)],
         context_tokens=[context],
         order=ORDER,
+        provision=provision,
     )
 
     def layouts(count: int) -> list[Parallelism]:
@@ -143,6 +148,7 @@ def command(  # noqa: PLR0913 - one argument an option
         asked = {"model": opened.slug, "context_tokens": context, "concurrency": concurrency}
         asked |= {key: grid.names(key)[0] for key in ("precision", "policy", "routing")}
         nearest = fit.nearest and document(fit.nearest)
+        asked["provision"] = provision.name
         found = {"fits": [document(one) for one in fit.holdings], "nearest": nearest, "without": list(_unanswered(fit))}
         print_json(asked | found | {"assumptions": asdict(assumptions), "warnings": warnings, "notes": opened.notes})
         return int(check and not fit.holdings)
@@ -167,7 +173,8 @@ def assumed(grid: Grid, assumptions: Assumptions) -> str:
     share = f"usable {usable:.1%}".replace(".0%", "%") if isinstance(usable, float) else "a usable share of its own"
     parts = [
         f"{PRECISION_LABELS.get(precision, precision)} weights", f"KV {assumptions.kv_format}", policy.words.label,
-        law_in_words(law), share, f"{engine.name} in {relative(ENGINES_FILE)}",
+        law_in_words(law), f"pools for the {grid.provision.name.replace('_', ' ')}", share,
+        f"{engine.name} in {relative(ENGINES_FILE)}",
     ]  # fmt: skip
     return f"assumed: {', '.join(parts)}"
 

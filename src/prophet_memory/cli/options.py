@@ -29,6 +29,7 @@ from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.named import Named, ParameterError
 from prophet_memory.parallelism import ParallelismError
+from prophet_memory.provision import MEAN, PROVISIONS
 from prophet_memory.residency import BASELINE, POLICIES, ResidencyPolicy, residency_policy
 from prophet_memory.routing import LAWS, RoutingLaw, routing_law
 
@@ -174,6 +175,11 @@ POLICY_HELP = (
     "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0; default: the paper's, but all_resident"
     " for dense models and for engines that keep all experts"
 )
+PROVISION = click.option(
+    "--provision", type=Among(PROVISIONS), default=MEAN.name, show_default=True,
+    callback=lambda _context, _option, name: PROVISIONS[name],
+    help="what resident pools are sized for: the mean of distinct experts, or what a step exceeds rarely",
+)  # fmt: skip
 COUNTS = click.option(
     "--counts", type=click.Path(path_type=Path), help="measured routing for --routing frequency (docs/routing.md)"
 )

@@ -22,6 +22,7 @@ from prophet_memory.cli.options import (
     LAW_HELP,
     POLICY,
     POLICY_HELP,
+    PROVISION,
     ROUTING,
     WEIGHT_FORMATS,
     Among,
@@ -56,6 +57,7 @@ from prophet_memory.parallelism import Parallelism, ParallelismError, context_si
 from prophet_memory.planning import Plan
 from prophet_memory.planning import plan as planned
 from prophet_memory.precision import FileWeights
+from prophet_memory.provision import MEAN, Provision
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 from prophet_memory.stages import pipeline_stages
@@ -202,7 +204,8 @@ def routed(plan: Plan, experts: int) -> str:
     if not experts:
         return "none: a dense model"
     distinct, batch = plan.row["distinct_experts"], plan.row["batch_size"]
-    return f"{law_in_words(plan.law)}: {distinct:,.2f} of {experts:,} experts a layer at batch {batch}"
+    sized = "" if plan.provision == MEAN else f", pools for the {plan.provision.name.replace('_', ' ')}"
+    return f"{law_in_words(plan.law)}: {distinct:,.2f} of {experts:,} experts a layer at batch {batch}{sized}"
 
 
 def concurrency_lines(plan: Plan, found: Concurrent | None, gpu: Gpu) -> Iterator[str]:
@@ -289,6 +292,7 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state; default: config's")
 @click.option("--routing", type=ROUTING, help=LAW_HELP)
 @COUNTS
+@PROVISION
 @click.option("--policy", type=POLICY, help=POLICY_HELP)
 @ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory; serving engines take 0.9")
@@ -300,8 +304,8 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int | None, batch: int | None,
     context: int | None, weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None,
-    counts: Path | None, policy: ResidencyPolicy | None, question: str | None, engine: str | None, check: bool, as_json: bool,
-    **changes: Any,  # noqa: ANN401 - assumptions by name
+    counts: Path | None, provision: Provision, policy: ResidencyPolicy | None, question: str | None, engine: str | None,
+    check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
 
@@ -327,13 +331,21 @@ def command(  # noqa: PLR0913 - one argument an option
     with described_by(opened.file), said_of_profile(profile.name):
         if context is not None:
             found = most_concurrent(
-                own, device, assumptions, spread, context_tokens=context, precision=taken, routing=law, policy=chosen
+                own,
+                device,
+                assumptions,
+                spread,
+                context_tokens=context,
+                precision=taken,
+                routing=law,
+                policy=chosen,
+                provision=provision,
             )
         most = None if found is None else max(found.sequences, 1)
         asked = batch or most or settings.paper.reference.batch_size
         plan = planned(
             own, device, assumptions, batch_size=asked, n_gpus=n_gpus, layout=spread, precision=taken, routing=law, policy=chosen,
-            context_tokens=context,
+            context_tokens=context, provision=provision,
         )  # fmt: skip
     answer = answered(question, plan, found, architecture)
     warnings = list(warnings_of(plan, architecture, device))
@@ -341,6 +353,7 @@ def command(  # noqa: PLR0913 - one argument an option
         print_json(
             {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
             | {"context_tokens": plan.context_tokens, "context_fits": None if context is None else plan.holds}
+            | {"provision": plan.provision.name}
             | {"context_parallel": plan.layout.context, "host_bytes": plan.host_bytes}
             | {"concurrency": None if found is None else asdict(found), "max": answer}
             | engine_lines.as_document(plan)

@@ -1,0 +1,64 @@
+"""What the resident pool is sized for: the mean of U, or what a step exceeds rarely (docs/routing.md, "Provisioning")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from prophet_memory.errors import ModelError
+from prophet_memory.routing.law import DistinctExperts
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """The mean, or a quantile q of U; of a pool that all layers of a GPU share, or of each layer by itself."""
+
+    name: str
+    quantile: float | None = None
+    is_pooled: bool = False
+
+    def needed(self, law: DistinctExperts, batch: npt.ArrayLike, layers: int) -> FloatArray:
+        """Distinct experts of a layer that the pool is sized for, of all ranks together.
+
+        Args:
+            law: bound to a model.
+            batch: tokens of a step.
+            layers: MoE layers that share a pool.
+        """
+        if self.quantile is None:
+            return law.mean(batch)
+        if self.is_pooled:
+            return law.pooled_quantile(batch, self.quantile, layers)
+        return law.quantile(batch, self.quantile)
+
+    def needed_on_fullest_rank(self, law: DistinctExperts, batch: npt.ArrayLike, ranks: int, layers: int) -> FloatArray:
+        """The same on the fullest of some expert-parallel ranks; on several a shared pool is bounded by pools of each layer."""
+        if ranks == 1:
+            return self.needed(law, batch, layers)
+        if self.quantile is None:
+            return law.on_fullest_rank(batch, ranks)
+        return law.quantile_on_fullest_rank(batch, ranks, self.quantile)
+
+
+MEAN = Provision("mean")
+PROVISIONS = {
+    one.name: one
+    for one in (
+        MEAN,
+        Provision("p95", 0.95),
+        Provision("p99", 0.99),
+        Provision("p95_pooled", 0.95, True),
+        Provision("p99_pooled", 0.99, True),
+    )
+}
+
+
+def provision(name: str) -> Provision:
+    """A provision by its name. Raises ModelError for another."""
+    if name not in PROVISIONS:
+        raise ModelError("provision", name, f"one of {', '.join(PROVISIONS)}")
+    return PROVISIONS[name]
