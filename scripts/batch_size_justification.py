@@ -71,7 +71,9 @@ def departures(claims: Mapping[str, Mapping[str, Row]], prefix: str, law: str) -
     return [row for row in found if "Example" in row["section"] and row["verdict"] == NOT_REPRODUCED]
 
 
-def main(*, results: list[Path], numbers: Path, laws: Path, template: Path, style: Path, output: list[Path]) -> None:
+def main(
+    *, results: list[Path], numbers: Path, laws: Path, template: Path, style: Path, provision: str, output: list[Path]
+) -> None:
     """Read results and template, render, write.
 
     Args:
@@ -79,6 +81,7 @@ def main(*, results: list[Path], numbers: Path, laws: Path, template: Path, styl
         numbers: prose_numbers.csv
         laws: law_catalogue.csv
         style: style sheet of the page
+        provision: what resident pools are sized for
         output: .md and .html file
     """
     files = {file.stem: file for file in results}
@@ -93,7 +96,7 @@ def main(*, results: list[Path], numbers: Path, laws: Path, template: Path, styl
     parsed = environment.from_string(template.read_text(encoding="utf-8"))
     try:
         text = parsed.render(
-            n=values, claim=marker(claims, known), claims=claims, laws=known, by_law=lines_of(files, known),
+            n=values, claim=marker(claims, known), claims=claims, laws=known, sized=provision, by_law=lines_of(files, known),
             one=lambda name: next(iter(claims[name].values())), departures=lambda prefix: departures(claims, prefix, source),
         )  # fmt: skip
     except (jinja2.UndefinedError, KeyError) as problem:

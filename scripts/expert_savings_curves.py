@@ -1,4 +1,4 @@
-"""Distinct experts and expert savings at every batch size up to the largest of the sweep, by model and routing law."""
+"""Distinct experts and expert savings at every batch size up to the largest of the sweep, by model, routing law and provision."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import polars as pl
 from prophet_memory.architecture import MoE
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import read_rows, write_table
+from prophet_memory.provision import provision
 from prophet_paper.laws import laws_of
 
 
-def main(*, catalogue: Path, laws: Path, max_batch: int, output: Path) -> None:
+def main(*, catalogue: Path, laws: Path, provisions: list[str], max_batch: int, output: Path) -> None:
     """Read the catalogues, evaluate the laws, write.
 
     Args:
@@ -25,17 +26,16 @@ def main(*, catalogue: Path, laws: Path, max_batch: int, output: Path) -> None:
     parts, batch = [], np.arange(1, max_batch + 1)
     for model in read_rows(catalogue):
         for law in laws_of(laws):
-            experts = MoE(model["experts"], model["top_k"], expert_intermediate_size=1)
-            bound = law.bind(experts)
-            columns = {
-                "batch_size": batch,
-                "distinct_experts": bound.mean(batch),
-                "distinct_experts_uncapped": bound.uncapped(batch),
-                "expert_savings_fraction": 1 - bound.mean(batch) / experts.routed_experts,
-            }
-            parts.append(
-                pl.DataFrame(columns).select(pl.lit(model["model"]).alias("model"), pl.lit(law.name).alias("routing"), "*")
-            )
+            bound = law.bind(MoE(model["experts"], model["top_k"], expert_intermediate_size=1))
+            distinct = {"distinct_experts": bound.mean(batch), "distinct_experts_uncapped": bound.uncapped(batch)}
+            for of in map(provision, sorted(provisions)):
+                key = {"model": model["model"], "routing": law.name, "provision": of.name}
+                provided = of.needed(bound, batch, model["moe_layers"])
+                columns = {
+                    "batch_size": batch, **distinct, "provided_experts": provided,
+                    "expert_savings_fraction": 1 - provided / model["experts"],
+                }  # fmt: skip
+                parts.append(pl.DataFrame(columns).select(*(pl.lit(value).alias(name) for name, value in key.items()), "*"))
     write_table(pl.concat(parts), output)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies
 from prophet_memory.edge.text import PRECISION_LABELS, multiplied, significant
+from prophet_memory.provision import MEAN, PROVISIONS
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
 from prophet_paper.looks import BLACK, GREY, LIGHT_GREY, ORANGE, PALE_BLUE, PURPLE, VERMILLION, YELLOW
 
@@ -79,13 +80,25 @@ def verdict(row: Row) -> str:
     )
 
 
+def draw_heads(axes: Axes, heads: Sequence[str], components: Sequence[Component], last: float) -> None:
+    """The heads of the rows, a swatch of each component, and its unit behind the last bar."""
+    for y, head in enumerate(heads):
+        axes.text(ROW_HEAD, y, head, ha="right", va="center", fontsize=7)
+    for y, component in enumerate(components, start=2):
+        swatch = Rectangle((ROW_HEAD + 0.1, y - 0.3), 0.35, 0.6, **component.look, linewidth=0.3, clip_on=False)
+        axes.add_patch(swatch)
+        unit = "MiB" if component.unit == MIB else "GiB"
+        axes.text(last + 0.55, y, unit, ha="left", va="center", fontsize=7, color=GREY)
+
+
 def draw_table(
-    axes: Axes, groups: Groups, components: Sequence[Component], policies: tuple[Row, Row], laws: dict[str, Row]
-) -> None:
+    axes: Axes, groups: Groups, components: Sequence[Component], policies: tuple[Row, Row], laws: dict[str, Row],
+    extensions: Mapping[str, Groups],
+) -> None:  # fmt: skip
     """The numbers under the bars, column by column; the row heads are the legend of the bars."""
     last = list(places(groups))[-1][0]
     named = (c.label.format(policy=policies[1]["label"]) for c in components)
-    heads = ["Residency", "Routing law", *named, "KV extension"]
+    heads = ["Residency", "Routing law", *named, *(f"KV extension, {label}" for label in extensions)]
     axes.set_ylim(len(heads) - 0.4, -0.6)
     axes.axis("off")
 
@@ -94,13 +107,7 @@ def draw_table(
     def write(x: float, y: int, text: str, **look: Any) -> None:  # noqa: ANN401 - properties of a text
         axes.text(x, y, text, ha="center", va="center", fontsize=size, **look)
 
-    for y, head in enumerate(heads):
-        axes.text(ROW_HEAD, y, head, ha="right", va="center", fontsize=7)
-    for y, component in enumerate(components, start=2):
-        swatch = Rectangle((ROW_HEAD + 0.1, y - 0.3), 0.35, 0.6, **component.look, linewidth=0.3, clip_on=False)
-        axes.add_patch(swatch)
-        unit = "MiB" if component.unit == MIB else "GiB"
-        axes.text(last + 0.55, y, unit, ha="left", va="center", fontsize=7, color=GREY)
+    draw_heads(axes, heads, components, last)
     baseline, compared = policies
     for first in starts(groups):
         write(first, 0, baseline["abbreviation"])
@@ -112,7 +119,9 @@ def draw_table(
             short = row[component.column] < 0
             look = {"color": VERMILLION, "fontweight": "semibold"} if short else {}
             write(x, y, amount(row[component.column] / component.unit), **look)
-        write(x, len(heads) - 1, verdict(row), color=VERMILLION if row["fit_verdict"] == "does_not_fit" else BLACK)
+    for y, rows in enumerate(extensions.values(), start=2 + len(components)):
+        for x, row in places(rows):
+            write(x, y, verdict(row), color=VERMILLION if row["fit_verdict"] == "does_not_fit" else BLACK)
     left, right = ROW_HEAD - 3.1, last + 1.3
     for line in (1.5, 1.5 + len(components)):
         axes.plot([left, right], [line, line], color=GREY, linewidth=0.5, clip_on=False)
@@ -136,8 +145,8 @@ def roomiest(groups: Groups) -> int:
 
 
 def main(
-    *, data: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, policy: str, gpu: str, batch_size: int,
-    precision: str, models: list[str], output: list[Path],
+    *, data: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, policy: str, provision: str, gpu: str,
+    batch_size: int, precision: str, models: list[str], output: list[Path],
 ) -> None:  # fmt: skip
     """Read results, draw, write.
 
@@ -148,23 +157,30 @@ def main(
         laws: law_catalogue.csv
         policies: policy_catalogue.csv
         policy: beside the baseline
+        provision: what resident pools are sized for; the extension at the mean stands below
         models: in the order of the bars
         output: .pdf and .png files
     """
     point = {"gpu": gpu, "n_gpus": 1, "batch_size": batch_size, "precision": precision}
-    found = by_key(data, keys=("model", "policy", "routing"), at=point)
+    found, at_mean = (
+        by_key(data, keys=("model", "policy", "routing"), at=point | {"provision": one}) for one in (provision, MEAN.name)
+    )
     names = {slug: row["name"] for slug, row in catalogued(catalogue, "model").items()}
     shown = catalogued(gpu_catalogue, "gpu")[gpu]
     by_law = catalogued(laws, "routing")
     baseline, compared = compared_policies(policies, policy)
     everything = (baseline["policy"], next(iter(by_law)))  # under any law
-    groups = [[found[model, *everything], *(found[model, policy, law] for law in by_law)] for model in models]
+
+    def bars_of(rows: Mapping[tuple[Any, ...], Row]) -> Groups:
+        return [[rows[model, *everything], *(rows[model, policy, law] for law in by_law)] for model in models]
+
+    groups = bars_of(found)
     rows = [row for _, row in places(groups)]
     components = [c for c in COMPONENTS if any(row[c.column] for row in rows)]
 
     capacity, usable = shown["memory_bytes"] / GIB, rows[0]["usable_bytes"] / GIB
     top = AXIS_TOP_IN_CAPACITIES * capacity
-    figure = new_figure(DOUBLE_COLUMN_INCHES, 3.9)
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 4.0)
     figure.set_layout_engine("none")
     bars, table = figure.subplots(
         2, 1, sharex=True,
@@ -186,7 +202,8 @@ def main(
     bars.set_ylabel(f"GPU memory at batch {batch_size}, {PRECISION_LABELS[precision]} (GiB)")
     bars.grid(visible=False, axis="x")
     bars.tick_params(bottom=False, labelbottom=False)
-    draw_table(table, groups, components, (baseline, compared), by_law)
+    last_lines = {PROVISIONS[one].label: bars_of(rows) for one, rows in ((provision, found), (MEAN.name, at_mean))}
+    draw_table(table, groups, components, (baseline, compared), by_law, last_lines)
     save(figure, output)
 
 

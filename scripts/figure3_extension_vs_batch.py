@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, catalogued, label_of, points
 from prophet_memory.edge.text import PRECISION_LABELS, multiplied
+from prophet_memory.provision import PROVISIONS
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, SERIES, laws_in_order, log2_batches, new_figure, save
 from prophet_paper.looks import BLACK
 
@@ -62,7 +63,7 @@ def curve_looks(by_height: list[str]) -> dict[str, dict[str, Any]]:
 
 def main(
     *, data: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, gpu: str, precision: str, policy: str,
-    output: list[Path],
+    provision: str, output: list[Path],
 ) -> None:  # fmt: skip
     """Read results, draw, write.
 
@@ -72,12 +73,13 @@ def main(
         gpu_catalogue: gpu_catalogue.csv
         laws: law_catalogue.csv
         policies: policy_catalogue.csv
+        provision: what resident pools are sized for
         policy: compared with the baseline
         output: .pdf and .png files
     """
     names = {slug: row["name"] for slug, row in catalogued(catalogue, "model").items()}
     shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
-    at = {"gpu": gpu, "n_gpus": 1, "precision": precision, "policy": policy}
+    at = {"gpu": gpu, "n_gpus": 1, "precision": precision, "policy": policy, "provision": provision}
     swept = points(data, keys=("model", "routing", "batch_size"), at=at).to_dicts()
     batches, order = sorted({row["batch_size"] for row in swept}), laws_in_order(laws)
     rows = [row for row in swept if row["fit_verdict"] == "fits"]
@@ -98,7 +100,8 @@ def main(
         panel.set_title(law.label)
         panel.set_xlabel("Batch size")
     draw_legends(figure, looks, names, level, shown)
-    panels[0].set_ylabel(f"Usable KV extension of {label_of(policies, policy)}, {PRECISION_LABELS[precision]}")
+    sized = PROVISIONS[provision].label
+    panels[0].set_ylabel(f"Usable KV extension of {label_of(policies, policy)} ({sized}), {PRECISION_LABELS[precision]}")
     save(figure, output)
 
 

@@ -11,21 +11,23 @@ from matplotlib.ticker import PercentFormatter
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import by_key, in_paper_order, read_rows
 from prophet_memory.edge.text import percent
+from prophet_memory.provision import PROVISIONS
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, laws_in_order, new_figure, save
 
 
-def main(*, curves: Path, catalogue: Path, laws: Path, batch_sizes: list[int], output: list[Path]) -> None:
+def main(*, curves: Path, catalogue: Path, laws: Path, provision: str, batch_sizes: list[int], output: list[Path]) -> None:
     """Read results, draw, write.
 
     Args:
         curves: expert_savings_curves.parquet
         catalogue: model_catalogue.csv
         laws: law_catalogue.csv
+        provision: what resident pools are sized for
         batch_sizes: to show
         output: .pdf and .png files
     """
     models = in_paper_order(read_rows(catalogue))
-    savings = by_key(curves, keys=("model", "routing", "batch_size"))
+    savings = by_key(curves, keys=("model", "routing", "batch_size"), at={"provision": provision})
     batches, order = sorted(batch_sizes), laws_in_order(laws)
     figure = new_figure(DOUBLE_COLUMN_INCHES, 0.55 + 0.16 * len(models))
     panels = figure.subplots(1, len(order), sharey=True, squeeze=False)[0]
@@ -45,7 +47,7 @@ def main(*, curves: Path, catalogue: Path, laws: Path, batch_sizes: list[int], o
                 panel.axhline(y, color="white", linewidth=2)
     panels[0].set_yticks(np.arange(len(models)) + 0.5, [f"{m['name']}  ({m['experts']}, top-{m['top_k']})" for m in models])
     bar = figure.colorbar(panels[0].collections[0], ax=panels, fraction=0.025, pad=0.01, aspect=40)
-    bar.set_label("Expert savings 1 − U/E (%)")
+    bar.set_label(f"Expert savings, {PROVISIONS[provision].label} (%)")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     bar.outline.set_visible(False)
     save(figure, output)

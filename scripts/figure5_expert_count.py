@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, label_of, points
 from prophet_memory.edge.text import PRECISION_LABELS
+from prophet_memory.provision import PROVISIONS
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
 from prophet_paper.looks import BLACK, GREY
 
@@ -57,8 +58,8 @@ def count_configurations(axes: Axes, means: Sequence[Row]) -> None:
 
 
 def main(
-    *, by_model: Path, by_experts: Path, laws: Path, policies: Path, policy: str, routing: str, precision: str, output:
-    list[Path],
+    *, by_model: Path, by_experts: Path, laws: Path, policies: Path, policy: str, provision: str, routing: str,
+    precision: str, output: list[Path],
 ) -> None:  # fmt: skip
     """Read results, draw, write.
 
@@ -67,24 +68,26 @@ def main(
         by_experts: mean_extension_by_expert_count.csv
         laws: law_catalogue.csv
         policies: policy_catalogue.csv
+        provision: what resident pools are sized for
         policy: compared with the baseline
         routing: the law whose configurations are counted
         output: .pdf and .png files
     """
-    at = {"precision": precision, "policy": policy}
+    at = {"precision": precision, "policy": policy, "provision": provision}
     models = points(by_model, keys=("model", "routing"), at=at).to_dicts()
     means = points(by_experts, keys=("experts", "routing"), at=at).to_dicts()
     order, figure = laws_in_order(laws), new_figure(DOUBLE_COLUMN_INCHES, 2.6)
     left, right = figure.subplots(1, 2)
+    sized = PROVISIONS[provision].label
     draw(left, models, means, order, "mean_kv_extension", 1)
     left.axhline(1, color=BLACK, linewidth=0.8)
-    left.set_ylabel(f"Mean KV extension of {label_of(policies, policy)}, {PRECISION_LABELS[precision]}")
+    left.set_ylabel(f"Mean KV extension of {label_of(policies, policy)} ({sized}), {PRECISION_LABELS[precision]}")
     left.set_title("KV extension, and the configurations it covers")
     right.set_title("Expert savings")
     count_configurations(left, [row for row in means if row["routing"] == routing])
     draw(right, models, means, order, "mean_expert_savings_fraction", 100)
     right.set_ylim(0, 102)
-    right.set_ylabel("Mean expert savings 1 − U/E (%)")
+    right.set_ylabel(f"Mean expert savings, {sized} (%)")
     right.legend(loc="lower right")
     save(figure, output)
 

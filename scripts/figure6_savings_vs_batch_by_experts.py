@@ -17,6 +17,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, in_paper_order, points, read_rows
+from prophet_memory.provision import PROVISIONS
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, SERIES, Law, laws_in_order, log2_batches, new_figure, save
 from prophet_paper.looks import BLACK
 
@@ -84,18 +85,19 @@ def draw_group(
                 borderpad=0, fontsize=7, labelspacing=0.4, handlelength=1.6)  # fmt: skip
 
 
-def main(*, catalogue: Path, curves: Path, laws: Path, batch_sizes: list[int], output: list[Path]) -> None:
+def main(*, catalogue: Path, curves: Path, laws: Path, provision: str, batch_sizes: list[int], output: list[Path]) -> None:
     """Read results, draw, write.
 
     Args:
         catalogue: model_catalogue.csv
         curves: expert_savings_curves.parquet
         laws: law_catalogue.csv
+        provision: what resident pools are sized for
         batch_sizes: of the sweep: ticks and markers
         output: .pdf and .png files
     """
     models, order = in_paper_order(read_rows(catalogue)), laws_in_order(laws)
-    frame = points(curves, keys=("model", "routing", "batch_size"))
+    frame = points(curves, keys=("model", "routing", "batch_size"), at={"provision": provision})
     drawn = {key: part.to_dicts() for key, part in frame.partition_by(["model", "routing"], as_dict=True).items()}
     groups: dict[str, list[Row]] = defaultdict(list)
     for model in models:
@@ -110,7 +112,7 @@ def main(*, catalogue: Path, curves: Path, laws: Path, batch_sizes: list[int], o
         panel.set_xlabel("Batch size (tokens per decode step)")
         panel.tick_params(labelleft=True)
     for panel in panels[::COLUMNS]:
-        panel.set_ylabel("Expert savings 1 − U/E (%)")
+        panel.set_ylabel(f"Expert savings, {PROVISIONS[provision].label} (%)")
     for panel in panels[len(groups) :]:
         panel.axis("off")
     handles = [Line2D([], [], color=BLACK, marker="o", **line_look(law, BLACK), label=law.label) for law in order]

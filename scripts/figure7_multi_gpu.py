@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies, in_paper_order, read_rows
 from prophet_memory.edge.text import PRECISION_LABELS, marked_name
+from prophet_memory.provision import PROVISIONS
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
 from prophet_paper.looks import BLACK, GREY, LIGHT_GREY
 
@@ -71,11 +72,11 @@ def draw_gpu(axes: Axes, gpu: Row, models: Sequence[Row], found: Mapping[tuple[s
     axes.tick_params(axis="y", length=0)
 
 
-def explain(figure: Figure, axes: Sequence[Axes], most: int, baseline: str, policy: str, law: str) -> None:
+def explain(figure: Figure, axes: Sequence[Axes], most: int, baseline: str, policy: str, taken: str) -> None:
     """The legend and the colour scale below the panels."""
     handles = [
         Line2D([], [], **BASELINE, linestyle="none", label=baseline),
-        Line2D([], [], **POLICY, markerfacecolor=GREY, linestyle="none", label=f"{policy}, {law}"),
+        Line2D([], [], **POLICY, markerfacecolor=GREY, linestyle="none", label=f"{policy}, {taken}"),
         Line2D([], [], **NEITHER, linestyle="none", label=f"does not fit on {most}"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, columnspacing=1.6, handletextpad=0.3)
@@ -90,7 +91,7 @@ def explain(figure: Figure, axes: Sequence[Axes], most: int, baseline: str, poli
 
 def main(
     *, smallest: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, n_gpus: list[int], batch_size: int,
-    precision: str, routing: str, policy: str, output: list[Path],
+    precision: str, routing: str, policy: str, provision: str, output: list[Path],
 ) -> None:  # fmt: skip
     """Read results, draw, write.
 
@@ -101,9 +102,10 @@ def main(
         laws: law_catalogue.csv
         policies: policy_catalogue.csv
         n_gpus: the swept numbers of GPUs
+        provision: what resident pools are sized for
         output: .pdf and .png files
     """
-    at = {"batch_size": batch_size, "precision": precision, "routing": routing}
+    at = {"batch_size": batch_size, "precision": precision, "routing": routing, "provision": provision}
     baseline, compared = compared_policies(policies, policy)
     columns = (f"{baseline['policy']}_n_gpus", f"{policy}_n_gpus", f"{policy}_kv_capacity_tokens")
     rows = by_key(smallest, keys=("model", "gpu"), at=at)
@@ -119,8 +121,8 @@ def main(
     names = [marked_name(m["name"], m["published_precision"], precision) for m in models]
     axes[0].set_yticks(range(len(models)), names)
     axes[len(axes) // 2].set_xlabel(f"Fewest GPUs on which the model fits, {PRECISION_LABELS[precision]}, batch {batch_size}")
-    law = catalogued(laws, "routing")[routing]["label"]
-    explain(figure, axes, max(n_gpus), baseline["label"], compared["label"], law)
+    taken = f"{catalogued(laws, 'routing')[routing]['label']}, {PROVISIONS[provision].label}"
+    explain(figure, axes, max(n_gpus), baseline["label"], compared["label"], taken)
     save(figure, output)
 
 

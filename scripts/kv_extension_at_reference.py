@@ -7,7 +7,7 @@ from pathlib import Path
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import by_key, policies_of, write_rows
 
-KEYS = ("model", "gpu", "batch_size", "precision", "routing")
+KEYS = ("model", "gpu", "batch_size", "precision", "routing", "provision")
 PINNED = {"n_gpus": 1}
 VALUES = (
     "expert_savings_fraction", "free_for_kv_bytes", "kv_capacity_tokens", "usable_kv_capacity_tokens", "max_context_tokens",

@@ -11,15 +11,15 @@ from prophet_memory.edge.tables import points, write_table
 VALUES = ("max_context_tokens", "exceeds_model_context")
 
 
-def main(*, data: Path, precision: str, output: Path) -> None:
+def main(*, data: Path, precision: str, provision: str, output: Path) -> None:
     """Select, write.
 
     Args:
         data: the long table, Parquet
         output: CSV file
     """
-    kept = [key for key in KEYS if key != "precision"]
-    found = points(data, keys=kept, at={"precision": precision}).select(*KEYS, *VALUES)
+    at = {"precision": precision, "provision": provision}
+    found = points(data, keys=[key for key in KEYS if key not in at], at=at).select(*KEYS, *VALUES)
     write_table(found.drop_nulls("max_context_tokens"), output)
 
 

@@ -15,6 +15,7 @@ from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, catalogued, points, write_rows
 from prophet_memory.sweeps import FIT_VERDICTS
 
+OF_EACH = ("routing", "precision", "provision")
 AVERAGED_OVER = ("gpu", "batch_size")
 GROUPINGS = {"model": ("model", "name", "experts"), "experts": ("experts", "expert_count_group")}
 
@@ -44,12 +45,12 @@ def main(*, data: Path, catalogue: Path, by: Literal["model", "experts"], policy
         output: CSV file
     """
     models = catalogued(catalogue, "model")
-    keys = ("model", "routing", "precision", *AVERAGED_OVER)
+    keys = ("model", *OF_EACH, *AVERAGED_OVER)
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in points(data, keys=keys, at={"policy": policy, "n_gpus": 1}).to_dicts():
         own = tuple(models[row["model"]][name] for name in GROUPINGS[by])
-        groups[*own, row["routing"], row["precision"]].append(row)
-    names = (*GROUPINGS[by], "routing", "precision")
+        groups[*own, *(row[key] for key in OF_EACH)].append(row)
+    names = (*GROUPINGS[by], *OF_EACH)
     same = {"policy": policy}
     write_rows([dict(zip(names, key, strict=True)) | same | averages(groups[key]) for key in sorted(groups)], output)
 

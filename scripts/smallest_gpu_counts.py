@@ -10,7 +10,7 @@ from typing import Any
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, points, policies_of, write_rows
 
-KEYS = ("model", "gpu", "batch_size", "routing", "precision")
+KEYS = ("model", "gpu", "batch_size", "routing", "precision", "provision")
 VALUES = ("n_gpus", "kv_capacity_tokens", "max_context_tokens", "exceeds_model_context")
 
 

@@ -8,7 +8,8 @@ from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import points, write_rows
 
 COLUMNS = (
-    "model", "gpu", "precision", "routing", "policy", "batch_size",
+    "model", "gpu", "precision", "routing", "policy", "provision",
+    "batch_size",
     "distinct_experts", "expert_savings_fraction", "kv_extension", "usable_kv_extension", "kv_capacity_tokens",
     "usable_kv_capacity_tokens", "fit_verdict",
 )  # fmt: skip
@@ -22,9 +23,9 @@ def main(*, data: Path, policy: str, gpu: str, precision: str, models: list[str]
         output: CSV file
     """
     at = {"policy": policy, "gpu": gpu, "precision": precision, "n_gpus": 1}
-    found = points(data, keys=("model", "batch_size", "routing"), at=at).select(COLUMNS).to_dicts()
+    found = points(data, keys=("model", "batch_size", "routing", "provision"), at=at).select(COLUMNS).to_dicts()
     rows = [row for row in found if row["model"] in models and row["batch_size"] in batch_sizes]
-    rows.sort(key=lambda row: (row["batch_size"], models.index(row["model"]), row["routing"]))
+    rows.sort(key=lambda row: (row["batch_size"], models.index(row["model"]), row["routing"], row["provision"]))
     write_rows(rows, output)
 
 

@@ -8,18 +8,19 @@ from prophet_memory.edge.command import script
 from prophet_memory.edge.files import write_text
 from prophet_memory.edge.tables import by_key, catalogued, compared_policies, in_paper_order, read_rows
 from prophet_memory.edge.text import PRECISION_LABELS, marked_name
+from prophet_memory.provision import PROVISIONS
 from prophet_paper.latex import Column, escape, table, with_group_rules
 
 KIBI = 1024
 CAPTION = r"""The most sequences of a context that fit at once (concurrency) on one {gpu}, {precision}, {law}: with
-    {baseline} (all), with {policy} (own), and the ratio (ext.). \emph{{new}}: only {policy} holds one. A dash: the model
-    takes no such context, or nothing holds one. Models of which no sequence fits are left out. $\dagger$: published in
-    fewer than 16~bits, so that bf16 is hypothetical."""
+    {baseline} (all), with {policy} and pools sized for {sized} (own), and the ratio (ext.). \emph{{new}}: only {policy}
+    holds one. A dash: the model takes no such context, or nothing holds one. Models of which no sequence fits are left out.
+    $\dagger$: published in fewer than 16~bits, so that bf16 is hypothetical."""
 
 
 def main(
     *, concurrency: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, gpu: str, precision: str,
-    routing: str, policy: str, output: Path,
+    routing: str, policy: str, provision: str, output: Path,
 ) -> None:  # fmt: skip
     """Read results, write.
 
@@ -29,11 +30,12 @@ def main(
         gpu_catalogue: gpu_catalogue.csv
         laws: law_catalogue.csv
         policies: policy_catalogue.csv
+        provision: what resident pools are sized for
         policy: compared with the baseline
         output: .tex file
     """
     baseline, compared = compared_policies(policies, policy)
-    at = {"gpu": gpu, "n_gpus": 1, "precision": precision, "routing": routing}
+    at = {"gpu": gpu, "n_gpus": 1, "precision": precision, "routing": routing, "provision": provision}
     found = by_key(concurrency, keys=("model", "policy", "context_tokens"), at=at)
     contexts = sorted({tokens for _, _, tokens in found})
     rows = []
@@ -57,7 +59,7 @@ def main(
     caption = CAPTION.format(
         gpu=escape(catalogued(gpu_catalogue, "gpu")[gpu]["name"]), precision=PRECISION_LABELS[precision],
         law=escape(catalogued(laws, "routing")[routing]["label"]), baseline=escape(baseline["label"].lower()),
-        policy=escape(compared["label"]),
+        policy=escape(compared["label"]), sized=PROVISIONS[provision].words,
     )  # fmt: skip
     columns = (Column("Model"), *of_one * len(contexts))
     text = table(columns, with_group_rules(rows), caption=caption, label="tab:concurrency", spanning_heads=spans, wide=True,

@@ -8,13 +8,14 @@ from prophet_memory.edge.command import script
 from prophet_memory.edge.files import write_text
 from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies, in_paper_order, read_rows
 from prophet_memory.edge.text import PRECISION_LABELS, marked_name
+from prophet_memory.provision import PROVISIONS
 from prophet_paper.latex import Column, escape, table, with_group_rules
 
-CAPTION = r"""Fewest GPUs (of {counts}) on which each model fits at batch {batch}: {baseline}, {policy} ({law}), and the KV
-    capacity (thousand tokens over the whole batch) that {policy} has on its number. Attention is tensor parallel as far as
-    the heads divide and then in pipeline stages, experts are spread over the GPUs of a stage, and the fullest rank decides.
-    --: more are needed. \emph{{Published}}: in the precision of the published checkpoint where that is not bf16. $\dagger$:
-    published in fewer than 16~bits, so that bf16 is hypothetical."""
+CAPTION = r"""Fewest GPUs (of {counts}) on which each model fits at batch {batch}: {baseline}, {policy} ({law}, pools sized
+    for {sized}), and the KV capacity (thousand tokens over the whole batch) that {policy} has on its number. Attention is
+    tensor parallel as far as the heads divide and then in pipeline stages, experts are spread over the GPUs of a stage, and
+    the fullest rank decides. --: more are needed. \emph{{Published}}: in the precision of the published checkpoint where
+    that is not bf16. $\dagger$: published in fewer than 16~bits, so that bf16 is hypothetical."""
 
 
 def cells(row: Row, baseline: str, policy: str) -> list[object]:
@@ -25,7 +26,7 @@ def cells(row: Row, baseline: str, policy: str) -> list[object]:
 
 def main(
     *, smallest: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, gpus: list[str], n_gpus: list[int],
-    batch_size: int, precision: str, routing: str, policy: str, output: Path,
+    batch_size: int, precision: str, routing: str, policy: str, provision: str, output: Path,
 ) -> None:  # fmt: skip
     """Read results, write.
 
@@ -36,9 +37,11 @@ def main(
         n_gpus: the swept numbers of GPUs
         laws: law_catalogue.csv
         policies: policy_catalogue.csv
+        provision: what resident pools are sized for
         output: .tex file
     """
-    found = by_key(smallest, keys=("model", "gpu", "precision"), at={"batch_size": batch_size, "routing": routing})
+    at = {"batch_size": batch_size, "routing": routing, "provision": provision}
+    found = by_key(smallest, keys=("model", "gpu", "precision"), at=at)
     baseline, compared = compared_policies(policies, policy)
     names = catalogued(gpu_catalogue, "gpu")
     rows: list[tuple[object, list[object]]] = []
@@ -53,6 +56,7 @@ def main(
     caption = CAPTION.format(
         counts=", ".join(map(str, n_gpus)), batch=batch_size, law=escape(catalogued(laws, "routing")[routing]["head"]),
         baseline=escape(baseline["label"]), policy=escape(compared["label"]),
+        sized=PROVISIONS[provision].words,
     )  # fmt: skip
     own = (Column(baseline["abbreviation"], (1, 0)), Column(compared["abbreviation"], (1, 0)), Column("tokens", (5, 1)))
     columns = (Column("Model"), *own * len(gpus))

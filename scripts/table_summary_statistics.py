@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from prophet_memory.edge.command import script
 from prophet_memory.edge.files import write_text
 from prophet_memory.edge.tables import Row, by_key, catalogued, label_of
 from prophet_memory.edge.text import PRECISION_LABELS
+from prophet_memory.provision import MEAN, PROVISIONS
 from prophet_paper.latex import Column, escape, head, table, with_group_rules
 
 OF_ONE_LAW = (Column("savings", (2, 1)), Column("ext.", (1, 2)), Column("", (1, 2), is_pale=True))
+AT_MEAN = Column("mean", (1, 2))
 CAPTION = r"""Summary statistics on one {gpu}, {precision}: expert savings in percent and the extension of the usable KV
-    capacity under each routing law; in grey the extension if sequences could be longer than the model's own maximum, where
-    that differs. \emph{{new}}: the model fits with {policy} only, so that no extension is defined; a dash: it does not fit."""
+    capacity under each routing law, pools sized for {sized} (\emph{{mean}}: for the mean); in grey the extension if
+    sequences could be longer than the model's own maximum, where that differs. \emph{{new}}: the model fits with {policy}
+    only, so that no extension is defined; a dash: it does not fit."""
 
 
 def cells(row: Row) -> list[object]:
     """Savings and usable extension of one law, and the extension without the models' own maximum."""
     usable, beyond = row["usable_kv_extension"], row["kv_extension"]
-    extension = "new" if row["fit_verdict"] == "newly_fits" else usable
-    return [100 * row["expert_savings_fraction"], extension, "" if usable == beyond else beyond]
+    return [100 * row["expert_savings_fraction"], extension(row), "" if usable == beyond else beyond]
+
+
+def extension(row: Row) -> object:
+    """Of the usable capacity, or that there is none to compare with."""
+    return "new" if row["fit_verdict"] == "newly_fits" else row["usable_kv_extension"]
 
 
 def main(
-    *, summary: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, policy: str, gpu: str, precision:
-    str, output: Path,
+    *, summary: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, policy: str, provision: str,
+    gpu: str, precision: str, output: Path,
 ) -> None:  # fmt: skip
     """Read results, write.
 
@@ -35,23 +43,35 @@ def main(
         gpu_catalogue: gpu_catalogue.csv
         laws: law_catalogue.csv
         policies: policy_catalogue.csv
+        provision: what resident pools are sized for
         policy: the one that is shown
         output: .tex file
     """
     names = {slug: row["name"] for slug, row in catalogued(catalogue, "model").items()}
-    found: dict[tuple[int, str], dict[str, Row]] = {}
     at = {"gpu": gpu, "precision": precision, "policy": policy}
-    for (batch, model, law), row in by_key(summary, keys=("batch_size", "model", "routing"), at=at).items():
-        found.setdefault((batch, model), {})[law] = row
-    known, width = catalogued(laws, "routing"), len(OF_ONE_LAW)
+    found, at_mean = (
+        by_key(summary, keys=("batch_size", "model", "routing"), at=at | {"provision": one}) for one in (provision, MEAN.name)
+    )
+    known = catalogued(laws, "routing")
+    spread = {key[2] for key, row in found.items() if row != at_mean[key] | {"provision": provision}}
+
+    def of_law(*key: Any) -> list[object]:  # noqa: ANN401 - values of any column
+        return cells(found[key]) + ([extension(at_mean[key])] if key[2] in spread else [])
+
     rows = [
-        (batch, [batch, names[model], *(cell for law in known for cell in cells(by_law[law]))])
-        for (batch, model), by_law in found.items()
+        (batch, [batch, names[model], *(cell for law in known for cell in of_law(batch, model, law))])
+        for batch, model in dict.fromkeys(key[:2] for key in found)
     ]
     shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
-    caption = CAPTION.format(gpu=escape(shown), precision=PRECISION_LABELS[precision], policy=escape(label_of(policies, policy)))
-    spans = [(head(law["head"]), 3 + i * width, 2 + (i + 1) * width) for i, law in enumerate(known.values())]
-    columns = (Column("Batch", (3, 0)), Column("Model"), *OF_ONE_LAW * len(known))
+    caption = CAPTION.format(
+        gpu=escape(shown), precision=PRECISION_LABELS[precision], policy=escape(label_of(policies, policy)),
+        sized=PROVISIONS[provision].words,
+    )  # fmt: skip
+    columns, spans = [Column("Batch", (3, 0)), Column("Model")], []
+    for name, law in known.items():
+        own = (*OF_ONE_LAW, AT_MEAN) if name in spread else OF_ONE_LAW
+        spans.append((head(law["head"]), len(columns) + 1, len(columns) + len(own)))
+        columns += own
     text = table(
         columns,
         with_group_rules(rows),

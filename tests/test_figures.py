@@ -19,7 +19,7 @@ NAMES = [
     "figure6_savings_vs_batch_by_experts",
     "figure7_multi_gpu",
     "figure8_predicted_vs_observed",
-    "figure9_concurrency",
+    "figure_concurrency",
 ]
 
 

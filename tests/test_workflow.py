@@ -25,7 +25,7 @@ ALL_AFTER_A_SHARD = {
     "sweep_model", "join_shards", "describe_models", "saturation_batches", "expert_savings_curves", "summary_statistics",
     "kv_extension_at_reference", "smallest_gpu_counts", "table_multi_gpu",
     "mean_extension_by_model", "mean_extension_by_expert_count", "max_context", "checksums",
-    "sweep_concurrency", "table_concurrency", "figure9",
+    "sweep_concurrency", "table_concurrency", "figure_concurrency",
     *(f"figure{i}" for i in range(1, 8)), "table_model_catalogue", "table_saturation_thresholds", "table_savings_by_batch",
     "exponent_fits", "table_exponent_fit",
     "table_kv_extension", "table_extension_by_expert_count", "table_summary_statistics", "judge_claims", "claims_summary",

@@ -10,5 +10,6 @@ AXES = {
     "routing": "routings",
     "precision": "precisions",
     "policy": "policies",
+    "provision": "provisions",
 }
 KEYS = ("model", *AXES)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ORDER = (*(key for key in KEYS if key != "batch_size"), "context_tokens")
 CELL = ("model", "n_gpus")
-POINT = ("gpu", "routing", "precision", "policy", "context_tokens")  # of a cell
+POINT = ("gpu", "routing", "precision", "policy", "provision", "context_tokens")  # of a cell
 COLUMNS = (
     "tensor_parallel", "data_parallel", "expert_parallel", "pipeline_parallel", "kv_bytes_per_sequence", "concurrency",
     "distinct_experts", "concurrency_extension",
@@ -169,7 +169,7 @@ def most_concurrent(  # noqa: PLR0913 - one argument a choice
         context_tokens=[context_tokens],
         order=ORDER,
         layouts={layout.n_gpus: layout},
-        provision=provision,
+        provisions=[provision],
     )
     found = Concurrency(grid, assumptions)
     sequences, baseline = int(found.concurrency.item()), int(found.baseline.item())
@@ -197,14 +197,14 @@ class _Answer:
         self.tensor_parallel, self.data_parallel = spread.tensor, spread.data
         self.expert_parallel, self.pipeline_parallel = spread.expert, spread.pipeline
         limits = [assumptions.engine.step_size(gpu).sequences for gpu in grid.gpus]
-        shape = (len(grid.gpus), len(grid.routings), len(grid.precisions), len(grid.policies) + 1, len(grid.context_tokens))
+        shape = _shape(grid, len(grid.policies) + 1)
         most, missing, distinct = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape)
         self.kv_bytes_per_sequence = np.zeros((shape[0], shape[-1]), np.int64)
         for limit in dict.fromkeys(limits):  # a step takes no more sequences on some GPUs, so those are searched by themselves
             places = [place for place, own in enumerate(limits) if own == limit]
             part = replace(grid, gpus=[grid.gpus[place] for place in places])
             room = _Room(model, spread, assumptions, part)
-            self.kv_bytes_per_sequence[places] = room.cost[:, 0, 0, 0] * room.unit_bytes[:, 0, 0, 0]
+            self.kv_bytes_per_sequence[places] = room.cost[:, 0, 0, 0, 0] * room.unit_bytes[:, 0, 0, 0, 0]
             cell = Cell(model, spread, assumptions, part, [*grid.policies, BASELINE])
             most[places] = _most_sequences(cell, room, None if limit is None else limit * spread.data)
             distinct[places] = _distinct(cell, np.maximum(most[places], 1))
@@ -224,7 +224,7 @@ class _Room:
         self.usable_bytes = _upright([assumptions.engine.usable_bytes(gpu, spread, model.architecture) for gpu in grid.gpus])
         self.unit_bytes = _upright([room.unit_bytes for room in rooms])
         self.masked = _upright([room.masked_units for room in rooms])
-        self.cost = np.array([room.units for room in rooms], np.int64)[:, None, None, None, :]
+        self.cost = np.array([room.units for room in rooms], np.int64)[:, None, None, None, None, :]
 
     def holds(self, sequences: IntArray, taken_bytes: IntArray) -> npt.NDArray[np.bool_]:
         """Whether the caches of so many sequences fit beside what else is taken."""
@@ -242,7 +242,7 @@ class _Room:
 def _most_sequences(cell: Cell, room: _Room, limit: int | None) -> IntArray:
     """Bisection for every point at once: what fits stays below, what does not above."""
     grid = cell.grid
-    shape = (len(grid.gpus), len(grid.routings), len(grid.precisions), len(cell.policies), len(grid.context_tokens))
+    shape = _shape(grid, len(cell.policies))
     bound = room.usable_bytes // room.unit_bytes // room.cost * room.spread.data
     # Powers of two, so that many points ask for the same numbers.
     above = 2 ** np.ceil(np.log2(np.broadcast_to(bound, shape) + 2)).astype(np.int64)
@@ -251,7 +251,7 @@ def _most_sequences(cell: Cell, room: _Room, limit: int | None) -> IntArray:
     while (open_ := above - least > 1).any():
         middle = np.where(open_, (least + above) // 2, 1)
         numbers = np.unique(middle)
-        total = np.broadcast_to(cell.demand(numbers).total_bytes, (shape[0], numbers.size, *shape[1:4]))
+        total = np.broadcast_to(cell.demand(numbers).total_bytes, (shape[0], numbers.size, *shape[1:-1]))
         taken = np.take_along_axis(np.moveaxis(total, 1, -1), np.searchsorted(numbers, middle), axis=-1)
         fits = room.holds(middle, taken)
         least, above = np.where(open_ & fits, middle, least), np.where(open_ & ~fits, middle, above)
@@ -261,12 +261,17 @@ def _most_sequences(cell: Cell, room: _Room, limit: int | None) -> IntArray:
 def _distinct(cell: Cell, sequences: IntArray) -> npt.NDArray[np.float64]:
     """Distinct experts of a layer at so many sequences."""
     numbers = np.unique(sequences)
-    distinct = cell.demand(numbers).distinct_experts[0, :, :, 0, 0]  # (number, law)
-    laws = np.arange(distinct.shape[1]).reshape(1, -1, 1, 1, 1)
+    distinct = cell.demand(numbers).distinct_experts[0, :, :, 0, 0, 0]  # (number, law)
+    laws = np.arange(distinct.shape[1]).reshape(1, -1, 1, 1, 1, 1)
     found: npt.NDArray[np.float64] = distinct[np.searchsorted(numbers, sequences), laws]
     return found
 
 
+def _shape(grid: Grid, policies: int) -> tuple[int, ...]:
+    """Of POINT, with so many policies."""
+    return tuple(policies if axis == "policy" else len(grid.axes[axis]) for axis in POINT)
+
+
 def _upright(values: list[int]) -> IntArray:
     """A value of each GPU, to broadcast over POINT."""
-    return np.array(values, np.int64).reshape(-1, 1, 1, 1, 1)
+    return np.array(values, np.int64).reshape(-1, 1, 1, 1, 1, 1)

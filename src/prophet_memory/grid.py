@@ -36,7 +36,7 @@ class Grid:
     """The values of each axis; `order` names the axes in the order of rows, and those that it leaves out have one value.
 
     `context_tokens` are lengths that each sequence must have; without them one token is enough. `layouts` overrides how a model
-    is spread over a number of GPUs. `provision` is what resident pools are sized for.
+    is spread over a number of GPUs. `provisions` are what resident pools are sized for.
     """
 
     models: Sequence[Model]
@@ -49,7 +49,7 @@ class Grid:
     context_tokens: Sequence[int] = (1,)
     order: tuple[str, ...] = KEYS
     layouts: Mapping[int, Parallelism] = field(default_factory=dict)
-    provision: Provision = MEAN
+    provisions: Sequence[Provision] = (MEAN,)
 
     def __post_init__(self) -> None:
         """Raise a ModelError for a count below one, and a ValueError for an axis of several values that the order leaves out."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from prophet_memory.paging import Blocks, blocks
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.peaks import Buffer, Moment, Setting, Step
 from prophet_memory.precision import FileWeights, Precision, Stored, non_expert_bytes, precision, routed_expert_bytes
+from prophet_memory.provision import Provision
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing.law import DISTINCT_EXPERT_DECIMALS, DistinctExperts
 
@@ -44,9 +46,12 @@ class Assumptions:
         return CacheFormats(OF_CACHE[self.kv_format], OF_CACHE[self.state_format], OF_CACHE[DEFAULT_FORMAT])
 
 
+POINT = ("gpu", "batch_size", "routing", "precision", "policy", "provision")
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What the fullest GPU holds beside the KV cache; every array has the axes (GPU, batch, routing, precision, policy)."""
+    """What the fullest GPU holds beside the KV cache; every array has the axes of POINT."""
 
     distinct_experts: FloatArray
     expert_savings_fraction: FloatArray
@@ -184,28 +189,31 @@ def sequence_room(
 
 @dataclass(frozen=True, slots=True)
 class Activated:
-    """Distinct experts of an MoE layer, each as (batch, routing); zero in a dense model."""
+    """Distinct experts of an MoE layer; zero in a dense model."""
 
-    mean: FloatArray
-    provided: FloatArray  # that pools are sized for, of all ranks together
+    mean: FloatArray  # (batch, routing)
+    provided: FloatArray  # (batch, routing, provision): that pools are sized for, of all ranks together
     provided_on_fullest: FloatArray
 
 
 def activated(model: Model, spread: Parallelism, batch_sizes: IntArray, grid: Grid) -> Activated:
-    """What the laws of a grid say of so many tokens, and what its provision makes of that."""
+    """What the laws of a grid say of so many tokens, and what its provisions make of that."""
     moe, layers = model.architecture.moe, model.architecture.moe_layer_count
     if model.architecture.is_dense:
-        nothing = np.zeros((len(batch_sizes), len(grid.routings)))
-        return Activated(nothing, nothing, nothing)
-    bound, of = [law.bind(moe, model.counts) for law in grid.routings], grid.provision
+        nothing = np.zeros((len(batch_sizes), len(grid.routings), len(grid.provisions)))
+        return Activated(nothing[..., 0], nothing, nothing)
+    bound = [law.bind(moe, model.counts) for law in grid.routings]
 
     def each(value: Callable[[DistinctExperts], FloatArray]) -> FloatArray:
-        return np.stack([value(law) for law in bound], axis=-1).round(DISTINCT_EXPERT_DECIMALS)
+        return np.stack([value(law) for law in bound], axis=1).round(DISTINCT_EXPERT_DECIMALS)
+
+    def provided(value: Callable[[Provision, DistinctExperts], FloatArray]) -> FloatArray:
+        return np.stack([each(partial(value, of)) for of in grid.provisions], axis=-1)
 
     return Activated(
         each(lambda law: law.mean(batch_sizes)),
-        each(lambda law: of.needed(law, batch_sizes, layers)),
-        each(lambda law: of.needed_on_fullest_rank(law, batch_sizes, spread.expert, layers)),
+        provided(lambda of, law: of.needed(law, batch_sizes, layers)),
+        provided(lambda of, law: of.needed_on_fullest_rank(law, batch_sizes, spread.expert, layers)),
     )
 
 
@@ -232,14 +240,14 @@ class Cell:
         self.stored = [stored_as(name, architecture) for name in grid.precisions]
         each = [architecture.moe_layer_count * expert_bytes(architecture, form, spread, engine) for form in self.stored]
         int64([architecture.moe.routed_experts * size for size in each], "routed_expert_bytes")
-        self._layer_expert_bytes = np.array(each, np.int64)[:, None]
+        self._layer_expert_bytes = np.array(each, np.int64)[:, None, None]
         rest = [
-            [non_expert_bytes(architecture, form, tensor=spread.tensor) + beyond_bytes(architecture, form, spread, engine)]
+            non_expert_bytes(architecture, form, tensor=spread.tensor) + beyond_bytes(architecture, form, spread, engine)
             for form in self.stored
         ]
-        self._non_expert_bytes = int64(rest, "non_expert_bytes")[None, None, None]
-        self._overhead_bytes = np.array([policy.overhead_bytes for policy in policies], np.int64)[None, None, None, None]
-        self._reserve_bytes = np.array(engine.reserve(spread).bytes, np.int64).reshape(1, 1, 1, 1, 1)
+        self._non_expert_bytes = _along("precision", int64(rest, "non_expert_bytes"))
+        self._overhead_bytes = _along("policy", np.array([policy.overhead_bytes for policy in policies], np.int64))
+        self._reserve_bytes = _along("provision", np.array([engine.reserve(spread).bytes], np.int64))
 
     def demand(self, batch_sizes: IntArray) -> Demand:
         """What the fullest GPU holds beside the KV cache, at each batch size.
@@ -251,22 +259,27 @@ class Cell:
         found = activated(self.model, spread, batch_sizes, self.grid)
 
         def slots(needed: FloatArray, of: int) -> FloatArray:
-            return np.stack([policy.slots(needed, of) for policy in self.policies], axis=-1)[None, :, :, None]
+            return np.stack([policy.slots(needed, of) for policy in self.policies], axis=-2)[None, :, :, None]
 
         resident = slots(found.provided_on_fullest, experts_on_fullest_rank(experts, spread.expert))
         activations = _activations(architecture, self.stored, spread, self.assumptions, self.grid.gpus, batch_sizes)
         return Demand(
-            distinct_experts=found.mean[None, :, :, None, None],
+            distinct_experts=found.mean[None, :, :, None, None, None],
             expert_savings_fraction=np.zeros_like(resident)
             if architecture.is_dense
             else 1 - slots(found.provided, experts) / experts,
             resident_experts_per_layer=resident,
             non_expert_bytes=self._non_expert_bytes,
             resident_expert_bytes=np.ceil(resident * self._layer_expert_bytes).astype(np.int64),
-            activation_bytes=activations[:, :, None, :, None],
+            activation_bytes=activations[:, :, None, :, None, None],
             overhead_bytes=self._overhead_bytes,
             runtime_reserve_bytes=self._reserve_bytes,
         )
+
+
+def _along(axis: str, values: IntArray) -> IntArray:
+    """Values of one axis of POINT, to broadcast over all."""
+    return values.reshape([-1 if name == axis else 1 for name in POINT])
 
 
 def _activations(

@@ -116,7 +116,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         policies=[policy or residency_policy("prophet")],
         context_tokens=[1 if context_tokens is None else context_tokens],
         layouts={n_gpus: spread},
-        provision=provision,
+        provisions=[provision],
     )
     parts = pipeline_stages(model.architecture, spread.pipeline)
     stages = list(dict.fromkeys(parts))

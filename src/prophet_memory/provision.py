@@ -21,6 +21,17 @@ class Provision:
     quantile: float | None = None
     is_pooled: bool = False
 
+    @property
+    def label(self) -> str:
+        """As figures, tables and messages call it."""
+        return self.name.replace("_", " ")
+
+    @property
+    def words(self) -> str:
+        """What it is of; captions and axes go on from "pools sized for"."""
+        of = "all layers together" if self.is_pooled else "each layer"
+        return f"the {self.name.split('_')[0]} of {of}"
+
     def needed(self, law: DistinctExperts, batch: npt.ArrayLike, layers: int) -> FloatArray:
         """Distinct experts of a layer that the pool is sized for, of all ranks together.
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from prophet_memory.grid import Grid
 from prophet_memory.integers import IntArray
 from prophet_memory.kv_cache import Pieces, longest_context, pieces_of
-from prophet_memory.memory import Assumptions, Cell, Demand, cache_blocks, growth_of
+from prophet_memory.memory import POINT, Assumptions, Cell, Demand, cache_blocks, growth_of
 from prophet_memory.paging import Blocks
 from prophet_memory.parallelism import known_layout
 from prophet_memory.residency import BASELINE
@@ -31,7 +31,7 @@ FIT_VERDICTS = ("fits", "newly_fits", "does_not_fit")
 FITS, NEWLY_FITS, DOES_NOT_FIT = range(3)
 CELL = ("model", "n_gpus")
 UNLIMITED = 2**62  # tokens of a context
-DEMAND = (*CELL, "gpu", "batch_size", "routing", "precision", "policy")
+DEMAND = (*CELL, *POINT)
 
 # The value columns of the results contract, in its order.
 COLUMNS = (
@@ -100,7 +100,7 @@ class Sweep:
     def demanded(self, name: str) -> npt.NDArray[Any]:
         """A part of `Demand` for each point."""
         cells = self._stacked(name)
-        return self.grid.along(DEMAND, cells if cells.shape[-1] == 1 else cells[..., :-1])
+        return self.grid.along(DEMAND, cells if cells.shape[-2] == 1 else cells[..., :-1, :])
 
     def _stacked(self, name: str) -> npt.NDArray[Any]:
         """A part of what every cell demands, as one array along DEMAND; the last policy is the baseline."""
@@ -163,8 +163,8 @@ class Sweep:
 
     @cached_property
     def _baseline_bytes(self) -> IntArray:
-        """What the baseline takes: the same under every law and whatever the policy."""
-        found: IntArray = self.grid.along(DEMAND, self._totals[:, :, :, :, :1, :, -1:])
+        """What the baseline takes: the same under every law, policy and provision."""
+        found: IntArray = self.grid.along(DEMAND, self._totals[:, :, :, :, :1, :, -1:, :1])
         return found
 
     @cached_property
@@ -175,7 +175,7 @@ class Sweep:
     @cached_property
     def free_for_kv_bytes(self) -> IntArray:
         """What is left, negative where it is missing."""
-        free: IntArray = self.usable_bytes - self.grid.along(DEMAND, self._totals[..., :-1])
+        free: IntArray = self.usable_bytes - self.grid.along(DEMAND, self._totals[..., :-1, :])
         return free
 
     @cached_property

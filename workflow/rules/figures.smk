@@ -17,6 +17,7 @@ rule figure1_detailed_memory_breakdown:
     params:
         **options(
             policy=REFERENCE["policy"],
+            provision=REFERENCE["provision"],
             gpu=REFERENCE["gpu"],
             batch_size=REFERENCE["batch_size"],
             precision=REFERENCE["precision"],
@@ -44,6 +45,7 @@ rule figure2_kv_extension_by_model:
     params:
         **options(
             policy=REFERENCE["policy"],
+            provision=REFERENCE["provision"],
             gpu=REFERENCE["gpu"],
             batch_size=REFERENCE["batch_size"],
             precision=REFERENCE["precision"],
@@ -70,6 +72,7 @@ rule figure3_extension_vs_batch:
     params:
         **options(
             policy=REFERENCE["policy"],
+            provision=REFERENCE["provision"],
             gpu=REFERENCE["gpu"],
             precision=REFERENCE["precision"],
         ),
@@ -92,6 +95,7 @@ rule figure4_savings_heatmap:
     localrule: True
     params:
         **options(
+            provision=REFERENCE["provision"],
             batch_sizes=sorted(SWEEP["batch_sizes"]),
         ),
     message:
@@ -115,6 +119,7 @@ rule figure5_expert_count:
     params:
         **options(
             policy=REFERENCE["policy"],
+            provision=REFERENCE["provision"],
             routing=REFERENCE["routing"],
             precision=REFERENCE["precision"],
         ),
@@ -137,6 +142,7 @@ rule figure6_savings_vs_batch_by_experts:
     localrule: True
     params:
         **options(
+            provision=REFERENCE["provision"],
             batch_sizes=sorted(SWEEP["batch_sizes"]),
         ),
     message:
@@ -161,6 +167,7 @@ rule figure7_multi_gpu:
     params:
         **options(
             policy=REFERENCE["policy"],
+            provision=REFERENCE["provision"],
             routing=REFERENCE["routing"],
             n_gpus=sorted(SWEEP["n_gpus"]),
             batch_size=REFERENCE["batch_size"],
@@ -189,28 +196,29 @@ rule figure8_predicted_vs_observed:
         RUN
 
 
-rule figure9_concurrency:
+rule figure_concurrency:
     input:
-        **program("figure9_concurrency"),
+        **program("figure_concurrency"),
         concurrency=CONCURRENCY,
         catalogue=CATALOGUE,
         gpu_catalogue=GPU_CATALOGUE,
         laws=LAWS,
         policies=POLICIES,
     output:
-        figure("figure9_concurrency", FIGURES),
+        figure("figure_concurrency", FIGURES),
     log:
-        "logs/figure9_concurrency.log",
+        "logs/figure_concurrency.log",
     localrule: True
     params:
         **options(
             policy=REFERENCE["policy"],
+            provision=REFERENCE["provision"],
             routing=REFERENCE["routing"],
             gpu=REFERENCE["gpu"],
             precision=REFERENCE["precision"],
         ),
     message:
-        "Drawing Figure 9"
+        "Drawing the figure of concurrency"
     shell:
         RUN
 
@@ -225,4 +233,4 @@ rule figures:
         rules.figure6_savings_vs_batch_by_experts.output,
         rules.figure7_multi_gpu.output,
         rules.figure8_predicted_vs_observed.output,
-        rules.figure9_concurrency.output,
+        rules.figure_concurrency.output,

@@ -45,7 +45,7 @@ rule batch_size_justification:
         "logs/batch_size_justification.log",
     localrule: True
     params:
-        **options(),
+        **options(provision=REFERENCE["provision"]),
     message:
         "Writing the reviewers' guide"
     shell:

@@ -177,6 +177,7 @@ rule expert_savings_curves:
     localrule: True
     params:
         **options(
+            provisions=sorted(SWEEP["provisions"]),
             max_batch=max(SWEEP["batch_sizes"]),
         ),
     message:
@@ -294,7 +295,7 @@ rule max_context:
         "logs/max_context.log",
     localrule: True
     params:
-        **options(precision=REFERENCE["precision"]),
+        **options(precision=REFERENCE["precision"], provision=REFERENCE["provision"]),
     message:
         "Maximum context per sequence"
     shell:

@@ -68,6 +68,7 @@ rule table_savings_by_batch:
     localrule: True
     params:
         **options(
+            provision=REFERENCE["provision"],
             batch_sizes=sorted(SWEEP["batch_sizes"]),
         ),
     message:
@@ -92,6 +93,7 @@ rule table_kv_extension:
     params:
         **options(
             policy=REFERENCE["policy"],
+            provision=REFERENCE["provision"],
             gpu=REFERENCE["gpu"],
             batch_size=REFERENCE["batch_size"],
             precision=REFERENCE["precision"],
@@ -116,6 +118,7 @@ rule table_extension_by_expert_count:
     params:
         **options(
             policy=REFERENCE["policy"],
+            provision=REFERENCE["provision"],
             precision=REFERENCE["precision"],
         ),
     message:
@@ -140,6 +143,7 @@ rule table_summary_statistics:
     params:
         **options(
             policy=REFERENCE["policy"],
+            provision=REFERENCE["provision"],
             gpu=REFERENCE["gpu"],
             precision=REFERENCE["precision"],
         ),
@@ -165,6 +169,7 @@ rule table_multi_gpu:
     params:
         **options(
             policy=REFERENCE["policy"],
+            provision=REFERENCE["provision"],
             routing=REFERENCE["routing"],
             gpus=PAPER["multi_gpu"]["gpus"],
             n_gpus=sorted(SWEEP["n_gpus"]),
@@ -246,6 +251,7 @@ rule table_concurrency:
     params:
         **options(
             policy=REFERENCE["policy"],
+            provision=REFERENCE["provision"],
             routing=REFERENCE["routing"],
             gpu=REFERENCE["gpu"],
             precision=REFERENCE["precision"],

@@ -127,7 +127,7 @@ def command(  # noqa: PLR0913 - one argument an option
         policies=[kept(policy, architecture, profile, settings)],
         context_tokens=[context],
         order=ORDER,
-        provision=provision,
+        provisions=[provision],
     )
 
     def layouts(count: int) -> list[Parallelism]:
@@ -173,7 +173,7 @@ def assumed(grid: Grid, assumptions: Assumptions) -> str:
     share = f"usable {usable:.1%}".replace(".0%", "%") if isinstance(usable, float) else "a usable share of its own"
     parts = [
         f"{PRECISION_LABELS.get(precision, precision)} weights", f"KV {assumptions.kv_format}", policy.words.label,
-        law_in_words(law), f"pools for the {grid.provision.name.replace('_', ' ')}", share,
+        law_in_words(law), f"pools for the {grid.provisions[0].label}", share,
         f"{engine.name} in {relative(ENGINES_FILE)}",
     ]  # fmt: skip
     return f"assumed: {', '.join(parts)}"

@@ -204,7 +204,7 @@ def routed(plan: Plan, experts: int) -> str:
     if not experts:
         return "none: a dense model"
     distinct, batch = plan.row["distinct_experts"], plan.row["batch_size"]
-    sized = "" if plan.provision == MEAN else f", pools for the {plan.provision.name.replace('_', ' ')}"
+    sized = "" if plan.provision == MEAN else f", pools for the {plan.provision.label}"
     return f"{law_in_words(plan.law)}: {distinct:,.2f} of {experts:,} experts a layer at batch {batch}{sized}"
 
 

@@ -44,10 +44,11 @@ from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
 from prophet_memory.gpu import Gpu
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import ParallelismError
+from prophet_memory.provision import PROVISIONS
 from prophet_memory.sweeps import sweep as swept_grid
 
 NUMBERS = ("n_gpus", "batch_size")
-DEFAULTED = ("n_gpus", "batch_sizes", "routings", "precisions", "policies")
+DEFAULTED = ("n_gpus", "batch_sizes", "routings", "precisions", "policies", "provisions")
 SUFFIXES = (".parquet", ".csv")
 MOST_ROWS = 200  # of a table at a terminal
 HEADS = (
@@ -118,6 +119,7 @@ def swept(
 @click.option("--routings", type=Several(ROUTING), help="laws with commas, each as in power_law:exponent=0.9; or all")
 @click.option("--precisions", type=Several(Among(PRECISIONS)), help="of the weights, with commas; or all")
 @click.option("--policies", type=Several(POLICY), help="with commas, each as in prophet:overhead_bytes=0; or all")
+@click.option("--provisions", type=Several(Among(PROVISIONS)), help="what resident pools are sized for, with commas; or all")
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state")
 @click.option("--context", type=Number(1, 2**40), help="tokens that each sequence must have, for the verdicts; default: one")

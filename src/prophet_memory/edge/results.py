@@ -14,6 +14,7 @@ from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.named import Named, by_name
+from prophet_memory.provision import provision
 
 
 def grid_of(models: Sequence[Model], axes: AxesSettings, gpus: Mapping[str, Gpu]) -> Grid:
@@ -26,6 +27,7 @@ def grid_of(models: Sequence[Model], axes: AxesSettings, gpus: Mapping[str, Gpu]
         routings=by_name(axes.routings),
         precisions=sorted(axes.precisions),
         policies=by_name(axes.policies),
+        provisions=[provision(name) for name in sorted(axes.provisions)],
     )
 
 

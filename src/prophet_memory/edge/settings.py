@@ -28,6 +28,7 @@ from prophet_memory.edge.messages import error, hint, relative
 from prophet_memory.edge.remembered import read
 from prophet_memory.fields import Context, Count, Described, EachOnce, OneOf, Parsed, PlainSize, Several, Size, Slug
 from prophet_memory.formats import CACHE_FORMATS, PRECISIONS
+from prophet_memory.provision import MEAN, PROVISIONS
 from prophet_memory.residency import BASELINE, ResidencyPolicy, residency_policy
 from prophet_memory.routing import LAWS, RoutingLaw, routing_law
 
@@ -53,6 +54,7 @@ class AxesSettings(Described):
     routings: Several[Law]
     precisions: Several[Annotated[str, OneOf(PRECISIONS)]]  # of the weights
     policies: Several[Policy]
+    provisions: Several[Annotated[str, OneOf(PROVISIONS)]]  # what resident pools are sized for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ class Reference(Described):
     precision: Slug
     routing: Slug
     policy: Slug
+    provision: Slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,7 @@ def _consistent(settings: Settings, file: Path) -> Settings:
     laws, policies = [law.name for law in sweep.routings], [policy.name for policy in sweep.policies]
     check_known([reference.routing], "paper.reference.routing", laws, "the values of sweep.routings", file)
     check_known([reference.policy], "paper.reference.policy", policies, "the values of sweep.policies", file)
+    check_known([reference.provision], "paper.reference.provision", sweep.provisions, "the values of sweep.provisions", file)
     return settings
 
 
@@ -221,6 +225,8 @@ def _swept(settings: Settings, models: Iterable[str], gpus: Iterable[str], file:
         raise error(file, "sweep.policies", policies, f"a list with {BASELINE.name}, which the others are compared with")
     if reference.policy == BASELINE.name:
         raise error(file, "paper.reference.policy", BASELINE.name, "a policy that is compared with it")
+    if MEAN.name not in sweep.provisions:
+        raise error(file, "sweep.provisions", sweep.provisions, f"a list with {MEAN.name}, which claims are judged by")
     if 1 not in sweep.n_gpus:
         raise error(file, "sweep.n_gpus", sweep.n_gpus, "a list with 1, which figures and tables of a single GPU show")
     return settings

@@ -1,4 +1,4 @@
-"""Figure 9: the most sequences that fit at once against their context, all experts resident and under a policy, by model."""
+"""Concurrency: the most sequences that fit at once against their context, all experts resident and under a policy, by model."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies, in_paper_order, read_rows
 from prophet_memory.edge.text import PRECISION_LABELS, marked_name, multiplied
+from prophet_memory.provision import PROVISIONS
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
 from prophet_paper.looks import BLUE, GREY, LIGHT_GREY
 
@@ -70,7 +71,7 @@ def shown_models(models: Sequence[Row], found: Mapping[str, Sequence[Row]]) -> l
 
 def main(
     *, concurrency: Path, catalogue: Path, gpu_catalogue: Path, laws: Path, policies: Path, gpu: str, precision: str,
-    routing: str, policy: str, output: list[Path],
+    routing: str, policy: str, provision: str, output: list[Path],
 ) -> None:  # fmt: skip
     """Read results, draw, write.
 
@@ -80,11 +81,12 @@ def main(
         gpu_catalogue: gpu_catalogue.csv
         laws: law_catalogue.csv
         policies: policy_catalogue.csv
+        provision: what resident pools are sized for
         policy: compared with the baseline
         output: .pdf and .png files
     """
     baseline, compared = compared_policies(policies, policy)
-    at = {"gpu": gpu, "n_gpus": 1, "precision": precision, "routing": routing}
+    at = {"gpu": gpu, "n_gpus": 1, "precision": precision, "routing": routing, "provision": provision}
     rows = by_key(concurrency, keys=("model", "policy", "context_tokens"), at=at)
     contexts = sorted({tokens for _, _, tokens in rows})
     by_policy: dict[str, dict[str, list[Row]]] = {one["policy"]: {} for one in (baseline, compared)}
@@ -109,7 +111,9 @@ def main(
     shown, law = catalogued(gpu_catalogue, "gpu")[gpu]["name"], catalogued(laws, "routing")[routing]["label"]
     left_out = f"\nNot one of {in_kibi(contexts[0])} fits: {', '.join(without)}" if without else ""
     figure.supxlabel(f"Tokens of each sequence{left_out}", fontsize=7.5)
-    figure.supylabel(f"Sequences at once, {shown}, {PRECISION_LABELS[precision]}, {law}", fontsize=7.5)
+    figure.supylabel(
+        f"Sequences at once, {shown}, {PRECISION_LABELS[precision]}, {law}, {PROVISIONS[provision].label}", fontsize=7.5
+    )
     handles = [Line2D([], [], **look, label=one["label"]) for one, look in ((compared, POLICY), (baseline, BASELINE))]
     figure.legend(handles=handles, loc="outside upper right", ncols=2)
     save(figure, output)
