@@ -10,16 +10,17 @@ import polars as pl
 from prophet_memory.architecture import MoE
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import read_rows, write_table
-from prophet_memory.provision import provision
+from prophet_memory.provision import Pool, provision
 from prophet_paper.laws import laws_of
 
 
-def main(*, catalogue: Path, laws: Path, provisions: list[str], max_batch: int, output: Path) -> None:
+def main(*, catalogue: Path, laws: Path, provisions: list[str], layer_correlation: float, max_batch: int, output: Path) -> None:
     """Read the catalogues, evaluate the laws, write.
 
     Args:
         catalogue: model_catalogue.csv
         laws: law_catalogue.csv
+        layer_correlation: of distinct experts, between two layers
         max_batch: the largest of the sweep
         output: Parquet file
     """
@@ -30,7 +31,7 @@ def main(*, catalogue: Path, laws: Path, provisions: list[str], max_batch: int, 
             distinct = {"distinct_experts": bound.mean(batch), "distinct_experts_uncapped": bound.uncapped(batch)}
             for of in map(provision, sorted(provisions)):
                 key = {"model": model["model"], "routing": law.name, "provision": of.name}
-                provided = of.needed(bound, batch, model["moe_layers"])
+                provided = of.needed(bound, batch, Pool(model["moe_layers"], layer_correlation))
                 columns = {
                     "batch_size": batch, **distinct, "provided_experts": provided,
                     "expert_savings_fraction": 1 - provided / model["experts"],

@@ -78,7 +78,7 @@ def main(
         caption=caption,
         label="tab:summary-statistics",
         spanning_heads=spans,
-        column_gap_points=4.5,
+        wide=True,
     )
     write_text(output, text)
 

@@ -136,9 +136,10 @@ sweep:
   routings: [uniform]
   precisions: [bf16]
   policies: [prophet, all_resident]
+  provisions: [p99, mean]
 concurrency: {{context_tokens: [2048]}}
 paper:
-  reference: {{gpu: h100-80gb, batch_size: 8, precision: bf16, routing: uniform, policy: prophet}}
+  reference: {{gpu: h100-80gb, batch_size: 8, precision: bf16, routing: uniform, policy: prophet, provision: p99}}
   breakdown_models: [mixtral-8x7b, qwen1.5-moe-a2.7b]
   summary: {{models: [qwen1.5-moe-a2.7b], batch_sizes: [8]}}
   multi_gpu: {{gpus: [h100-80gb]}}

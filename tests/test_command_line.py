@@ -20,7 +20,7 @@ from prophet_memory.edge.configuration import read_gpus
 
 IMPORTED = REPOSITORY / "tests/data/imported_configs"
 PROGRAM = [sys.executable, "-c", "from prophet_memory.cli import main; main()"]
-KEYS = ["model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy"]
+KEYS = ["model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy", "provision"]
 
 
 def call(*arguments: object, checkout: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
@@ -48,7 +48,8 @@ def planned(row: dict, *more: object) -> dict:
     weights = {"bf16": ["--weights", "bf16"], "int8_experts": ["--experts", "int8"], "native": ["--weights", "native"]}
     done = call(
         "plan", "--json", "--model", row["model"], "--gpu", row["gpu"], "--n-gpus", row["n_gpus"], "--batch", row["batch_size"],
-        "--routing", row["routing"], "--policy", row["policy"], *weights[row["precision"]], *more,
+        "--routing", row["routing"], "--policy", row["policy"], "--provision", row["provision"], *weights[row["precision"]],
+        *more,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -446,7 +447,7 @@ def test_a_sweep_of_a_context_says_so(tmp_path):
 
 
 def test_a_context_that_the_baseline_cannot_hold_newly_fits():
-    asked = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--batch", "12", "--context")
+    asked = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--batch", "12", "--provision", "mean", "--context")
     both, one = (json.loads(call(*asked, context, "--json").stdout) for context in (1000, 40_960))
     assert (both["fit_verdict"], both["kv_extension"] > 1) == ("fits", True)
     assert (one["fit_verdict"], one["kv_extension"], one["context_fits"]) == ("newly_fits", None, True)
@@ -568,7 +569,7 @@ def test_a_sweep_of_ones_own_is_the_papers_where_they_meet(rows: pd.DataFrame, t
         " and precision == 'bf16'"
     )
     pd.testing.assert_frame_equal(own, same.reset_index(drop=True))
-    assert len(own) == 2 * 2 * 2 * 2 * 2 * 2
+    assert len(own) == 2 * 2 * 2 * 2 * 2 * 2 * 3
 
 
 def test_the_catalogue_as_tables_and_for_programs():
@@ -701,9 +702,9 @@ def test_a_sweep_without_a_file_is_printed(tmp_path: Path):
         "--routings",
         "uniform",
     )
-    words = (*words, "--precisions", "bf16", "--policies", "prophet")
+    words = (*words, "--precisions", "bf16", "--policies", "prophet", "--provisions", "mean,p99_pooled")
     done = call(*words)
-    assert re.search(r"qwen3-30b-a3b +a100-80gb +1 +16 +uniform +bf16 +prophet +445,920 +27,870 +1.89× +fits", done.stdout)
+    assert re.search(r"qwen3-30b-a3b +a100-80gb +1 +16 +uniform +bf16 +prophet +mean +445,920 +27,870 +1.89× +fits", done.stdout)
     assert re.search(r" 1 +uniform .* 40,960 +788,862 +1.00× +fits", done.stdout)
     asked = call(*words, "--context", "32768", "--usable-fraction", "0.95").stdout
     assert re.search(r" 16 +uniform .* does not fit", asked)
@@ -717,6 +718,7 @@ def test_a_sweep_without_a_file_is_printed(tmp_path: Path):
 
 def test_a_sweep_takes_gpus_that_are_not_catalogued_and_leaves_out_short_models(tmp_path: Path):
     few = ("--n-gpus", "1", "--batches", "16", "--routings", "uniform", "--precisions", "bf16", "--policies", "prophet")
+    few = (*few, "--provisions", "p95")
     own = tmp_path / "own.csv"
     call("sweep", "--models", "qwen3-30b-a3b", "--gpus", "h100-80gb,custom:96:1800", *few, "--out", own)
     swept = pd.read_csv(own)

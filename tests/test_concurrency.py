@@ -138,7 +138,9 @@ def test_a_step_of_few_sequences_bounds_it():
 
 
 def test_a_plan_says_how_many_such_requests_at_once():
-    words = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--context", "32768")
+    paper = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--context", "32768")
+    assert json.loads(call(*paper, "--json").stdout)["concurrency"]["sequences"] == 13  # pools for the p99 of each layer
+    words = (*paper, "--provision", "mean")
     found = json.loads(call(*words, "--json").stdout)["concurrency"]
     assert (found["sequences"], found["baseline_sequences"]) == (14, 7)
     assert "14 sequences of 32,768 tokens at once; with all experts resident 7" in call(*words).stdout
@@ -153,7 +155,7 @@ def test_a_plan_says_how_many_such_requests_at_once():
 
 
 def test_the_inverse_questions_of_a_plan():
-    words = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--json", "--max")
+    words = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--provision", "mean", "--json", "--max")
     most = json.loads(call(*words, "concurrency").stdout)
     assert most["max"] == {"of": "concurrency", "value": 12, "all_resident": 5, "context_tokens": 40960}
     assert (most["batch_size"], most["context_fits"]) == (12, True)
@@ -162,10 +164,10 @@ def test_the_inverse_questions_of_a_plan():
     longest = {"of": "context", "value": 40960, "all_resident": 40960, "batch_size": 4}
     assert json.loads(call(*words, "context", "--batch", "4").stdout)["max"] == longest
     many = json.loads(call(*words, "context", "--batch", "16").stdout)["max"]
-    baseline = ("plan", *words[1:5], "--policy", "all_resident", "--batch", "16", "--json")
+    baseline = (*words[:5], "--policy", "all_resident", "--batch", "16", "--json")
     assert (many["value"], many["all_resident"]) == (27870, json.loads(call(*baseline).stdout)["max_context_tokens"])
     line = f"longest context    27,870 tokens in each of 16 sequences; with all experts resident {many['all_resident']:,}"
-    assert line in call(*words[:5], "--max", "context", "--batch", "16").stdout
+    assert line in call(*words[:7], "--max", "context", "--batch", "16").stdout
     nothing = call("plan", "--model", "grok-1", "--gpu", "rtx-4090", "--max", "concurrency", "--check", "--json")
     assert (nothing.returncode, json.loads(nothing.stdout)["max"]["value"]) == (1, 0)
 
@@ -220,7 +222,7 @@ def test_fit_names_of_each_gpu_the_fewest_that_hold_them():
 
 
 def test_what_nothing_holds_gets_the_nearest():
-    words = ("fit", "--model", "grok-1", "--context", "8192", "--concurrency", "9000", "--max-gpus", "2")
+    words = ("fit", "--model", "grok-1", "--context", "8192", "--concurrency", "9000", "--max-gpus", "2", "--provision", "mean")
     said = r"nothing holds 9,000 requests of 8,192 tokens with up to 2 GPUs; nearest: 2 x mi355x \(.*\) with [\d,]+"
     assert re.search(said, call(*words).stdout)
     assert call(*words, "--check").returncode == 1

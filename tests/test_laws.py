@@ -21,7 +21,7 @@ from prophet_memory.inclusion import (
 )
 from prophet_memory.measured import RoutingCounts
 from prophet_memory.occupancy import distinct_distribution
-from prophet_memory.provision import PROVISIONS, provision
+from prophet_memory.provision import PROVISIONS, Pool, provision
 from prophet_memory.routing import LAWS, DistinctExperts, routing_law
 from prophet_memory.routing.frequency import FrequencyExperts
 from prophet_memory.spread import of_moments
@@ -348,19 +348,25 @@ SHARES = {(128, 8, 48): (0.4033, 0.4100, 0.4453), (256, 8, 58): (0.2243, 0.2269,
 def test_pools_for_the_mean_and_for_what_is_exceeded_rarely(case: tuple[int, int, int], expected: tuple[float, float, float]):
     experts, top_k, layers = case
     law = routing_law("uniform").bind(moe(experts, top_k))
-    found = [float(provision(name).needed(law, 8, layers)) / experts for name in ("mean", "p99_pooled", "p99")]
+    found = [float(provision(name).needed(law, 8, Pool(layers))) / experts for name in ("mean", "p99_pooled", "p99")]
     assert found == pytest.approx(expected, abs=0.0006)
+    together = [float(provision("p99_pooled").needed(law, 8, Pool(layers, one))) / experts for one in (0.0, 0.1, 0.4, 1.0)]
+    assert together == sorted(together)  # the more layers agree, the larger
+    assert together[-1] <= found[2] + 1e-9  # and no more than each needs for itself
+    assert (together[1] - found[0]) / (found[1] - found[0]) == pytest.approx((1 + (layers - 1) * 0.1) ** 0.5)
 
 
 @settings(max_examples=40)
-@given(st.sampled_from(sorted(LAWS)), pairs, skews, st.integers(1, 60), st.integers(1, 4), st.integers(1, 30))
+@given(st.sampled_from(sorted(LAWS)), pairs, skews, st.integers(1, 60), st.integers(1, 4), st.integers(1, 30), st.floats(0, 1))
 def test_a_larger_provision_is_no_smaller_pool(
-    name: str, pair: tuple[int, int], skew: float, batch: int, ranks: int, layers: int
+    name: str, pair: tuple[int, int], skew: float, batch: int, ranks: int, layers: int, correlation: float
 ):
     if ranks > pair[0]:
         return
     law = bound(name, *pair, skew)
-    needed = {one: float(PROVISIONS[one].needed_on_fullest_rank(law, batch, ranks, layers)) for one in PROVISIONS}
+    needed = {
+        one: float(PROVISIONS[one].needed_on_fullest_rank(law, batch, ranks, Pool(layers, correlation))) for one in PROVISIONS
+    }
     assert needed["p95"] <= needed["p99"] <= -(-pair[0] // ranks)
     assert needed["p95_pooled"] <= needed["p99_pooled"] + 1e-9
     if name in ("power_law", "worst_case") and ranks == 1:  # no spread

@@ -20,7 +20,7 @@ from prophet_memory.edge.tables import by_key, points
 from prophet_paper.queries import Query, QueryError, Results
 
 DATA = REPOSITORY / RESULTS / "prophet_kv_extension_data.parquet"
-POINT = {"gpu": "a100-80gb", "n_gpus": 1, "batch_size": 16, "precision": "bf16", "policy": "prophet"}
+POINT = {"gpu": "a100-80gb", "n_gpus": 1, "batch_size": 16, "precision": "bf16", "policy": "prophet", "provision": "p99"}
 
 
 def test_a_pin_that_nobody_swept_is_one_line():
@@ -49,10 +49,10 @@ def test_an_axis_that_is_neither_kept_nor_pinned_stops_the_reader(keys: set[str]
 def test_an_axis_that_nobody_knows_is_found_by_keys_that_repeat(tmp_path: Path):
     table = pl.read_parquet(DATA)
     file = tmp_path / "data.parquet"
-    table.join(pl.DataFrame({"provision": ["mean", "p99"]}), how="cross").write_parquet(file)
+    table.join(pl.DataFrame({"link": ["pinned", "pageable"]}), how="cross").write_parquet(file)
     with pytest.raises(ConfigurationError, match=r"keys: several rows at model .*; allowed: one, by model, routing"):
         points(file, keys=("model", "routing"), at=POINT)
-    assert points(file, keys=("model", "routing"), at=POINT | {"provision": "p99"}).height == 48
+    assert points(file, keys=("model", "routing"), at=POINT | {"link": "pinned"}).height == 48
 
 
 def test_a_column_that_is_not_there_is_named():
@@ -79,10 +79,10 @@ def test_a_new_axis_stops_every_reader_with_one_line(tmp_path: Path):
     assert snakemake(folder, str(RESULTS / DATA.name), str(RESULTS / "model_catalogue.csv")).returncode == 0
     axes = folder / "src/prophet_memory/axes.py"
     axes.write_text(
-        axes.read_text(encoding="utf-8").replace('    "policy"', '    "provision": "provisions",\n    "policy"'), encoding="utf-8"
+        axes.read_text(encoding="utf-8").replace('    "policy"', '    "link": "links",\n    "policy"'), encoding="utf-8"
     )
     data = folder / RESULTS / DATA.name
-    pl.read_parquet(data).join(pl.DataFrame({"provision": ["mean", "p99"]}), how="cross").write_parquet(data)
+    pl.read_parquet(data).join(pl.DataFrame({"link": ["pinned", "pageable"]}), how="cross").write_parquet(data)
     environment = os.environ | {"PYTHONPATH": str(folder / "src")}
     takes = {file: signature(runpy.run_path(str(file), run_name="imported")["main"]).parameters for file in scripts()}
     readers = [file for file, parameters in takes.items() if "data" in parameters]
@@ -93,15 +93,15 @@ def test_a_new_axis_stops_every_reader_with_one_line(tmp_path: Path):
             "data": data, "catalogue": folder / RESULTS / "model_catalogue.csv", "gpu": "h100-80gb", "batch_size": 8,
             "gpu_catalogue": folder / "committed" / "gpu_catalogue.csv", "precision": "bf16", "policy": "prophet",
             "policies": folder / "committed" / "policy_catalogue.csv", "laws": folder / "committed" / "law_catalogue.csv",
-            "routing": "uniform", "models": "mixtral-8x7b",
+            "routing": "uniform", "provision": "mean", "models": "mixtral-8x7b",
             "batch_sizes": 8, "by": "model", "output": tmp_path / f"{reader.stem}.csv",
         }  # fmt: skip
         options = [part for name in takes[reader] for part in (f"--{name.replace('_', '-')}", words[name])]
         command = [sys.executable, folder / "scripts" / reader.name, *options]
         done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, check=False)
         if reader.stem == "max_context":  # keeps every key there is
-            assert pl.read_csv(tmp_path / "max_context.csv")["provision"].n_unique() == 2
+            assert pl.read_csv(tmp_path / "max_context.csv")["link"].n_unique() == 2
             continue
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), (reader.name, done)
-        assert "provision: neither kept nor pinned by its reader" in done.stderr
+        assert "link: neither kept nor pinned by its reader" in done.stderr
         assert not (tmp_path / f"{reader.stem}.csv").exists()

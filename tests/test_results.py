@@ -16,7 +16,7 @@ from prophet_memory.errors import ModelError
 from prophet_memory.parameters import count_parameters
 
 FOLDER = REPOSITORY / RESULTS
-KEYS = ["model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy"]
+KEYS = ["model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy", "provision"]
 CONTRACT = [
     "distinct_experts", "expert_savings_fraction", "non_expert_bytes", "resident_expert_bytes", "activation_bytes",
     "overhead_bytes", "free_for_kv_bytes", "kv_bytes_per_token", "kv_capacity_tokens", "max_context_tokens", "kv_extension",
@@ -59,8 +59,9 @@ def test_enumerations(data: pd.DataFrame):
 
 
 def test_extension_is_the_ratio_of_capacities(data: pd.DataFrame):
-    baseline = data[data["policy"] == "all_resident"].set_index(KEYS[:-1])["kv_capacity_tokens"]
-    prophet = data[data["policy"] == "prophet"].set_index(KEYS[:-1])
+    others = [key for key in KEYS if key != "policy"]
+    baseline = data[data["policy"] == "all_resident"].set_index(others)["kv_capacity_tokens"]
+    prophet = data[data["policy"] == "prophet"].set_index(others)
     ratio = (prophet["kv_capacity_tokens"] / baseline).where(prophet["fit_verdict"] == "fits")
     pd.testing.assert_series_equal(ratio, prophet["kv_extension"], check_names=False, atol=1e-9, rtol=0)
     newly = prophet["fit_verdict"] == "newly_fits"
@@ -81,10 +82,10 @@ def test_csv_and_parquet_hold_the_same(data: pd.DataFrame, built: Path):
 @pytest.mark.parametrize("by", ["model", "experts"])
 def test_averages_cover_what_fits_and_count_the_rest(data: pd.DataFrame, by: str):
     name = {"model": "mean_extension_by_model.csv", "experts": "mean_extension_by_expert_count.csv"}[by]
-    written = pd.read_csv(FOLDER / name).set_index([by, "routing", "precision"]).sort_index()
+    written = pd.read_csv(FOLDER / name).set_index([by, "routing", "precision", "provision"]).sort_index()
     prophet = data[(data["policy"] == "prophet") & (data["n_gpus"] == 1)]
     prophet = prophet.assign(experts=prophet["model"].map(lambda model: MODELS[model].moe.routed_experts))
-    groups = prophet.groupby([by, "routing", "precision"])
+    groups = prophet.groupby([by, "routing", "precision", "provision"])
     assert (written["configurations"] == groups.size()).all()
     for verdict in ("fits", "newly_fits", "does_not_fit"):
         counted = groups["fit_verdict"].apply(lambda verdicts, v=verdict: (verdicts == v).sum())
@@ -100,7 +101,7 @@ def test_averages_cover_what_fits_and_count_the_rest(data: pd.DataFrame, by: str
 
 def test_the_reference_table_is_rows_of_the_long_table(data: pd.DataFrame):
     reference = read_settings().paper.reference
-    keys = ["model", "precision", "routing"]
+    keys = ["model", "precision", "routing", "provision"]
     here = data[(data["gpu"] == reference.gpu) & (data["batch_size"] == reference.batch_size) & (data["n_gpus"] == 1)]
     written = pd.read_csv(FOLDER / "kv_extension_at_reference.csv").set_index(keys).sort_index()
     prophet = here[here["policy"] == "prophet"].set_index(keys).sort_index()
@@ -125,7 +126,7 @@ def test_catalogue_and_saturation_of_known_models():
 
 def test_the_fewest_gpus_and_what_they_hold(data: pd.DataFrame):
     batch = read_settings().paper.reference.batch_size
-    keys = ["model", "gpu", "routing", "precision"]
+    keys = ["model", "gpu", "routing", "precision", "provision"]
     written = pd.read_csv(FOLDER / "smallest_gpu_counts.csv").set_index(keys).sort_index()
     assert (written["batch_size"] == batch).all()
     fitting = data[(data["batch_size"] == batch) & (data["fit_verdict"] != "does_not_fit")].sort_values("n_gpus")

@@ -187,7 +187,7 @@ def test_a_second_head_is_refused(slurm, project, expected):
 def test_a_full_disk_is_one_line_and_is_taken_up(slurm, project, expected):
     shards = project / SHARDS
     shards.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(shards)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(shards)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small tmpfs cannot be mounted here: it takes the rights of root")
     try:

@@ -19,11 +19,12 @@ from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.kv_cache import bytes_per_sequence, kv_growth
 from prophet_memory.memory import Assumptions
-from prophet_memory.occupancy import fixed_on_fullest_rank, mean_distinct, uniform_on_fullest_rank
+from prophet_memory.occupancy import distinct_distribution, fixed_on_fullest_rank, mean_distinct, uniform_on_fullest_rank
 from prophet_memory.parallelism import Parallelism, parallelism
 from prophet_memory.parameters import count_parameters
 from prophet_memory.planning import plan
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
+from prophet_memory.provision import provision
 from prophet_memory.residency import POLICIES, residency_policy
 from prophet_memory.routing import routing_law
 from prophet_memory.stages import pipeline_stages
@@ -116,21 +117,49 @@ def test_memory_adds_up_to_what_is_usable(architecture: Architecture, assumption
 
 
 def test_prophet_never_needs_more_experts_and_the_baseline_extends_by_one(architecture: Architecture, assumptions: Assumptions):
-    out = swept(architecture, assumptions)
-    everything, prophet = (out["resident_expert_bytes"][..., i] for i in (0, 1))
+    out = swept(architecture, assumptions, provisions=[provision("mean"), provision("p99")])
+    everything, prophet = (out["resident_expert_bytes"][..., i, :] for i in (0, 1))
     assert (prophet <= everything).all()
-    assert (out["expert_savings_fraction"][..., 0] == 0).all()
+    assert (out["expert_savings_fraction"][..., 0, :] == 0).all()
     if architecture.is_dense:
         assert not out["expert_savings_fraction"].any()
         return
     alone = np.s_[:, 0]  # on several GPUs the fullest rank keeps more than its share
-    assert np.allclose(out["expert_savings_fraction"][..., 1][alone], (1 - prophet / everything)[alone], atol=1e-6)
-    assert (prophet / everything >= 1 - out["expert_savings_fraction"][..., 1] - 1e-6).all()
-    baseline = out["kv_extension"][..., 0]
+    assert np.allclose(out["expert_savings_fraction"][..., 1, :][alone], (1 - prophet / everything)[alone], atol=1e-6)
+    assert (prophet / everything >= 1 - out["expert_savings_fraction"][..., 1, :] - 1e-6).all()
+    baseline = out["kv_extension"][..., 0, :]
     assert (baseline.compressed() == 1).all()
     # With every expert needed Prophet costs its predictor: never more than that.
-    lost = out["free_for_kv_bytes"][..., 0] - out["free_for_kv_bytes"][..., 1]
+    lost = out["free_for_kv_bytes"][..., 0, :] - out["free_for_kv_bytes"][..., 1, :]
     assert (lost <= PREDICTOR_BYTES).all()
+
+
+def test_pools_for_a_quantile_hold_what_that_share_of_steps_needs(architecture: Architecture, assumptions: Assumptions):
+    if architecture.is_dense:
+        return
+    names, moe, batches = ("mean", "p95", "p99", "p99_pooled"), architecture.moe, [1, 3, 16]
+    axes = {"n_gpus": [1], "batch_sizes": batches, "routings": ["uniform"]}
+    out = swept(architecture, assumptions, **axes, provisions=list(map(provision, names)))
+    plain = swept(architecture, assumptions, **axes)
+    for column in COLUMNS:  # the mean is what a sweep without the axis says
+        first = out[column][..., :1]
+        assert np.array_equal(np.ma.filled(first, -1), np.ma.filled(plain[column], -1)), column
+    baseline, prophet = ({name: out[name][..., policy, :] for name in out} for policy in (0, 1))
+    for name, values in baseline.items():
+        if not name.startswith("distinct"):
+            assert (np.ma.filled(values, -1) == np.ma.filled(values[..., :1], -1)).all(), name
+    for place, batch in enumerate(batches):
+        chances = np.cumsum(distinct_distribution(moe.routed_experts, moe.top_k, batch))
+        slots = prophet["resident_experts_per_layer"][0, 0, place, 0, 0]
+        expected = [
+            mean_distinct(moe.routed_experts, moe.top_k, batch),
+            *(int((chances < q - 1e-12).sum()) for q in (0.95, 0.99)),
+        ]
+        assert slots[:3].tolist() == pytest.approx(expected, abs=1e-9)
+        assert expected[0] - 1e-9 <= slots[3] <= expected[2] + 1e-9
+    for column, sign in (("resident_expert_bytes", 1), ("free_for_kv_bytes", -1), ("expert_savings_fraction", -1)):
+        assert (sign * np.diff(prophet[column][..., :3], axis=-1) >= -1e-12).all()
+    assert (prophet["distinct_experts"] == prophet["distinct_experts"][..., :1]).all()
 
 
 @given(st.integers(0, len(MODELS) - 1), st.integers(GIB, 3000 * GIB), st.integers(0, 100 * GIB))
@@ -158,7 +187,7 @@ def test_an_array_goes_along_its_axes_and_an_axis_that_is_left_out_has_one_value
     grid = grid_of({"a": MODELS["dbrx"], "b": MODELS["grok-1"]}, MEMORY, **AXES)
     values = np.arange(8).reshape(2, 4)
     along = grid.along(("model", "batch_size"), values)
-    assert along.shape == (2, 1, 1, 4, 1, 1, 1)
+    assert along.shape == (2, 1, 1, 4, 1, 1, 1, 1)
     assert np.array_equal(replace(grid, order=KEYS[::-1]).along(("model", "batch_size"), values).squeeze(), values.T)
     with pytest.raises(ValueError, match="n_gpus: 2 values; allowed: one"):
         replace(grid, order=tuple(key for key in KEYS if key != "n_gpus"))
@@ -248,7 +277,7 @@ def test_no_sequence_uses_more_than_its_model_takes(architecture: Architecture, 
     bounded = replace(architecture, max_context_tokens=limit)
     out = swept(bounded, assumptions)
     fits = ~np.ma.getmaskarray(out["kv_extension"])
-    longest, batch = out["max_context_tokens"], np.array([1, 3, 16, 128]).reshape(1, 1, -1, 1, 1, 1)
+    longest, batch = out["max_context_tokens"], np.array([1, 3, 16, 128]).reshape(1, 1, -1, 1, 1, 1, 1)
     expected = np.minimum(longest.filled(0), limit or 2**40) * batch
     assert np.array_equal(out["usable_kv_capacity_tokens"].filled(0), expected)
     capped, plain = out["usable_kv_extension"][fits], out["kv_extension"][fits]

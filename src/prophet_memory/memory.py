@@ -24,7 +24,7 @@ from prophet_memory.paging import Blocks, blocks
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.peaks import Buffer, Moment, Setting, Step
 from prophet_memory.precision import FileWeights, Precision, Stored, non_expert_bytes, precision, routed_expert_bytes
-from prophet_memory.provision import Provision
+from prophet_memory.provision import Pool, Provision
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing.law import DISTINCT_EXPERT_DECIMALS, DistinctExperts
 
@@ -33,12 +33,18 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What the memory model takes as given; config holds the values and their sources."""
+    """What the memory model takes as given; config holds the values and their sources.
+
+    A step decodes `tokens_per_sequence` tokens of each sequence: more than one to verify drafts. `layer_correlation` is the mean
+    correlation of distinct experts between layers, which counts where layers share a pool.
+    """
 
     engine: Engine
     encoder_source_tokens: int
     kv_format: str
     state_format: str
+    tokens_per_sequence: int = 1
+    layer_correlation: float = 0.0
 
     @property
     def cache(self) -> CacheFormats:
@@ -91,7 +97,7 @@ def largest_step(assumptions: Assumptions, gpu: Gpu, spread: Parallelism, batch_
     if size.sequences is not None and most > size.sequences:
         raise EngineError("steps", most, f"a batch of at most {size.sequences:,} sequences, those of the largest step")
     sequences = batch if size.sequences is None else np.full_like(batch, size.sequences)
-    return Step(np.maximum(size.tokens, sequences), sequences)
+    return Step(np.maximum(size.tokens, sequences * assumptions.tokens_per_sequence), sequences)
 
 
 def setting_of(stored: Stored, spread: Parallelism, engine: Engine) -> Setting:
@@ -196,11 +202,11 @@ class Activated:
     provided_on_fullest: FloatArray
 
 
-def activated(model: Model, spread: Parallelism, batch_sizes: IntArray, grid: Grid) -> Activated:
-    """What the laws of a grid say of so many tokens, and what its provisions make of that."""
-    moe, layers = model.architecture.moe, model.architecture.moe_layer_count
+def activated(model: Model, spread: Parallelism, tokens: IntArray, grid: Grid, layer_correlation: float) -> Activated:
+    """What the laws of a grid say of so many tokens of a step, and what its provisions make of that."""
+    moe, pool = model.architecture.moe, Pool(model.architecture.moe_layer_count, layer_correlation)
     if model.architecture.is_dense:
-        nothing = np.zeros((len(batch_sizes), len(grid.routings), len(grid.provisions)))
+        nothing = np.zeros((len(tokens), len(grid.routings), len(grid.provisions)))
         return Activated(nothing[..., 0], nothing, nothing)
     bound = [law.bind(moe, model.counts) for law in grid.routings]
 
@@ -211,9 +217,9 @@ def activated(model: Model, spread: Parallelism, batch_sizes: IntArray, grid: Gr
         return np.stack([each(partial(value, of)) for of in grid.provisions], axis=-1)
 
     return Activated(
-        each(lambda law: law.mean(batch_sizes)),
-        provided(lambda of, law: of.needed(law, batch_sizes, layers)),
-        provided(lambda of, law: of.needed_on_fullest_rank(law, batch_sizes, spread.expert, layers)),
+        each(lambda law: law.mean(tokens)),
+        provided(lambda of, law: of.needed(law, tokens, pool)),
+        provided(lambda of, law: of.needed_on_fullest_rank(law, tokens, spread.expert, pool)),
     )
 
 
@@ -256,7 +262,9 @@ class Cell:
         """
         architecture, spread = self.model.architecture, self.spread
         experts = architecture.moe.routed_experts
-        found = activated(self.model, spread, batch_sizes, self.grid)
+        taken = self.assumptions
+        tokens = batch_sizes * taken.tokens_per_sequence
+        found = activated(self.model, spread, tokens, self.grid, taken.layer_correlation)
 
         def slots(needed: FloatArray, of: int) -> FloatArray:
             return np.stack([policy.slots(needed, of) for policy in self.policies], axis=-2)[None, :, :, None]

@@ -133,7 +133,8 @@ def plan(  # noqa: PLR0913 - one argument a choice
     step = largest_step(assumptions, gpu, spread, batch_size)
     held = row["kv_capacity_tokens"] or 0 if context_tokens is None else context_tokens * batch_size
     longer = peak.peak_bytes(decisive, step, replace(setting, context_tokens=held))
-    exact = model.architecture.is_dense or law.bind(model.architecture.moe, model.counts).is_exact(batch_size, spread.expert)
+    tokens = batch_size * assumptions.tokens_per_sequence
+    exact = model.architecture.is_dense or law.bind(model.architecture.moe, model.counts).is_exact(tokens, spread.expert)
     return Plan(
         row,
         law,

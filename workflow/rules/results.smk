@@ -178,6 +178,7 @@ rule expert_savings_curves:
     params:
         **options(
             provisions=sorted(SWEEP["provisions"]),
+            layer_correlation=ASSUMPTIONS["layer_correlation"],
             max_batch=max(SWEEP["batch_sizes"]),
         ),
     message:

@@ -20,6 +20,7 @@ from prophet_memory.cli.options import (
     POLICY_HELP,
     PROVISION,
     ROUTING,
+    STEP_TOKENS,
     Among,
     Number,
     Several,
@@ -93,6 +94,7 @@ def numbers_of_gpus(most: int) -> list[int]:
 @click.option("--routing", type=ROUTING, help=LAW_HELP)
 @COUNTS
 @PROVISION
+@STEP_TOKENS
 @click.option("--policy", type=POLICY, help=POLICY_HELP)
 @ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of each GPU's memory; serving engines take 0.9")
@@ -101,7 +103,7 @@ def numbers_of_gpus(most: int) -> list[int]:
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, context: int, concurrency: int, gpus: list[str], max_gpus: int, n_gpus: list[int] | None,
     tensor: int | None, expert: int | None, pipeline: int | None, context_parallel: int | None, weights: str | None,
-    experts: str | None, routing: RoutingLaw | None, counts: Path | None, provision: Provision,
+    experts: str | None, routing: RoutingLaw | None, counts: Path | None, provision: Provision | None,
     policy: ResidencyPolicy | None, engine: str | None, check: bool, as_json: bool,
     **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
@@ -127,7 +129,7 @@ def command(  # noqa: PLR0913 - one argument an option
         policies=[kept(policy, architecture, profile, settings)],
         context_tokens=[context],
         order=ORDER,
-        provisions=[provision],
+        provisions=[provision or settings.reference_provision],
     )
 
     def layouts(count: int) -> list[Parallelism]:
@@ -146,9 +148,8 @@ def command(  # noqa: PLR0913 - one argument an option
     warnings = [*unread_gpus(profile, shown), *hypothetical(architecture, str(grid.names("precision")[0]))]
     if as_json:
         asked = {"model": opened.slug, "context_tokens": context, "concurrency": concurrency}
-        asked |= {key: grid.names(key)[0] for key in ("precision", "policy", "routing")}
+        asked |= {key: grid.names(key)[0] for key in ("precision", "policy", "provision", "routing")}
         nearest = fit.nearest and document(fit.nearest)
-        asked["provision"] = provision.name
         found = {"fits": [document(one) for one in fit.holdings], "nearest": nearest, "without": list(_unanswered(fit))}
         print_json(asked | found | {"assumptions": asdict(assumptions), "warnings": warnings, "notes": opened.notes})
         return int(check and not fit.holdings)
@@ -173,7 +174,7 @@ def assumed(grid: Grid, assumptions: Assumptions) -> str:
     share = f"usable {usable:.1%}".replace(".0%", "%") if isinstance(usable, float) else "a usable share of its own"
     parts = [
         f"{PRECISION_LABELS.get(precision, precision)} weights", f"KV {assumptions.kv_format}", policy.words.label,
-        law_in_words(law), f"pools for the {grid.provisions[0].label}", share,
+        law_in_words(law), f"pools for {grid.provisions[0].words}", share,
         f"{engine.name} in {relative(ENGINES_FILE)}",
     ]  # fmt: skip
     return f"assumed: {', '.join(parts)}"

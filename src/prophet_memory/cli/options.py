@@ -29,7 +29,7 @@ from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.named import Named, ParameterError
 from prophet_memory.parallelism import ParallelismError
-from prophet_memory.provision import MEAN, PROVISIONS
+from prophet_memory.provision import PROVISIONS
 from prophet_memory.residency import BASELINE, POLICIES, ResidencyPolicy, residency_policy
 from prophet_memory.routing import LAWS, RoutingLaw, routing_law
 
@@ -176,10 +176,12 @@ POLICY_HELP = (
     " for dense models and for engines that keep all experts"
 )
 PROVISION = click.option(
-    "--provision", type=Among(PROVISIONS), default=MEAN.name, show_default=True,
-    callback=lambda _context, _option, name: PROVISIONS[name],
-    help="what resident pools are sized for: the mean of distinct experts, or what a step exceeds rarely",
+    "--provision", type=Among(PROVISIONS), callback=lambda _context, _option, name: PROVISIONS.get(name),
+    help="what resident pools are sized for: the mean of distinct experts, or what a step exceeds rarely; default: the paper's",
 )  # fmt: skip
+STEP_TOKENS = click.option(
+    "--tokens-per-sequence", type=Number(1, 2**20), help="of a step: more than one where drafts are verified; default: config's"
+)
 COUNTS = click.option(
     "--counts", type=click.Path(path_type=Path), help="measured routing for --routing frequency (docs/routing.md)"
 )

@@ -24,6 +24,7 @@ from prophet_memory.cli.options import (
     POLICY_HELP,
     PROVISION,
     ROUTING,
+    STEP_TOKENS,
     WEIGHT_FORMATS,
     Among,
     Number,
@@ -57,7 +58,7 @@ from prophet_memory.parallelism import Parallelism, ParallelismError, context_si
 from prophet_memory.planning import Plan
 from prophet_memory.planning import plan as planned
 from prophet_memory.precision import FileWeights
-from prophet_memory.provision import MEAN, Provision
+from prophet_memory.provision import Provision
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 from prophet_memory.stages import pipeline_stages
@@ -204,8 +205,11 @@ def routed(plan: Plan, experts: int) -> str:
     if not experts:
         return "none: a dense model"
     distinct, batch = plan.row["distinct_experts"], plan.row["batch_size"]
-    sized = "" if plan.provision == MEAN else f", pools for the {plan.provision.label}"
-    return f"{law_in_words(plan.law)}: {distinct:,.2f} of {experts:,} experts a layer at batch {batch}{sized}"
+    tokens = plan.assumptions.tokens_per_sequence
+    each = f" with {tokens:,} tokens of each sequence" if tokens > 1 else ""
+    sized = "" if plan.row["policy"] == BASELINE.name else f", pools for {plan.provision.words}"
+    mean = f"{distinct:,.2f} of {experts:,} experts a layer on average"
+    return f"{law_in_words(plan.law)}: {mean} at batch {batch}{each}{sized}"
 
 
 def concurrency_lines(plan: Plan, found: Concurrent | None, gpu: Gpu) -> Iterator[str]:
@@ -293,6 +297,7 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--routing", type=ROUTING, help=LAW_HELP)
 @COUNTS
 @PROVISION
+@STEP_TOKENS
 @click.option("--policy", type=POLICY, help=POLICY_HELP)
 @ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory; serving engines take 0.9")
@@ -304,7 +309,7 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int | None, batch: int | None,
     context: int | None, weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None,
-    counts: Path | None, provision: Provision, policy: ResidencyPolicy | None, question: str | None, engine: str | None,
+    counts: Path | None, provision: Provision | None, policy: ResidencyPolicy | None, question: str | None, engine: str | None,
     check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
@@ -324,7 +329,7 @@ def command(  # noqa: PLR0913 - one argument an option
         raise ConfigurationError(f"--n-gpus: {n_gpus}; allowed: 1, which holds the whole GGUF file")
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
     spread = spread_over(architecture, assumptions, n_gpus, tp, ep, pp, dcp)
-    device, law = open_gpu(gpu), routing or settings.reference_law
+    device, law, sized = open_gpu(gpu), routing or settings.reference_law, provision or settings.reference_provision
     context = asked_context(question, context, batch, architecture)
     chosen = kept(policy, architecture, profile, settings)
     own, found = model_with_counts(opened, [law], counts), None
@@ -339,13 +344,13 @@ def command(  # noqa: PLR0913 - one argument an option
                 precision=taken,
                 routing=law,
                 policy=chosen,
-                provision=provision,
+                provision=sized,
             )
         most = None if found is None else max(found.sequences, 1)
         asked = batch or most or settings.paper.reference.batch_size
         plan = planned(
             own, device, assumptions, batch_size=asked, n_gpus=n_gpus, layout=spread, precision=taken, routing=law, policy=chosen,
-            context_tokens=context, provision=provision,
+            context_tokens=context, provision=sized,
         )  # fmt: skip
     answer = answered(question, plan, found, architecture)
     warnings = list(warnings_of(plan, architecture, device))
@@ -353,7 +358,6 @@ def command(  # noqa: PLR0913 - one argument an option
         print_json(
             {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
             | {"context_tokens": plan.context_tokens, "context_fits": None if context is None else plan.holds}
-            | {"provision": plan.provision.name}
             | {"context_parallel": plan.layout.context, "host_bytes": plan.host_bytes}
             | {"concurrency": None if found is None else asdict(found), "max": answer}
             | engine_lines.as_document(plan)

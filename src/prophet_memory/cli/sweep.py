@@ -21,6 +21,7 @@ from prophet_memory.cli.options import (
     GPUS,
     POLICY,
     ROUTING,
+    STEP_TOKENS,
     Among,
     Number,
     Several,
@@ -123,18 +124,20 @@ def swept(
 @click.option("--kv", "kv_format", type=CACHE, help="format of keys, values and latents")
 @click.option("--state", "state_format", type=CACHE, help="format of recurrent state")
 @click.option("--context", type=Number(1, 2**40), help="tokens that each sequence must have, for the verdicts; default: one")
+@STEP_TOKENS
 @click.option("--usable-fraction", type=Number(fraction=True), help="of each GPU's memory; serving engines take 0.9")
 @ENGINE
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help=".parquet or .csv file; without it a table is printed"
 )
-def command(
+def command(  # noqa: PLR0913 - one argument an option
     *,
     models: list[str],
     gpus: list[str],
     out: Path | None,
     context: int | None,
     usable_fraction: float | None,
+    tokens_per_sequence: int | None,
     kv_format: str | None,
     state_format: str | None,
     engine: str | None,
@@ -147,7 +150,10 @@ def command(
     taken_gpus = {gpu.name: gpu for gpu in open_gpus(gpus)}
     own["gpus"] = tuple(taken_gpus)
     sweep = replace(settings.sweep, **own)
-    changes = {"kv_format": kv_format, "state_format": state_format, "usable_fraction": usable_fraction}
+    changes = {
+        "kv_format": kv_format, "state_format": state_format, "usable_fraction": usable_fraction,
+        "tokens_per_sequence": tokens_per_sequence,
+    }  # fmt: skip
     assumptions, _ = changed_assumptions(settings.assumptions, engine, changes)
     everything = models == ["all"]
     opened = opened_models(known_models() if everything else models, with_native=NATIVE in sweep.precisions)

@@ -28,7 +28,7 @@ from prophet_memory.edge.messages import error, hint, relative
 from prophet_memory.edge.remembered import read
 from prophet_memory.fields import Context, Count, Described, EachOnce, OneOf, Parsed, PlainSize, Several, Size, Slug
 from prophet_memory.formats import CACHE_FORMATS, PRECISIONS
-from prophet_memory.provision import MEAN, PROVISIONS
+from prophet_memory.provision import MEAN, PROVISIONS, Provision
 from prophet_memory.residency import BASELINE, ResidencyPolicy, residency_policy
 from prophet_memory.routing import LAWS, RoutingLaw, routing_law
 
@@ -72,6 +72,8 @@ class AssumptionSettings(Described):
     encoder_source_tokens: Count
     kv_format: CacheFormat
     state_format: CacheFormat
+    tokens_per_sequence: Annotated[int, Ge(1), Le(2**20)]  # of a step
+    layer_correlation: Annotated[float, Ge(0), Le(1)]  # of distinct experts, between two layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,11 @@ class Settings(Described):
     def reference_law(self) -> RoutingLaw:
         """The swept law of the paper's reference point."""
         return next(law for law in self.sweep.routings if law.name == self.paper.reference.routing)
+
+    @property
+    def reference_provision(self) -> Provision:
+        """What the pools of the paper's reference point are sized for."""
+        return PROVISIONS[self.paper.reference.provision]
 
     @property
     def reference_policy(self) -> ResidencyPolicy:
