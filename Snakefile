@@ -7,6 +7,8 @@ rule all:
     input:
         rules.sweep.input,
         rules.results.input,
+        rules.routing.input,
+        rules.sensitivity.output,
         rules.claims.input,
         rules.figures.input,
         rules.tables.input,

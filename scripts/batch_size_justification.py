@@ -15,7 +15,7 @@ from prophet_memory.edge.tables import Row, by_key, catalogued, read_rows
 from prophet_memory.edge.text import multiplied, percent
 from prophet_paper.verdicts import NOT_REPRODUCED, by_claim, reason_of
 
-SPACED_UNITS = {"GiB", "MB", "MiB", "tokens"}
+SPACED_UNITS = {"GiB", "MB", "MiB", "s", "tokens"}
 WORDS = {"reproduced": "holds", "not_reproduced": "fails", "not_testable": "not testable here"}
 PAGE = """<!DOCTYPE html>
 <html lang="en">

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -13,37 +13,13 @@ from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies
 from prophet_memory.edge.text import PRECISION_LABELS, multiplied, significant
 from prophet_memory.provision import MEAN, PROVISIONS
+from prophet_paper.breakdown import COMPONENTS, GIB, MIB, Component
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
-from prophet_paper.looks import BLACK, GREY, LIGHT_GREY, ORANGE, PALE_BLUE, PURPLE, VERMILLION, YELLOW
+from prophet_paper.looks import BLACK, GREY, VERMILLION
 
-GIB, MIB = 2**30, 2**20
 Groups = Sequence[Sequence[Row]]  # for each model its bars: the baseline, then the policy under each law
 
 
-class Component(NamedTuple):
-    """A slice of a bar and a row of the table."""
-
-    column: str
-    label: str
-    unit: int
-    colour: str
-    hatch: str | None = None
-
-    @property
-    def look(self) -> dict[str, Any]:
-        """Patch properties."""
-        return {"facecolor": self.colour, "hatch": self.hatch, "edgecolor": "white"}
-
-
-# From the bottom of a bar to its top.
-COMPONENTS = (
-    Component("non_expert_bytes", "Non-expert weights", GIB, GREY),
-    Component("resident_expert_bytes", "Expert weights", GIB, ORANGE, "////"),
-    Component("activation_bytes", "Activations", MIB, YELLOW),
-    Component("runtime_reserve_bytes", "Runtime reserve", MIB, LIGHT_GREY, "...."),
-    Component("overhead_bytes", "{policy} overhead", MIB, PURPLE),
-    Component("free_for_kv_bytes", "Left for the KV cache", GIB, PALE_BLUE),
-)
 OVER_BARS = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
 GROUP_GAP = 0.7  # in widths of a bar
 AXIS_TOP_IN_CAPACITIES = 1.28  # a bar above this is cut and labelled with its height

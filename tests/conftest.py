@@ -138,11 +138,25 @@ sweep:
   policies: [prophet, all_resident]
   provisions: [p99, mean]
 concurrency: {{context_tokens: [2048]}}
+sensitivity:
+  cases: [{{model: qwen1.5-moe-a2.7b, gpu: h100-80gb, batch_size: 8}}]
+  base_samples: 8
+  seed: 1
+  exponent: [0.9, 1.0]
+  zipf_s: [0.0, 0.5]
+  activation_factor: [0.5, 2.0]
+  predictor_bytes: [0, 1000]
+  usable_fraction: [0.9, 1.0]
+  engines: [ideal, vllm-0.19]
+  kv_formats: [bf16, fp8]
+  context_tokens: [1024, 2048]
 paper:
   reference: {{gpu: h100-80gb, batch_size: 8, precision: bf16, routing: uniform, policy: prophet, provision: p99}}
   breakdown_models: [mixtral-8x7b, qwen1.5-moe-a2.7b]
   summary: {{models: [qwen1.5-moe-a2.7b], batch_sizes: [8]}}
   multi_gpu: {{gpus: [h100-80gb]}}
+  provisioned_batch_sizes: [8]
+  prefill_chunk_tokens: [512]
   expert_count_groups: [16]
 """
 

@@ -24,7 +24,10 @@ from prophet_paper.verdicts import NOT_REPRODUCED, REPRODUCED, by_claim
 
 LEDGER = REPOSITORY / "config" / "claims.yaml"
 CLAIMS = read_claims(LEDGER)
-FILES = [file for file in (REPOSITORY / RESULTS).iterdir() if file.suffix in {".csv", ".parquet"} and "data.csv" not in file.name]
+STUDIES = [REPOSITORY / RESULTS, REPOSITORY / "evaluation/memory_results/routing"]
+FILES = [
+    file for folder in STUDIES for file in folder.iterdir() if file.suffix in {".csv", ".parquet"} and "data.csv" not in file.name
+]
 EVERYWHERE = dict.fromkeys(KEYS, "all")
 LAWS = REPOSITORY / RESULTS / "law_catalogue.csv"
 VERIFY = [sys.executable, "scripts/verify_claims.py", "--laws", LAWS, "--claims"]

@@ -19,6 +19,10 @@ NAMES = [
     "figure6_savings_vs_batch_by_experts",
     "figure7_multi_gpu",
     "figure8_predicted_vs_observed",
+    "figure9_routing_laws",
+    "figure10_provisioned_savings",
+    "figure11_locality",
+    "figure12_sensitivity",
     "figure_concurrency",
 ]
 

@@ -178,6 +178,13 @@ def test_a_distribution_sums_to_one_and_has_its_mean_and_variance(pair: tuple[in
             assert chances @ numbers**2 - mean**2 <= law.variance(layer, batch) + 0.2501  # two whole numbers spread by a quarter
 
 
+def test_what_is_kept_of_one_models_counts_is_not_anothers():
+    level, skewed = (bound("frequency", 32, 4, skew) for skew in (0.0, 1.5))
+    assert level != skewed
+    assert float(level.quantile(8, 0.99)) > float(skewed.quantile(8, 0.99))
+    assert float(level.pooled_quantile(8, 0.99, 24)) > float(skewed.pooled_quantile(8, 0.99, 24))
+
+
 @given(pairs, st.integers(1, 40))
 def test_equal_frequencies_are_the_uniform_law(pair: tuple[int, int], batch: int):
     own = bound("frequency", *pair, 0.0)

@@ -93,7 +93,7 @@ def test_a_new_axis_stops_every_reader_with_one_line(tmp_path: Path):
             "data": data, "catalogue": folder / RESULTS / "model_catalogue.csv", "gpu": "h100-80gb", "batch_size": 8,
             "gpu_catalogue": folder / "committed" / "gpu_catalogue.csv", "precision": "bf16", "policy": "prophet",
             "policies": folder / "committed" / "policy_catalogue.csv", "laws": folder / "committed" / "law_catalogue.csv",
-            "routing": "uniform", "provision": "mean", "models": "mixtral-8x7b",
+            "routing": "uniform", "provision": "mean", "models": "mixtral-8x7b", "chunk_tokens": 512,
             "batch_sizes": 8, "by": "model", "output": tmp_path / f"{reader.stem}.csv",
         }  # fmt: skip
         options = [part for name in takes[reader] for part in (f"--{name.replace('_', '-')}", words[name])]

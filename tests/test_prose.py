@@ -23,13 +23,13 @@ def names() -> list[str]:
     """What may hold digits: models and GPUs by name."""
     models = [row["name"] for row in read_rows(REPOSITORY / RESULTS / "model_catalogue.csv")]
     gpus = [row["name"] for row in read_rows(REPOSITORY / RESULTS / "gpu_catalogue.csv")]
-    return sorted([*models, *gpus], key=len, reverse=True)
+    return sorted([*models, *gpus, "gpt-oss-20b"], key=len, reverse=True)
 
 
 def test_no_digit_in_the_paper_is_written_by_hand():
     body = PAPER.read_text(encoding="utf-8").split("\\maketitle")[1]
     body = re.sub(r"\\(?:input|includegraphics|label|ref|cite|begin|end)\{[^}]*\}", "", body)
-    for name in [*names(), "INT8", "bf16", "$U = E\\,(1 - (1 - k/E)^{B})$", "$1 - U/E$", "^{1/"]:
+    for name in [*names(), "INT8", "bf16", "$U = E\\,(1 - (1 - k/E)^{B})$", "$1 - U/E$", "^{1/", "$\\sum_i 1 - (1 - f_i)^B$"]:
         body = body.replace(name, "")
     assert re.findall(r".*\d.*", body) == []
 

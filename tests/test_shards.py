@@ -16,7 +16,7 @@ from prophet_paper.shards import check_shard, sidecar_of, write_sidecar
 
 SWEEP = {
     "gpus": ["h100-80gb"], "n_gpus": [1], "batch_sizes": [8, 1], "routings": ["uniform"], "precisions": ["bf16"],
-    "policies": ["prophet", "all_resident"],
+    "policies": ["prophet", "all_resident"], "provisions": ["mean"],
 }  # fmt: skip
 MODELS = ("dbrx", "grok-1")
 

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from prophet_memory.spread import of_moments
 
 FloatArray = npt.NDArray[np.float64]
 
+KEPT = 2**13  # distributions that are kept
 LARGEST_BATCH = 2**40  # beyond which no law reaches what it has not reached
 
 
@@ -89,7 +90,7 @@ class Distributed(ABC):
         size = times * self.layer_count * self.experts + 1
 
         def of(tokens: int) -> float:
-            each_layer = [np.fft.rfft(self.distribution(layer, tokens), size) for layer in range(self.layer_count)]
+            each_layer = [np.fft.rfft(chances_of(self, layer, tokens), size) for layer in range(self.layer_count)]
             together = np.fft.irfft(np.prod(each_layer, axis=0) ** times, size).clip(0)
             return float(np.searchsorted(np.cumsum(together / together.sum()), q)) / (times * self.layer_count)
 
@@ -106,7 +107,7 @@ class Distributed(ABC):
                 return float(np.mean([bound_on_fullest_rank(self.experts, float(mean), ranks) for mean in means]))
             placed = each_on_fullest_rank(self.experts, ranks, self.experts)
             layers = range(self.layer_count)
-            return float(sum(self.distribution(layer, tokens) @ placed for layer in layers)) / len(layers)
+            return float(sum(chances_of(self, layer, tokens) @ placed for layer in layers)) / len(layers)
 
         return each(batch, of)
 
@@ -118,7 +119,7 @@ class Distributed(ABC):
         def of(layer: int, tokens: int) -> float:
             if self.experts > EXACT_EXPERTS:
                 return quantile_bound_on_fullest_rank(self.experts, self._quantile(layer, tokens, (1 + q) / 2), ranks, q)
-            return quantile_on_fullest_rank(self.experts, ranks, self.distribution(layer, tokens), q)
+            return quantile_on_fullest_rank(self.experts, ranks, chances_of(self, layer, tokens), q)
 
         layers = range(self.layer_count)
         return each(batch, lambda tokens: sum(of(layer, tokens) for layer in layers) / len(layers))
@@ -143,7 +144,13 @@ class Distributed(ABC):
     def _quantile(self, layer: int, batch: int, q: float) -> float:
         if q >= 1:
             return float(self.range_of(batch)[1])
-        return float(np.searchsorted(np.cumsum(self.distribution(layer, batch)), q - SETTLED))
+        return float(np.searchsorted(np.cumsum(chances_of(self, layer, batch)), q - SETTLED))
+
+
+@lru_cache(KEPT)
+def chances_of(law: Distributed, layer: int, batch: int) -> FloatArray:
+    """The distribution of a layer, once for laws that are equal: searches ask for the same batches again."""
+    return law.distribution(layer, batch)
 
 
 def each(batch: npt.ArrayLike, of: Callable[[int], float]) -> FloatArray:

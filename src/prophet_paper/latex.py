@@ -12,7 +12,7 @@ _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "†": r"$^\dagger$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "×": r"$\times$",
     "≥": r"$\geq$", "≤": r"$\leq$", "→": r"$\rightarrow$", "<": r"$<$", ">": r"$>$", "§": r"\S{}", "|": r"$|$",
-    "\u2003": r"\quad{}",
+    "\u2003": r"\quad{}", "ρ": r"$\rho$", "β": r"$\beta$",
 }  # fmt: skip
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 

@@ -19,7 +19,7 @@ from prophet_memory.fields import Described, OneOf, Pattern
 from prophet_paper.queries import Conditions, NotSweptError, Query, QueryError, Results
 
 GIB, MIB, MB = 2**30, 2**20, 10**6
-FORMS = ("plain", "integer", "percent", "share", "times", "gib", "megabytes", "mebibytes", "tokens")
+FORMS = ("plain", "integer", "percent", "share", "times", "gib", "megabytes", "mebibytes", "tokens", "seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,7 @@ def printed(value: float, form: str) -> tuple[str, str]:
         "megabytes": (f"{value / MB:.1f}", "MB"),
         "mebibytes": (f"{value / MIB:.0f}", "MiB"),
         "tokens": (f"{value:,.0f}", "tokens"),
+        "seconds": (f"{value:.2f}", "s"),
     }
     return forms[form]
 

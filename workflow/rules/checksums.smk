@@ -3,6 +3,8 @@
 COMMITTED = [
     path
     for path in rules.results.input
+    + rules.routing.input
+    + list(rules.sensitivity.output)
     + rules.claims.input
     + rules.figures.input
     + rules.tables.input

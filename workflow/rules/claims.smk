@@ -12,6 +12,7 @@ QUERIED = [
     f"{RESULTS}/summary_statistics.csv",
     f"{RESULTS}/mean_extension_by_model.csv",
     f"{RESULTS}/mean_extension_by_expert_count.csv",
+    f"{ROUTING}/distinct_experts.csv",
 ]
 
 

@@ -68,6 +68,8 @@ REFERENCE, SUMMARY = PAPER["reference"], PAPER["summary"]
 PLACE = run(read_cluster)
 
 RESULTS = "evaluation/memory_results/prophet_kv_extension"
+ROUTING = "evaluation/memory_results/routing"
+SENSITIVITY = "evaluation/memory_results/sensitivity"
 FIGURES = "evaluation/figures/prophet_kv_extension"
 TABLES = "paper_tables"
 DATA = f"{RESULTS}/prophet_kv_extension_data.parquet"
@@ -79,7 +81,13 @@ POLICIES = f"{RESULTS}/policy_catalogue.csv"
 ENGINES = f"{RESULTS}/engine_catalogue.csv"
 CONCURRENCY = f"{RESULTS}/concurrency.parquet"
 
-run(lambda: check_writable(map(Path, (RESULTS, FIGURES, TABLES, "evaluation/reports"))))
+run(
+    lambda: check_writable(
+        map(
+            Path, (RESULTS, ROUTING, SENSITIVITY, FIGURES, TABLES, "evaluation/reports")
+        )
+    )
+)
 
 ENVIRONMENT = "requirements.lock"
 OBSERVATION_NAMES = sorted(glob_wildcards("config/observations/{name}.yaml").name)
@@ -87,6 +95,9 @@ OBSERVATIONS = run(read_observations)
 OBSERVED_MODELS = sorted({own.model for own in OBSERVATIONS.values() if own.model})
 # Measured routing, by model; config/routing has other tables in a folder of their own.
 COUNTED = sorted(glob_wildcards("config/routing/{name,[^/]+}.csv").name)
+COUNTS = expand("config/routing/{model}.csv", model=COUNTED)
+TOKENS = sorted(glob_wildcards("config/routing/measured/{name}_distinct.csv").name)
+VARIATIONS = sorted(glob_wildcards("config/routing/variation/{name}.csv").name)
 MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])
 
 

@@ -223,6 +223,82 @@ rule figure_concurrency:
         RUN
 
 
+rule figure9_routing_laws:
+    input:
+        **program("figure9_routing_laws"),
+        distinct=rules.distinct_experts.output,
+        laws=LAWS,
+    output:
+        figure("figure9_routing_laws", FIGURES),
+    log:
+        "logs/figure9_routing_laws.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Drawing Figure 9"
+    shell:
+        RUN
+
+
+rule figure10_provisioned_savings:
+    input:
+        **program("figure10_provisioned_savings"),
+        band=rules.savings_band.output,
+        catalogue=CATALOGUE,
+    output:
+        figure("figure10_provisioned_savings", FIGURES),
+    log:
+        "logs/figure10_provisioned_savings.log",
+    localrule: True
+    params:
+        **options(
+            provision=REFERENCE["provision"],
+            batch_sizes=sorted(PAPER["provisioned_batch_sizes"]),
+        ),
+    message:
+        "Drawing Figure 10"
+    shell:
+        RUN
+
+
+rule figure11_locality:
+    input:
+        **program("figure11_locality"),
+        hits=rules.cache_hits.output,
+    output:
+        figure("figure11_locality", FIGURES),
+    log:
+        "logs/figure11_locality.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Drawing Figure 11"
+    shell:
+        RUN
+
+
+rule figure12_sensitivity:
+    input:
+        **program("figure12_sensitivity"),
+        alone=rules.sensitivity.output[0],
+        together=rules.sensitivity.output[1],
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+    output:
+        figure("figure12_sensitivity", FIGURES),
+    log:
+        "logs/figure12_sensitivity.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Drawing Figure 12"
+    shell:
+        RUN
+
+
 rule figures:
     input:
         rules.figure1_detailed_memory_breakdown.output,
@@ -234,3 +310,7 @@ rule figures:
         rules.figure7_multi_gpu.output,
         rules.figure8_predicted_vs_observed.output,
         rules.figure_concurrency.output,
+        rules.figure9_routing_laws.output,
+        rules.figure10_provisioned_savings.output,
+        rules.figure11_locality.output,
+        rules.figure12_sensitivity.output,

@@ -5,6 +5,8 @@ ASKED = QUERIED + [
     f"{RESULTS}/claims_summary.csv",
     f"{RESULTS}/observation_errors.csv",
     CONCURRENCY,
+    *rules.routing.input,
+    *rules.sensitivity.output,
 ]
 PROSE_NUMBERS = f"{RESULTS}/prose_numbers.csv"
 GUIDE = "evaluation/reports/batch_size_justification"

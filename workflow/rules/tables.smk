@@ -262,12 +262,52 @@ rule table_concurrency:
         RUN
 
 
+rule table_prefill_chunks:
+    input:
+        **program("table_prefill_chunks"),
+        chunks=rules.prefill_chunks.output,
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+        policies=POLICIES,
+    output:
+        f"{TABLES}/table_prefill_chunks.tex",
+    log:
+        "logs/table_prefill_chunks.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Writing table_prefill_chunks"
+    shell:
+        RUN
+
+
+rule table_law_errors:
+    input:
+        **program("table_law_errors"),
+        errors=rules.law_errors.output,
+    output:
+        f"{TABLES}/table_law_errors.tex",
+    log:
+        "logs/table_law_errors.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Writing table_law_errors"
+    shell:
+        RUN
+
+
 rule tables:
     input:
         rules.table_model_catalogue.output,
         rules.table_saturation_thresholds.output,
         rules.table_exponent_fit.output,
         rules.table_savings_by_batch.output,
+        rules.table_prefill_chunks.output,
+        rules.table_law_errors.output,
         rules.table_kv_extension.output,
         rules.table_extension_by_expert_count.output,
         rules.table_summary_statistics.output,

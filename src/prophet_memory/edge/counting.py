@@ -11,16 +11,26 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Len
 
+from prophet_memory.architecture import MoE
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import CONFIG
 from prophet_memory.edge.messages import error
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Described, Slug, Text
+from prophet_memory.inclusion import zipf_of_variation
 from prophet_memory.measured import FloatArray, RoutingCounts
+from prophet_memory.routing import RoutingLaw, routing_law
 
 ROUTING_FOLDER = CONFIG / "routing"
 COLUMNS = ("domain", "layer", "expert", "count")
 VARIATION_FOLDER, VARIATION_COLUMNS = ROUTING_FOLDER / "variation", ("run", "layer", "coefficient_of_variation")
+MEASURED_FOLDER, PUBLISHED_FOLDER = ROUTING_FOLDER / "measured", ROUTING_FOLDER / "published"
+DISTINCT_COLUMNS = ("kind", "tokens", "layer", "samples", "mean", "sd", "p05", "p95", "p99")
+ERROR_COLUMNS = ("routing", "tokens", "predicted", "measured", "error_percent")
+CACHE_COLUMNS = ("policy", "start", "batch", "resident_fraction", "hit_rate", "lowest_layer", "highest_layer")
+PUBLISHED_COLUMNS = ("id", "model", "kind", "resident_fraction", "inferred", "hit_rate", "what", "source")
+PUBLISHED_KINDS = ("lru", "engine", "static", "hindsight")
+SKEW_DECIMALS = 3  # of the exponent that stands for a median
 MOST_PLACES = 100_000  # layers, or experts
 
 
@@ -35,6 +45,17 @@ class RoutingSource(Described):
 
 
 RoutingSources = Annotated[dict[Slug, RoutingSource], Len(1)]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredDistinct:
+    """Distinct experts of batches of tokens from distinct sequences: the mean over layers, and quantiles of a layer."""
+
+    mean: float
+    sd: float
+    p05: float
+    p95: float
+    p99: float
 
 
 def counted_models() -> list[str]:
@@ -94,6 +115,68 @@ def variations() -> dict[str, FloatArray]:
 def median_variation() -> float:
     """The median over the measured models of the median over their layers: how unlike experts are where nobody measured."""
     return float(np.median([np.median(layers) for layers in variations().values()]))
+
+
+def median_skew(moe: MoE) -> RoutingLaw:
+    """Zipf's law whose inclusion probabilities vary as those of the median measured layer do.
+
+    Of a model whose routing nobody measured, uniform routing and this law are the ends of a band.
+    """
+    exponent = round(zipf_of_variation(moe.routed_experts, moe.top_k, median_variation()), SKEW_DECIMALS)
+    return routing_law({"zipf": {"s": exponent}})
+
+
+def domains_of(file: Path) -> list[str]:
+    """The domains of a file of counts. Raises ConfigurationError."""
+    return sorted({row["domain"] for _, row in _rows(file, COLUMNS)})
+
+
+def measured_distinct(file: Path, kind: str = "batch") -> dict[int, MeasuredDistinct]:
+    """What was measured at each number of tokens, by config/routing/measured/<model>_distinct.csv.
+
+    Args:
+        file: the table.
+        kind: `batch` of tokens from distinct sequences, or `run` of consecutive tokens of one.
+
+    Raises:
+        ConfigurationError: for a file that cannot be read.
+    """
+    of_layers: dict[int, list[list[float]]] = {}
+    for number, row in _rows(file, DISTINCT_COLUMNS):
+        if row["kind"] == kind and row["layer"] != "all":
+            values = [_number(file, number, row, name) for name in ("mean", "sd", "p05", "p95", "p99")]
+            of_layers.setdefault(int(_number(file, number, row, "tokens")), []).append(values)
+    return {batch: MeasuredDistinct(*np.mean(layers, axis=0).tolist()) for batch, layers in sorted(of_layers.items())}
+
+
+def measured_errors(file: Path) -> list[dict[str, str | float]]:
+    """What laws that were fitted on half of the sequences say of the other half, and what is true. Raises ConfigurationError."""
+    return [
+        {"law": row["routing"]} | {name: _number(file, number, row, name) for name in ERROR_COLUMNS[1:4]}
+        for number, row in _rows(file, ERROR_COLUMNS)
+    ]
+
+
+def measured_hits(file: Path) -> list[dict[str, str | float]]:
+    """The hit rates of caches in config/routing/measured/<model>_caches.csv. Raises ConfigurationError."""
+    return [
+        {name: row[name] if name in CACHE_COLUMNS[:2] else _number(file, number, row, name) for name in CACHE_COLUMNS}
+        for number, row in _rows(file, CACHE_COLUMNS)
+    ]
+
+
+def published_hits(file: Path) -> list[dict[str, str | float]]:
+    """Hit rates that others published. Raises ConfigurationError."""
+    found: list[dict[str, str | float]] = []
+    for number, row in _rows(file, PUBLISHED_COLUMNS):
+        for name, allowed in (("kind", PUBLISHED_KINDS), ("inferred", ("yes", "no"))):
+            if row[name] not in allowed:
+                raise error(file, f"line {number}, {name}", row[name], f"one of {', '.join(allowed)}")
+        numbers = {name: _number(file, number, row, name) for name in ("resident_fraction", "hit_rate")}
+        if wrong := [name for name, value in numbers.items() if value > 1]:
+            raise error(file, f"line {number}, {wrong[0]}", row[wrong[0]], "a share from 0 to 1")
+        found.append(dict(row) | numbers)
+    return found
 
 
 def checked_counts(file: Path, counts: RoutingCounts, moe_layers: int) -> RoutingCounts:

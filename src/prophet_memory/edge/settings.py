@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Len
 
 from prophet_memory.design_space import Family
 from prophet_memory.edge.configuration import (
@@ -26,8 +26,10 @@ from prophet_memory.edge.configuration import (
 )
 from prophet_memory.edge.messages import error, hint, relative
 from prophet_memory.edge.remembered import read
+from prophet_memory.errors import ModelError
 from prophet_memory.fields import Context, Count, Described, EachOnce, OneOf, Parsed, PlainSize, Several, Size, Slug
 from prophet_memory.formats import CACHE_FORMATS, PRECISIONS
+from prophet_memory.inclusion import MOST_SKEW
 from prophet_memory.provision import MEAN, PROVISIONS, Provision
 from prophet_memory.residency import BASELINE, ResidencyPolicy, residency_policy
 from prophet_memory.routing import LAWS, RoutingLaw, routing_law
@@ -40,6 +42,21 @@ Law = Annotated[RoutingLaw, Parsed(routing_law, Specification)]
 Policy = Annotated[ResidencyPolicy, Parsed(residency_policy, Specification)]
 BatchSize = Annotated[int, Ge(1), Le(2**20)]
 CacheFormat = Annotated[str, OneOf(CACHE_FORMATS)]
+Item = TypeVar("Item")
+FromTo = Annotated[tuple[Item, ...], Len(2, 2)]
+LEAST = {
+    "exponent": 0.0,
+    "zipf_s": 0.0,
+    "activation_factor": 0.0,
+    "predictor_bytes": 0,
+    "usable_fraction": 0.01,
+    "context_tokens": 1,
+}
+MOST = {
+    "exponent": 2.0, "zipf_s": MOST_SKEW, "activation_factor": 100.0, "predictor_bytes": 10**12, "usable_fraction": 1.0,
+    "context_tokens": 10**9,
+}  # fmt: skip
+RANGES = tuple(LEAST)
 SWEPT_MODELS = f"the files in {relative(MODELS_FOLDER)} with routed experts"
 POINT_PRECISIONS = ("bf16", "int8_experts")
 
@@ -111,6 +128,8 @@ class PaperSettings(Described):
     breakdown_models: Several[Slug]
     summary: SummarySettings
     multi_gpu: MultiGpuSettings
+    provisioned_batch_sizes: Several[BatchSize]
+    prefill_chunk_tokens: Several[PlainSize]
     expert_count_groups: Several[Annotated[int, Ge(1)]]  # upper ends
 
 
@@ -122,12 +141,46 @@ class ConcurrencySettings(Described):
 
 
 @dataclass(frozen=True, slots=True)
+class SensitivityCase(Described):
+    """A model on one GPU, at the precision and the provision of the paper's reference."""
+
+    model: Slug
+    gpu: Slug
+    batch_size: BatchSize
+
+
+@dataclass(frozen=True, slots=True)
+class SensitivitySettings(Described):
+    """What varies around the assumptions, each from and to: by itself (at both ends), and all together (Sobol' indices)."""
+
+    cases: Several[SensitivityCase]
+    base_samples: Annotated[int, OneOf([2**power for power in range(3, 15)])]  # of a Sobol' sequence
+    seed: Count
+    exponent: FromTo[float]  # of the power law
+    zipf_s: FromTo[float]  # of Zipf's law; 0 is uniform
+    activation_factor: FromTo[float]
+    predictor_bytes: FromTo[int]
+    usable_fraction: FromTo[float]
+    engines: Annotated[tuple[Slug, ...], Len(2, 2), EachOnce()]
+    kv_formats: Annotated[tuple[CacheFormat, ...], Len(2, 2), EachOnce()]
+    context_tokens: FromTo[int]
+
+    def __post_init__(self) -> None:
+        for name in RANGES:
+            first, last = getattr(self, name)
+            if not LEAST[name] <= first < last <= MOST[name]:
+                allowed = f"two numbers from {LEAST[name]:g} to {MOST[name]:g}, the smaller first"
+                raise ModelError(f"sensitivity.{name}", [first, last], allowed)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings(Described):
     """config/config.yaml: what to compute and what the paper shows of it."""
 
     sweep: SweepSettings
     concurrency: ConcurrencySettings
     assumptions: AssumptionSettings
+    sensitivity: SensitivitySettings
     paper: PaperSettings
 
     @property
@@ -224,8 +277,14 @@ def _swept(settings: Settings, models: Iterable[str], gpus: Iterable[str], file:
         "breakdown_models": (paper.breakdown_models, "models", sweep.models),
         "summary.models": (paper.summary.models, "models", sweep.models),
         "summary.batch_sizes": (paper.summary.batch_sizes, "batch_sizes", sweep.batch_sizes),
+        "provisioned_batch_sizes": (paper.provisioned_batch_sizes, "batch_sizes", sweep.batch_sizes),
         "multi_gpu.gpus": (paper.multi_gpu.gpus, "gpus", sweep.gpus),
     }
+    cases = settings.sensitivity.cases
+    check_known([case.model for case in cases], "sensitivity.cases", sweep.models, "the values of sweep.models", file)
+    check_known([case.gpu for case in cases], "sensitivity.cases", sweep.gpus, "the values of sweep.gpus", file)
+    known = f"the entries of {relative(ENGINES_FILE)}"
+    check_known(settings.sensitivity.engines, "sensitivity.engines", read_engines(), known, file)
     for key, (values, axis, names) in swept.items():
         check_known(values, f"paper.{key}", names, f"the values of sweep.{axis}", file)
     if BASELINE.name not in policies:

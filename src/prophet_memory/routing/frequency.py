@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import ClassVar
 
 import numpy.typing as npt
@@ -33,7 +33,13 @@ class Frequency(RoutingLaw):
         """Of a model whose routing was measured. Raises ModelError for another, and for counts that are not the model's."""
         if counts is None:
             raise ModelError("routing", self.kind, "a model whose routing was measured: one with counts")
-        return FrequencyExperts(moe.routed_experts, moe.top_k, counts.inclusion(moe))
+        return _bound(moe, counts)
+
+
+@lru_cache
+def _bound(moe: MoE, counts: RoutingCounts) -> FrequencyExperts:
+    """Once for the same counts, so that what was computed of them is kept."""
+    return FrequencyExperts(moe.routed_experts, moe.top_k, counts.inclusion(moe))
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +47,10 @@ class FrequencyExperts(Distributed):
     """U(B) of each measured layer."""
 
     inclusion: FloatArray
+
+    # Each is itself alone: the base class would take two of one (E, k) for equal.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     @property
     def layer_count(self) -> int:
