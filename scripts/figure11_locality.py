@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def draw_batch(axes: Axes, rows: Sequence[Row], batch: int) -> None:
 def draw_published(axes: Axes, rows: Sequence[Row]) -> list[Line2D]:
     """What others published as points; hollow where the residency was inferred. Returns the legend's handles."""
     models = list(dict.fromkeys(row["model"] for row in rows))
-    colours = dict(zip(models, MODEL_COLOURS, strict=False))
+    colours = dict(zip(models, cycle(MODEL_COLOURS), strict=False))
     for row in rows:
         face = colours[row["model"]] if row["residency_is_stated"] else "white"
         look: dict[str, Any] = {"marker": MARKS[row["policy"]], "markersize": 4.6, "markeredgewidth": 0.6}

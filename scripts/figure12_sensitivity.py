@@ -24,6 +24,7 @@ RESPONSES = {
     "usable_kv_extension": ("Usable KV extension", 1.0), "concurrency_extension": ("Concurrency extension", 1.0),
     "expert_savings_fraction": ("Expert savings (%)", 100.0),
 }  # fmt: skip
+SHOWN = 0.01  # below it an index is a line on the axis
 GROUP = 0.78  # of a line, for the bars of its cases
 
 Key = tuple[str, str, str]  # model, factor, response
@@ -60,6 +61,9 @@ def draw_indices(axes: Axes, found: Mapping[Key, Row], models: Sequence[str], re
                 continue
             axes.barh(y + shift, min(row["total"], 1), height, color=colour, alpha=0.4, linewidth=0)
             axes.barh(y + shift, min(max(row["first_order"], 0), 1), height, color=colour, linewidth=0)
+            ends = [min(max(row["total"] + sign * row["total_interval"], 0), 1) for sign in (-1, 1)]
+            if row["total"] >= SHOWN:
+                axes.plot(ends, [y + shift] * 2, color=BLACK, linewidth=0.6)
     axes.set_xlim(0, 1)
     axes.set_xlabel("Share of the variance")
 
@@ -101,7 +105,7 @@ def main(*, alone: Path, together: Path, catalogue: Path, gpu_catalogue: Path, o
         for model, (colour, _) in zip(models, SERIES, strict=False)
     ]
     handles.append(Line2D([], [], color=BLACK, linewidth=0.8, label="reference"))
-    handles.append(Patch(color=GREY, alpha=0.4, label="with others (total)"))
+    handles.append(Patch(color=GREY, alpha=0.4, label="with others (total, 95 % interval)"))
     handles.append(Patch(color=GREY, label="by itself (first order)"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     save(figure, output)

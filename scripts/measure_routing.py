@@ -5,9 +5,6 @@ The tokens are no part of this repository (docs/routing.md); what is derived fro
 
 from __future__ import annotations
 
-import hashlib
-import io
-import urllib.request
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from prophet_memory.architecture import MoE
-from prophet_memory.edge.command import ConfigurationError, script
+from prophet_memory.distinct import Distributed
+from prophet_memory.edge.command import script
 from prophet_memory.edge.configuration import MODELS_FOLDER, read_model
 from prophet_memory.edge.counting import ROUTING_FOLDER
+from prophet_memory.edge.measuring import arrays_of, checked_routing
 from prophet_memory.edge.messages import described_by
 from prophet_memory.edge.tables import write_rows
-from prophet_memory.inclusion import zipf_of_variation
 from prophet_memory.locality import (
     Priority,
     TokenRouting,
@@ -35,13 +33,17 @@ from prophet_memory.locality import (
     shared_with_previous,
 )
 from prophet_memory.measured import RoutingCounts
+from prophet_memory.provision import PROVISIONS
 from prophet_memory.routing import RoutingLaw, routing_law
+from prophet_memory.routing.beta import Beta
+from prophet_memory.routing.frequency import Frequency
+from prophet_memory.routing.uniform import Uniform
+from prophet_memory.routing.zipf import Zipf
 
 TOKENS = (1, 2, 4, 8, 16, 32, 64)
 BATCHES, SHARES = (1, 4, 16), (0.125, 0.25, 0.5, 0.75, 1.0)
 DRAWS, SEED = 4000, 20261128
 QUANTILES = {"p05": 0.05, "p95": 0.95, "p99": 0.99}
-REMOTE = ("https://", "http://")
 
 
 def main(
@@ -57,9 +59,10 @@ def main(
     """
     file = MODELS_FOLDER / f"{model}.yaml"
     with described_by(file):
-        moe = read_model(file).architecture.moe
+        architecture = read_model(file).architecture
+    moe = architecture.moe
     arrays = arrays_of(tokens, sha256)
-    routing = checked_routing(tokens, arrays, moe)
+    routing = checked_routing(tokens, arrays, moe, architecture.moe_layer_count)
     halves = routing.of_sequences(range(0, routing.lengths.size, 2)), routing.of_sequences(range(1, routing.lengths.size, 2))
     write_rows(list(counts_by_domain(routing, arrays["dataset"])), folder / f"{model}.csv")
     measured = folder / "measured"
@@ -67,37 +70,8 @@ def main(
     write_rows(list(overlap_rows(routing, moe)), measured / f"{model}_overlap.csv")
     write_rows(list(cache_rows(*halves)), measured / f"{model}_caches.csv")
     write_rows(list(error_rows(*halves, moe)), measured / f"{model}_errors.csv")
-
-
-def arrays_of(place: str, expected: str) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays of a file that is what it should be."""
-    try:
-        content = urllib.request.urlopen(place).read() if place.startswith(REMOTE) else Path(place).read_bytes()  # noqa: S310
-    except OSError as problem:
-        raise ConfigurationError(f"{place}: file: {problem}; allowed: a path or URL that can be read") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected.lower():
-        raise ConfigurationError(f"{place}: sha256: {found}; allowed: {expected}")
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in ("experts", "lengths", "dataset")}
-    except (ValueError, KeyError, OSError) as problem:
-        raise ConfigurationError(f"{place}: file: {problem}; allowed: an .npz with experts, lengths and dataset") from None
-
-
-def checked_routing(place: str, arrays: dict[str, np.ndarray[Any, Any]], moe: MoE) -> TokenRouting:
-    """The routing, if a model with this block can have it."""
-    experts, lengths = arrays["experts"], arrays["lengths"].astype(np.int64)
-    shape = list(experts.shape)
-    if experts.ndim != 3 or shape[2] != moe.top_k:  # noqa: PLR2004 - token, layer, k
-        raise ConfigurationError(f"{place}: experts: {shape}; allowed: (token, layer, {moe.top_k})")
-    if lengths.min(initial=1) < 1 or lengths.sum() != shape[0] or arrays["dataset"].shape != lengths.shape:
-        allowed = f"counts above 0 that sum to {shape[0]} tokens, each with a data set"
-        raise ConfigurationError(f"{place}: lengths: {int(lengths.sum())}; allowed: {allowed}")
-    ordered = np.sort(experts, axis=-1)
-    if int(ordered.max()) >= moe.routed_experts or (np.diff(ordered.astype(np.int64), axis=-1) == 0).any():
-        raise ConfigurationError(f"{place}: experts; allowed: {moe.top_k} different numbers below {moe.routed_experts}")
-    return TokenRouting(experts, lengths, moe.routed_experts)
+    write_rows(list(overflow_rows(*halves, moe)), measured / f"{model}_overflow.csv")
+    write_rows(list(topic_rows(routing, arrays["dataset"], moe)), measured / f"{model}_topics.csv")
 
 
 def counts_by_domain(routing: TokenRouting, domains: np.ndarray[Any, Any]) -> Iterator[dict[str, Any]]:
@@ -164,21 +138,48 @@ def error_rows(known: TokenRouting, served: TokenRouting, moe: MoE) -> Iterator[
     counts = RoutingCounts(tuple(range(known.experts.shape[1])), known.counts())
     variation = float(np.median(counts.variation()))
     generator = np.random.default_rng(SEED + 1)
-    measured = {tokens: float(distinct_of_batches(served, tokens, DRAWS, generator).mean()) for tokens in TOKENS}
+    measured = {tokens: distinct_of_batches(served, tokens, DRAWS, generator).mean(axis=0) for tokens in TOKENS}
     for law in fitted_laws(moe, variation):
         bound = law.bind(moe, counts)
-        for tokens, mean in measured.items():
-            predicted = float(bound.mean(tokens))
+        for tokens, layers in measured.items():
+            predicted, mean = float(bound.mean(tokens)), float(layers.mean())
             row = {"routing": law.name, "tokens": tokens, "predicted": predicted, "measured": mean}
-            yield row | {"error_percent": 100 * (predicted / mean - 1)}
+            own = bound.means(tokens) if isinstance(bound, Distributed) else np.array([predicted])
+            worst = float(np.abs(own / layers - 1).max())
+            yield row | {"error_percent": 100 * (predicted / mean - 1), "worst_layer_percent": 100 * worst}
+
+
+def overflow_rows(known: TokenRouting, served: TokenRouting, moe: MoE) -> Iterator[dict[str, Any]]:
+    """How often a step of the other half needs more experts than a pool has slots: in a layer, and in any layer of a step."""
+    counts = RoutingCounts(tuple(range(known.experts.shape[1])), known.counts())
+    generator = np.random.default_rng(SEED + 2)
+    for tokens in TOKENS[1:]:
+        drawn = distinct_of_batches(served, tokens, DRAWS, generator)
+        for law in (Uniform(), Frequency()):
+            bound = law.bind(moe, counts)
+            for of in (PROVISIONS[name] for name in ("mean", "p95", "p99")):
+                pool = bound.means(tokens) if of.quantile is None else bound.quantiles_of_layers(tokens, of.quantile)
+                over = drawn > pool
+                row = {"routing": law.name, "provision": of.name, "tokens": tokens}
+                yield row | {"layers_short": float(over.mean()), "steps_short": float(over.any(axis=1).mean())}
+
+
+def topic_rows(routing: TokenRouting, domains: np.ndarray[Any, Any], moe: MoE) -> Iterator[dict[str, Any]]:
+    """Batches of tokens of sequences of a single data set, against the frequencies of all of them together."""
+    bound = Frequency().bind(moe, RoutingCounts(tuple(range(routing.experts.shape[1])), routing.counts()))
+    generator = np.random.default_rng(SEED + 3)
+    for domain in sorted(set(domains.tolist())):
+        own = routing.of_sequences(np.flatnonzero(domains == domain).tolist())
+        for tokens in (number for number in TOKENS if number <= own.lengths.size):
+            mean, predicted = float(distinct_of_batches(own, tokens, DRAWS, generator).mean()), float(bound.mean(tokens))
+            row = {"domain": domain, "sequences": own.lengths.size, "tokens": tokens}
+            yield row | {"predicted": predicted, "measured": mean, "error_percent": 100 * (predicted / mean - 1)}
 
 
 def fitted_laws(moe: MoE, variation: float) -> Iterable[RoutingLaw]:
     """The laws without a parameter, and the others at the median coefficient of variation over the layers."""
-    share = moe.top_k / moe.routed_experts
-    skew = round(zipf_of_variation(moe.routed_experts, moe.top_k, variation), 3)
-    rho = round(variation**2 * share / (1 - share), 4)
-    return map(routing_law, ["power_law", "uniform", "frequency", {"zipf": {"s": skew}}, {"beta": {"rho": rho}}, "worst_case"])
+    fitted = Zipf.of_variation(moe, variation), Beta.of_variation(moe, variation)
+    return [*map(routing_law, ("power_law", "uniform", "frequency")), *fitted, routing_law("worst_case")]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policie
 from prophet_memory.edge.text import PRECISION_LABELS, marked_name
 from prophet_memory.provision import MEAN, PROVISIONS
 from prophet_paper.latex import Column, escape, table, with_group_rules
+from prophet_paper.provisioned import columns_of_laws, laws_that_differ, usable_extension
 
 BASELINE = (Column("Model"), Column("capacity", (4, 1)))
 OF_ONE_LAW = (
@@ -18,7 +19,6 @@ OF_ONE_LAW = (
     Column("ext.", (1, 2)),
     Column("", (1, 2), is_pale=True),
 )
-AT_MEAN = Column("mean", (1, 2))
 CAPTION = r"""Usable KV capacity (thousand tokens over the whole batch, no sequence longer than the model's own maximum) and
     its extension on one {gpu} at batch {batch}, {precision}, with {baseline} and with {policy} under each routing law,
     pools sized for {sized}; expert savings in percent. \emph{{mean}}: the extension if pools are sized for the mean. In
@@ -31,12 +31,7 @@ def cells(row: Row) -> list[object]:
     """Savings, usable capacity and extension of one law, and the extension without the models' own maximum."""
     capacity = row["usable_kv_capacity_tokens"]
     beyond = "" if row["usable_kv_extension"] == row["kv_extension"] else row["kv_extension"]
-    return [100 * row["expert_savings_fraction"], capacity and capacity / 1e3, extension(row), beyond]
-
-
-def extension(row: Row) -> object:
-    """Of the usable capacity, or that there is none to compare with."""
-    return "new" if row["fit_verdict"] == "newly_fits" else row["usable_kv_extension"]
+    return [100 * row["expert_savings_fraction"], capacity and capacity / 1e3, usable_extension(row), beyond]
 
 
 def main(
@@ -59,14 +54,14 @@ def main(
     found, at_mean = (by_key(reference, keys=("model", "routing"), at=at | {"provision": one}) for one in (provision, MEAN.name))
     shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
     by_law, (baseline, compared) = catalogued(laws, "routing"), compared_policies(policies, policy)
-    spread = {law for (model, law), row in found.items() if row != at_mean[model, law] | {"provision": provision}}
+    spread = laws_that_differ(found, at_mean, provision)
     rows = []
     for m in in_paper_order(read_rows(catalogue)):
         everything = found[m["model"], next(iter(by_law))]["baseline_usable_kv_capacity_tokens"]
         both = [
             cell
             for law in by_law
-            for cell in cells(found[m["model"], law]) + ([extension(at_mean[m["model"], law])] if law in spread else [])
+            for cell in cells(found[m["model"], law]) + ([usable_extension(at_mean[m["model"], law])] if law in spread else [])
         ]
         rows.append(
             (
@@ -74,11 +69,10 @@ def main(
                 [marked_name(m["name"], m["published_precision"], precision), everything and everything / 1e3, *both],
             )
         )
-    columns, spans = list(BASELINE), [(escape(baseline["head"]), 2, 2)]
-    for name, law in by_law.items():
-        own = (*OF_ONE_LAW, AT_MEAN) if name in spread else OF_ONE_LAW
-        spans.append((escape(f"{compared['label']}, {law['head']}"), len(columns) + 1, len(columns) + len(own)))
-        columns += own
+    columns, spans = columns_of_laws(
+        BASELINE, by_law, OF_ONE_LAW, spread, lambda law: escape(f"{compared['label']}, {law['head']}")
+    )
+    spans.insert(0, (escape(baseline["head"]), 2, 2))
     caption = CAPTION.format(
         gpu=escape(shown),
         batch=batch_size,

@@ -11,9 +11,9 @@ from prophet_memory.edge.tables import Row, by_key, catalogued, label_of
 from prophet_memory.edge.text import PRECISION_LABELS
 from prophet_memory.provision import MEAN, PROVISIONS
 from prophet_paper.latex import Column, escape, head, table, with_group_rules
+from prophet_paper.provisioned import columns_of_laws, laws_that_differ, usable_extension
 
 OF_ONE_LAW = (Column("savings", (2, 1)), Column("ext.", (1, 2)), Column("", (1, 2), is_pale=True))
-AT_MEAN = Column("mean", (1, 2))
 CAPTION = r"""Summary statistics on one {gpu}, {precision}: expert savings in percent and the extension of the usable KV
     capacity under each routing law, pools sized for {sized} (\emph{{mean}}: for the mean); in grey the extension if
     sequences could be longer than the model's own maximum, where that differs. \emph{{new}}: the model fits with {policy}
@@ -23,12 +23,7 @@ CAPTION = r"""Summary statistics on one {gpu}, {precision}: expert savings in pe
 def cells(row: Row) -> list[object]:
     """Savings and usable extension of one law, and the extension without the models' own maximum."""
     usable, beyond = row["usable_kv_extension"], row["kv_extension"]
-    return [100 * row["expert_savings_fraction"], extension(row), "" if usable == beyond else beyond]
-
-
-def extension(row: Row) -> object:
-    """Of the usable capacity, or that there is none to compare with."""
-    return "new" if row["fit_verdict"] == "newly_fits" else row["usable_kv_extension"]
+    return [100 * row["expert_savings_fraction"], usable_extension(row), "" if usable == beyond else beyond]
 
 
 def main(
@@ -53,10 +48,10 @@ def main(
         by_key(summary, keys=("batch_size", "model", "routing"), at=at | {"provision": one}) for one in (provision, MEAN.name)
     )
     known = catalogued(laws, "routing")
-    spread = {key[2] for key, row in found.items() if row != at_mean[key] | {"provision": provision}}
+    spread = laws_that_differ(found, at_mean, provision)
 
     def of_law(*key: Any) -> list[object]:  # noqa: ANN401 - values of any column
-        return cells(found[key]) + ([extension(at_mean[key])] if key[2] in spread else [])
+        return cells(found[key]) + ([usable_extension(at_mean[key])] if key[2] in spread else [])
 
     rows = [
         (batch, [batch, names[model], *(cell for law in known for cell in of_law(batch, model, law))])
@@ -67,11 +62,8 @@ def main(
         gpu=escape(shown), precision=PRECISION_LABELS[precision], policy=escape(label_of(policies, policy)),
         sized=PROVISIONS[provision].words,
     )  # fmt: skip
-    columns, spans = [Column("Batch", (3, 0)), Column("Model")], []
-    for name, law in known.items():
-        own = (*OF_ONE_LAW, AT_MEAN) if name in spread else OF_ONE_LAW
-        spans.append((head(law["head"]), len(columns) + 1, len(columns) + len(own)))
-        columns += own
+    first = (Column("Batch", (3, 0)), Column("Model"))
+    columns, spans = columns_of_laws(first, known, OF_ONE_LAW, spread, lambda law: head(law["head"]))
     text = table(
         columns,
         with_group_rules(rows),

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 import runpy
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from prophet_memory.edge.counting import (
     variations,
 )
 from prophet_memory.edge.documents import read
+from prophet_memory.edge.measuring import checked_routing
 from prophet_memory.locality import (
     TokenRouting,
     distinct_of_batches,
@@ -214,7 +216,7 @@ def test_the_script_measures_what_is_in_the_tokens(tokens: Path, tmp_path: Path)
 def test_tokens_that_are_not_what_they_should_be(tokens: Path, tmp_path: Path):
     with pytest.raises(ConfigurationError, match=r"sha256: [0-9a-f]{64}; allowed: 00"):
         measured(tokens, tmp_path, sha256="00")
-    with pytest.raises(ConfigurationError, match=r"experts: \[924, 24, 4\]; allowed: \(token, layer, 2\)"):
+    with pytest.raises(ConfigurationError, match=r"experts: \[924, 24, 4\]; allowed: \(token, 32, 2\), with tokens"):
         measured(tokens, tmp_path, model="mixtral-8x7b")
     with pytest.raises(ConfigurationError, match="a path or URL that can be read"):
         measured(tokens, tmp_path, tokens=str(tmp_path / "none.npz"))
@@ -287,6 +289,40 @@ def test_measured_routing_in_plan_fit_and_sweep(tmp_path: Path):
     assert distinct["frequency"] == pytest.approx(found["distinct_experts"])
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"experts": np.zeros((5, 12, 4), np.uint8)}, "experts: [5, 12, 4]; allowed: (token, 24, 4), with tokens"),
+        ({"experts": np.zeros((0, 24, 4), np.uint8)}, "experts: [0, 24, 4]; allowed: (token, 24, 4), with tokens"),
+        ({"experts": np.tile(np.arange(-1, 3), (5, 24, 1))}, "allowed: 4 different numbers from 0 to 31"),
+        ({"experts": np.tile(np.arange(29, 33), (5, 24, 1))}, "allowed: 4 different numbers from 0 to 31"),
+        ({"experts": np.zeros((5, 24, 4), np.uint8)}, "allowed: 4 different numbers from 0 to 31"),
+        ({"experts": np.tile(np.arange(4.0), (5, 24, 1))}, "dtype: float64, int64; allowed: integers"),
+        ({"lengths": np.array([2, 2])}, "lengths: 4; allowed: counts above 0 that sum to 5 tokens"),
+    ],
+)
+def test_token_routing_that_the_model_cannot_have_gets_one_line(changed: dict[str, np.ndarray], said: str):
+    plain = {"experts": np.tile(np.arange(4), (5, 24, 1)), "lengths": np.array([2, 3]), "dataset": np.array(["a", "b"])}
+    assert checked_routing("file", plain, MODELS["gpt-oss-20b"].moe, 24).experts.shape == (5, 24, 4)
+    with pytest.raises(ConfigurationError) as problem:
+        checked_routing("file", plain | changed, MODELS["gpt-oss-20b"].moe, 24)
+    assert said in str(problem.value)
+
+
+def test_counts_of_some_layers_are_said_to_stand_for_all(tmp_path: Path):
+    words = ("plan", "--model", "olmoe-1b-7b", "--gpu", "l4", "--routing", "frequency")
+    said = "note: routing was measured in 3 of 16 MoE layers, which stand for all"
+    assert said in call(*words).stderr
+    assert said.removeprefix("note: ") in json.loads(call(*words, "--json").stdout)["notes"]
+    assert said in call("fit", "--model", "olmoe-1b-7b", "--context", "1024", "--routing", "frequency", "--gpus", "l4").stderr
+    assert "measured in" not in call("plan", "--model", "gpt-oss-20b", "--gpu", "l4", "--routing", "frequency").stderr
+    file = tmp_path / "counts.csv"
+    file.write_text("domain,layer,expert,count\na,0,0,5,9\n")
+    assert "line 2: \"a,0,0,5,['9']\"; allowed: 4 values" in refused(*words, "--counts", file)
+    file.write_text("domain,layer,expert,count\n" + "".join(f"a,0,{expert},1e308\n" for expert in range(64)))
+    assert "allowed: counts whose sum a float holds" in refused(*words, "--counts", file)
+
+
 def test_what_a_plan_of_measured_routing_is_provisioned_for():
     words = ("plan", "--model", "gpt-oss-20b", "--gpu", "l4", "--weights", "native", "--batch", "16", "--routing", "frequency")
     sized = {
@@ -299,7 +335,9 @@ def test_what_a_plan_of_measured_routing_is_provisioned_for():
     by_layer = distinct.filter((pl.col("kind") == "batch") & (pl.col("layer") != "all") & (pl.col("tokens") == 16))
     assert resident["p99"] == pytest.approx(by_layer["p99"].mean(), abs=0.7)
     assert resident["p95"] == pytest.approx(by_layer["p95"].mean(), abs=0.7)
-    assert "pools for the p99" in call(*words, "--provision", "p99").stdout
+    assert re.search(
+        r"on average at batch 16, pools of 26\.9\d for the p99 of each layer", call(*words, "--provision", "p99").stdout
+    )
     assert '--provision: "p90"; allowed: mean, p95, p99' in refused(*words, "--provision", "p90")
     fit = ("fit", "--model", "gpt-oss-20b", "--context", "8192", "--gpus", "l4", "--provision", "p99")
     assert "pools for the p99" in call(*fit).stdout

@@ -1,11 +1,9 @@
 """The studies of routing and sensitivity: what their tables say, against other ways to the same numbers."""
 
 import importlib.util
-import json
-import math
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,7 +34,7 @@ from prophet_memory.planning import plan
 from prophet_memory.provision import provision
 from prophet_memory.residency import residency_policy
 from prophet_memory.routing import routing_law
-from prophet_memory.sensitivity import Case, Choice, Response, ScaledPeak, response
+from prophet_memory.sensitivity import Case, Lattice, Responses, ScaledPeak, responses
 from prophet_memory.sweeps import sweep
 
 ROUTING = REPOSITORY / "evaluation/memory_results/routing"
@@ -86,6 +84,24 @@ def test_laws_on_routing_that_they_were_not_fitted_to():
     assert worst["frequency"] < worst["beta"] < worst["zipf"] < worst["uniform"] < worst["power_law"]
     written = (REPOSITORY / "paper_tables/table_law_errors.tex").read_text(encoding="utf-8")
     assert r"Beta law, $\rho$ = 0.0816" in written
+    assert errors.filter(kind="frequency")["worst_layer_fraction"].max() < 0.04
+    topics = pl.read_csv(ROUTING / "topic_errors.csv")
+    others = topics.filter(pl.col("domain") != "sorry_bench_base")
+    assert others["error_fraction"].abs().max() < 0.03
+    assert topics["error_fraction"].max() > 0.2  # a batch of one topic is not drawn from the mixture
+
+
+def test_how_often_pools_are_short_of_an_expert():
+    table = pl.read_csv(ROUTING / "pool_overflow.csv").filter(
+        (pl.col("law") == "frequency") & pl.col("batch_size").is_between(4, 32)
+    )
+    short = {
+        of: part["layers_short_fraction"].to_numpy() for (of,), part in table.partition_by("provision", as_dict=True).items()
+    }
+    assert (np.abs(short["mean"] - 0.5) < 0.06).all()  # about half of a layer's steps
+    assert (short["p95"] < 0.05).all()
+    assert (short["p99"] < 0.011).all()
+    assert (table["steps_short_fraction"] >= table["layers_short_fraction"]).all()
 
 
 def test_the_band_of_models_that_nobody_measured():
@@ -206,15 +222,17 @@ def test_drafts_multiply_the_tokens_of_a_step_and_nothing_of_the_cache(name: str
     assert large.row["activation_bytes"] > plain.row["activation_bytes"]
 
 
-def choice(**changed: Any) -> Choice:
-    """The reference, with changes."""
+def answer(case: Case, **changed: Any) -> dict[str, float]:
+    """The answers at the reference, with changes."""
     values: dict[str, Any] = {
-        "routing": routing_law("uniform"), "activation_factor": 1.0, "predictor_bytes": 7_200_000, "usable_fraction": 1.0,
-        "engine": ASSUMED.engine, "kv_format": "bf16", "context_tokens": 8192,
+        "routings": routing_law("uniform"), "activation_factors": 1.0, "predictor_bytes": 7_200_000, "usable_fractions": 1.0,
+        "engines": ASSUMED.engine, "kv_formats": "bf16", "context_tokens": 8192,
     }  # fmt: skip
-    return Choice(**values | changed)
+    lattice = Lattice(**{name: [value] for name, value in (values | changed).items()})
+    return {name: getattr(responses(case, lattice, ASSUMED), name).item() for name in RESPONSES}
 
 
+RESPONSES = [field.name for field in fields(Responses)]
 QWEN = Case(Model("qwen3-30b-a3b", MODELS["qwen3-30b-a3b"]), read_gpus()["a100-80gb"], 16, "bf16", provision("p99"))
 
 
@@ -222,29 +240,44 @@ def test_the_reference_of_the_sensitivity_is_a_row_of_the_sweep():
     data = pl.read_parquet(REPOSITORY / RESULTS / "prophet_kv_extension_data.parquet")
     point = {"gpu": "a100-80gb", "n_gpus": 1, "batch_size": 16, "routing": "uniform", "precision": "bf16", "policy": "prophet"}
     (row,) = data.filter(model="qwen3-30b-a3b", provision="p99", **point).to_dicts()
-    found = response(QWEN, choice(), ASSUMED)
-    assert found.usable_kv_extension == pytest.approx(row["usable_kv_extension"], abs=1e-9)
-    assert found.expert_savings_fraction == pytest.approx(row["expert_savings_fraction"], abs=1e-9)
+    found = answer(QWEN)
+    assert found["usable_kv_extension"] == pytest.approx(row["usable_kv_extension"], abs=1e-9)
+    assert found["expert_savings_fraction"] == pytest.approx(row["expert_savings_fraction"], abs=1e-9)
     alone = pl.read_csv(SENSITIVITY / "one_at_a_time.csv").filter(model="qwen3-30b-a3b", response="usable_kv_extension")
     assert alone.filter(factor="zipf_s")["at_reference"].item() == pytest.approx(row["usable_kv_extension"], abs=1e-8)
     concurrency = pl.read_parquet(REPOSITORY / RESULTS / "concurrency.parquet").filter(
         model="qwen3-30b-a3b", provision="p99", context_tokens=8192, **{k: v for k, v in point.items() if k != "batch_size"}
     )
-    assert found.concurrency_extension == pytest.approx(concurrency["concurrency_extension"].item())
+    assert found["concurrency_extension"] == pytest.approx(concurrency["concurrency_extension"].item())
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.5, 3), st.integers(0, 10**9), st.floats(0.86, 1), st.floats(0, 1.5))
 def test_what_assumptions_do(factor: float, predictor: int, usable: float, skew: float):
     zipf = routing_law({"zipf": {"s": round(skew, 2)}})
-    plain = response(QWEN, choice(usable_fraction=usable), ASSUMED)
-    assert plain.usable_kv_extension is not None
-    heavier = response(QWEN, choice(usable_fraction=usable, predictor_bytes=7_200_000 + predictor), ASSUMED)
-    assert heavier.usable_kv_extension is None or heavier.usable_kv_extension <= plain.usable_kv_extension
-    skewed = response(QWEN, choice(usable_fraction=usable, routing=zipf), ASSUMED)
-    assert skewed.expert_savings_fraction >= plain.expert_savings_fraction - 1.5 / 128  # a quantile is whole, a mean is not
-    less = response(QWEN, choice(usable_fraction=usable, activation_factor=factor), ASSUMED)
-    assert less.expert_savings_fraction == plain.expert_savings_fraction
+    plain = answer(QWEN, usable_fractions=usable)
+    heavier = answer(QWEN, usable_fractions=usable, predictor_bytes=7_200_000 + predictor)
+    assert not heavier["usable_kv_extension"] > plain["usable_kv_extension"]
+    skewed = answer(QWEN, usable_fractions=usable, routings=zipf)
+    assert skewed["expert_savings_fraction"] >= plain["expert_savings_fraction"] - 1.5 / 128  # a quantile is whole, a mean is not
+    less = answer(QWEN, usable_fractions=usable, activation_factors=factor)
+    assert less["expert_savings_fraction"] == plain["expert_savings_fraction"]
+
+
+def test_a_lattice_has_each_point_where_it_belongs():
+    values: dict[str, list[Any]] = {
+        "engines": [ASSUMED.engine, read_engines()["vllm-0.19"]], "kv_formats": ["bf16", "fp8"], "activation_factors": [0.5, 2.0],
+        "usable_fractions": [0.9, 1.0], "routings": [routing_law("uniform"), routing_law("power_law")],
+        "predictor_bytes": [0, 10**9], "context_tokens": [2048, 32768, 10**6],
+    }  # fmt: skip
+    lattice = Lattice(**values)
+    whole = responses(QWEN, lattice, ASSUMED)
+    assert whole.usable_kv_extension.shape == lattice.shape == (2, 2, 2, 2, 2, 2, 3)
+    for place in [(0, 1, 0, 1, 1, 0, 1), (1, 0, 1, 0, 0, 1, 2), (1, 1, 1, 1, 1, 1, 0)]:
+        alone = answer(QWEN, **{name: own[at] for (name, own), at in zip(values.items(), place, strict=True)})
+        assert {name: getattr(whole, name)[place] for name in RESPONSES} == alone
+    longest = answer(QWEN, context_tokens=40_960)  # the model's own maximum
+    assert longest["concurrency_extension"] == answer(QWEN, context_tokens=10**6)["concurrency_extension"]
 
 
 def test_a_scaled_peak_is_the_peak_at_one():
@@ -259,23 +292,41 @@ def test_a_scaled_peak_is_the_peak_at_one():
 def test_indices_of_an_answer_that_is_known():
     """a x + b y of two uniform factors: a^2 and b^2 of the variance, a product adds what only both together do."""
     module = script("sensitivity")
-    factors = [module.Factor(name, module.between(0.0, 1.0), 0.5) for name in ("x", "y", "still")]
+    steps = np.linspace(0, 1, 1025)
+    factors = [module.Factor(name, steps, 0.5) for name in ("x", "y", "still")]
 
-    def answer(of: Callable[[float, float], float]) -> Callable[[Any], Response]:
-        return lambda values: Response(of(values["x"], values["y"]), None, 1.0)
+    def answers(of: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+        def found(levels: np.ndarray) -> dict[str, np.ndarray]:
+            values = of(steps[levels[:, 0]], steps[levels[:, 1]])
+            return {"own": values, "never": np.full_like(values, np.nan), "level": np.ones_like(values)}
 
-    rows = list(module.indices(factors, answer(lambda x, y: 3 * x + 4 * y), 1024, 7))
-    first = {row["factor"]: row["first_order"] for row in rows if row["response"] == "usable_kv_extension"}
+        return found
+
+    rows = list(module.indices(factors, answers(lambda x, y: 3 * x + 4 * y), 1024, 7))
+    first = {row["factor"]: row["first_order"] for row in rows if row["response"] == "own"}
     assert first["x"] == pytest.approx(9 / 25, abs=0.01)
     assert first["y"] == pytest.approx(16 / 25, abs=0.01)
     assert first["still"] == pytest.approx(0, abs=1e-6)
-    undefined = [row for row in rows if row["response"] == "concurrency_extension"]
+    undefined = [row for row in rows if row["response"] == "never"]
     assert all(row["first_order"] is None and row["undefined"] == row["samples"] for row in undefined)
-    assert all(row["total"] is None for row in rows if row["response"] == "expert_savings_fraction")  # it never moves
-    product = list(module.indices(factors, answer(lambda x, y: (x - 0.5) * (y - 0.5)), 1024, 7))
-    both = {row["factor"]: row for row in product if row["response"] == "usable_kv_extension"}
+    assert all(row["total"] is None for row in rows if row["response"] == "level")  # it never moves
+    product = list(module.indices(factors, answers(lambda x, y: (x - 0.5) * (y - 0.5)), 1024, 7))
+    both = {row["factor"]: row for row in product if row["response"] == "own"}
     assert both["x"]["first_order"] == pytest.approx(0, abs=0.02)
     assert both["x"]["total"] == pytest.approx(1, abs=0.05)
+
+
+def test_samples_look_up_their_own_combination():
+    module = script("sensitivity")
+    factors = module.factors_of(SETTINGS.sensitivity, "ideal", "bf16")
+    shape = (2, 2, 3, 7, 18, 3, 7)  # engine, cache, activations, usable share, nine laws of each kind, predictor, context
+    whole = Responses(*[np.arange(np.prod(shape), dtype=float).reshape(shape)] * 3)
+    names = [factor.name for factor in factors]
+    levels = dict.fromkeys(names, 0) | {"zipf_s": 4, "exponent": 6, "context_tokens": 3, "engine": 1}
+    zipf = module.looked_up(whole, factors, np.array([list(levels.values())]))
+    power = module.looked_up(whole, factors, np.array([list((levels | {"law": 1}).values())]))
+    assert zipf["usable_kv_extension"] == whole.usable_kv_extension[1, 0, 0, 0, 4, 0, 3]
+    assert power["usable_kv_extension"] == whole.usable_kv_extension[1, 0, 0, 0, 9 + 6, 0, 3]
 
 
 def test_every_factor_has_ends_and_the_tables_name_all():
@@ -287,8 +338,8 @@ def test_every_factor_has_ends_and_the_tables_name_all():
     assert together["undefined"].max() == 0
     assert together["samples"].unique().to_list() == [SETTINGS.sensitivity.base_samples * (len(names) + 2)]
     assert together.filter(pl.col("total") < pl.col("first_order") - pl.col("first_order_interval") - 0.05).is_empty()
+    assert (together["total_interval"].fill_null(0) <= together["total"].fill_null(1).clip(0.01) + 0.05).all()  # converged
     for factor in factors:
-        low, high = factor.ends()
-        assert low != high
-    assert math.isclose(factors[-1].value(0.0), SETTINGS.sensitivity.context_tokens[0])
-    assert json.dumps([factor.ends() for factor in factors])
+        assert len(set(factor.values)) == len(factor.values)
+        assert (factor.level(0.0), factor.level(1.0)) == (0, len(factor.values) - 1)
+    assert (factors[-1].values[0], factors[-1].values[-1]) == SETTINGS.sensitivity.context_tokens

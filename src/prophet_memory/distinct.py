@@ -78,6 +78,10 @@ class Distributed(ABC):
         layers = range(self.layer_count)
         return each(batch, lambda tokens: sum(self._quantile(layer, tokens, q) for layer in layers) / len(layers))
 
+    def quantiles_of_layers(self, batch: int, q: float) -> FloatArray:
+        """The number that each layer exceeds with a probability of at most 1 - q, of the layers that the law tells apart."""
+        return np.array([self._quantile(layer, batch, q) for layer in range(self.layer_count)])
+
     def pooled_quantile(self, batch: npt.ArrayLike, q: float, layers: int) -> FloatArray:
         """The number a layer that all layers together exceed with a probability of at most 1 - q, if layers are independent.
 

@@ -38,7 +38,10 @@ class RoutingCounts:
             layer, expert = np.argwhere(wrong)[0]
             value = float(self.counts[layer, expert])
             raise ModelError(f"layer {self.layers[layer]}, expert {expert}", value, "a count of at least 0 for each expert")
-        sums = self.counts.sum(axis=1)
+        with np.errstate(over="ignore"):
+            sums = self.counts.sum(axis=1)
+        if not np.isfinite(sums).all():
+            raise ModelError(f"layer {self.layers[int(sums.argmax())]}", float(sums.max()), "counts whose sum a float holds")
         if sums.min() <= 0 or np.abs(sums / sums[0] - 1).max() > SUM_TOLERANCE:
             layer = int(np.abs(sums - sums[0]).argmax()) if sums.min() > 0 else int(sums.argmin())
             allowed = f"{float(sums[0]):,.0f}, as of layer {self.layers[0]}: every layer sees the same tokens"

@@ -67,9 +67,15 @@ rule cache_hits:
 rule law_errors:
     input:
         **program("law_errors"),
-        measured=expand("config/routing/measured/{model}_errors.csv", model=TOKENS),
+        measured=expand(
+            "config/routing/measured/{model}_{kind}.csv",
+            model=TOKENS,
+            kind=["errors", "overflow", "topics"],
+        ),
     output:
         f"{ROUTING}/law_errors.csv",
+        f"{ROUTING}/pool_overflow.csv",
+        f"{ROUTING}/topic_errors.csv",
     log:
         "logs/law_errors.log",
     localrule: True

@@ -286,7 +286,8 @@ rule table_prefill_chunks:
 rule table_law_errors:
     input:
         **program("table_law_errors"),
-        errors=rules.law_errors.output,
+        errors=rules.law_errors.output[0],
+        topics=rules.law_errors.output[2],
     output:
         f"{TABLES}/table_law_errors.tex",
     log:

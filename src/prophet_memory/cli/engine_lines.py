@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from prophet_memory.cli.render import MIB
 from prophet_memory.peaks import Buffer, Moment
 from prophet_memory.planning import Plan
 
-MIB = 2**20
 PLAIN_BUFFERS = 2  # of a peak that says no more than the breakdown does
 HEADS = (("in the activation peak", False), ("MiB", True))
 BEYOND_HEADS = (("held beyond the counted weights", False), ("MiB", True))

@@ -31,11 +31,11 @@ from prophet_memory.cli.options import (
     layout_error,
     model_with_counts,
     open_gpus,
+    precision_name,
     shared_tokens,
 )
-from prophet_memory.cli.plan import precision_name
 from prophet_memory.cli.render import GIB, MIB, gib, print_json, print_table, say
-from prophet_memory.cli.said import hypothetical, law_in_words, say_notes, say_warnings, unread_gpus
+from prophet_memory.cli.said import hypothetical, law_in_words, partly_measured, say_notes, say_warnings, unread_gpus
 from prophet_memory.concurrency import ORDER
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
@@ -145,13 +145,14 @@ def command(  # noqa: PLR0913 - one argument an option
     if fit.nearest is None and not fit.holdings:
         raise ConfigurationError(f"--engine: {profile.name}: no number of GPUs has an answer; {next(_unanswered(fit))}")
     shown = [gpu for gpu in grid.gpus if gpu.name in {one.gpu for one in fit.holdings or [fit.nearest] if one is not None}]
+    notes = [*opened.notes, *partly_measured(grid.models[0])]
     warnings = [*unread_gpus(profile, shown), *hypothetical(architecture, str(grid.names("precision")[0]))]
     if as_json:
         asked = {"model": opened.slug, "context_tokens": context, "concurrency": concurrency}
         asked |= {key: grid.names(key)[0] for key in ("precision", "policy", "provision", "routing")}
         nearest = fit.nearest and document(fit.nearest)
         found = {"fits": [document(one) for one in fit.holdings], "nearest": nearest, "without": list(_unanswered(fit))}
-        print_json(asked | found | {"assumptions": asdict(assumptions), "warnings": warnings, "notes": opened.notes})
+        print_json(asked | found | {"assumptions": asdict(assumptions), "warnings": warnings, "notes": notes})
         return int(check and not fit.holdings)
     if fit.holdings:
         print_table(HEADS, (line(one, is_dense=architecture.is_dense) for one in fit.holdings))
@@ -162,7 +163,7 @@ def command(  # noqa: PLR0913 - one argument an option
             f"{said_of_nearest(fit.nearest, is_dense=architecture.is_dense)}")  # fmt: skip
     say(assumed(grid, assumptions))
     say_warnings(warnings)
-    say_notes([*_unanswered(fit), *opened.notes])
+    say_notes([*_unanswered(fit), *notes])
     return int(check and not fit.holdings)
 
 

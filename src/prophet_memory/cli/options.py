@@ -22,7 +22,7 @@ from prophet_memory.edge.results import assumptions_of
 from prophet_memory.edge.settings import AssumptionSettings, Settings
 from prophet_memory.engine import Engine
 from prophet_memory.errors import ModelError
-from prophet_memory.formats import CACHE_FORMATS, FORMATS, NATIVE
+from prophet_memory.formats import CACHE_FORMATS, DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE
 from prophet_memory.gguf import FILE_TYPES
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
@@ -187,6 +187,15 @@ COUNTS = click.option(
 )
 ENGINE = click.option("--engine", type=EngineName(), help="profile of config/engines.yaml; default: config's")
 as_json = click.option("--json", "as_json", is_flag=True, help="print JSON for programs")
+
+
+def precision_name(weights: str, experts: str | None) -> str:
+    """The name by which the sweep knows the formats of the weights."""
+    if experts is None or experts == weights:
+        return weights
+    if weights == NATIVE:
+        raise ConfigurationError(f"--experts: {json.dumps(experts)}; allowed: none beside --weights {NATIVE}")
+    return f"{experts}{EXPERTS_SUFFIX}" if weights == DEFAULT_FORMAT else f"{experts}/{weights}"
 
 
 def changed_assumptions(

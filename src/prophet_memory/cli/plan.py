@@ -35,10 +35,11 @@ from prophet_memory.cli.options import (
     layout_error,
     model_with_counts,
     open_gpu,
+    precision_name,
     shared_tokens,
 )
-from prophet_memory.cli.render import gib, print_json, print_table, say
-from prophet_memory.cli.said import hypothetical, law_in_words, say_notes, say_warnings, unread_gpus
+from prophet_memory.cli.render import MIB, gib, print_json, print_table, say
+from prophet_memory.cli.said import hypothetical, law_in_words, partly_measured, say_notes, say_warnings, unread_gpus
 from prophet_memory.concurrency import Concurrent, most_concurrent
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
@@ -50,7 +51,7 @@ from prophet_memory.edge.settings import read_settings_alone
 from prophet_memory.edge.text import PRECISION_LABELS, multiplied
 from prophet_memory.engine import Engine
 from prophet_memory.errors import ModelError
-from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE
+from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, NATIVE
 from prophet_memory.gguf import FILE_TYPES, recipe_weights
 from prophet_memory.gpu import Gpu
 from prophet_memory.memory import Assumptions
@@ -72,15 +73,6 @@ PARTS = {
     "overhead_bytes": "the policy's own",
     "runtime_reserve_bytes": "runtime and communication",
 }
-
-
-def precision_name(weights: str, experts: str | None) -> str:
-    """The name by which the sweep knows the formats of the weights."""
-    if experts is None or experts == weights:
-        return weights
-    if weights == NATIVE:
-        raise ConfigurationError(f"--experts: {json.dumps(experts)}; allowed: none beside --weights {NATIVE}")
-    return f"{experts}{EXPERTS_SUFFIX}" if weights == DEFAULT_FORMAT else f"{experts}/{weights}"
 
 
 def named_weights(weights: str, experts: str | None, architecture: Architecture) -> str | FileWeights:
@@ -105,7 +97,7 @@ def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[st
     for part in plan.unread:
         yield f"{engine.name}: the buffers of {part} were not read, so the activation peak can be larger"
     if plan.uncounted_bytes:
-        size = f"{plan.uncounted_bytes / 2**20:,.0f} MiB"
+        size = f"{plan.uncounted_bytes / MIB:,.0f} MiB"
         yield f"{engine.name}: with so many tokens in the cache the activation peak is {size} larger, for their mask"
     named = row["precision"] in PRECISION_LABELS  # a file is what it is
     if not named and engine.loading is not None:
@@ -207,7 +199,8 @@ def routed(plan: Plan, experts: int) -> str:
     distinct, batch = plan.row["distinct_experts"], plan.row["batch_size"]
     tokens = plan.assumptions.tokens_per_sequence
     each = f" with {tokens:,} tokens of each sequence" if tokens > 1 else ""
-    sized = "" if plan.row["policy"] == BASELINE.name else f", pools for {plan.provision.words}"
+    slots = "" if plan.row["expert_parallel"] > 1 else f" of {plan.row['resident_experts_per_layer']:,.2f}"  # else by rank
+    sized = "" if plan.row["policy"] == BASELINE.name else f", pools{slots} for {plan.provision.words}"
     mean = f"{distinct:,.2f} of {experts:,} experts a layer on average"
     return f"{law_in_words(plan.law)}: {mean} at batch {batch}{each}{sized}"
 
@@ -261,12 +254,12 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
     share = f"{plan.usable_fraction:.1%}".replace(".0%", "%") + (" of what is free" if own.engine.fraction_of_free else "")
     rows = "" if step.sequences is None else f" and {step.sequences:,} sequences"
     each = row["kv_constant_bytes_per_sequence"]
-    constant = f"; {each / 2**20:,.1f} MiB of each sequence whatever its context" if each else ""
+    constant = f"; {each / MIB:,.1f} MiB of each sequence whatever its context" if each else ""
     yield f"cache              KV {own.kv_format}, state {own.state_format}{constant}"
     yield from engine_lines.cache_line(plan)
     yield (
         f"assumptions        usable {share}, steps of {step.tokens:,} tokens{rows}, reserve"
-        f" {row['runtime_reserve_bytes'] / 2**20:,.0f} MiB ({own.engine.name} in {relative(ENGINES_FILE)}{changed})"
+        f" {row['runtime_reserve_bytes'] / MIB:,.0f} MiB ({own.engine.name} in {relative(ENGINES_FILE)}{changed})"
     )
 
 
@@ -353,7 +346,7 @@ def command(  # noqa: PLR0913 - one argument an option
             context_tokens=context, provision=sized,
         )  # fmt: skip
     answer = answered(question, plan, found, architecture)
-    warnings = list(warnings_of(plan, architecture, device))
+    warnings, notes = list(warnings_of(plan, architecture, device)), [*opened.notes, *partly_measured(own)]
     if as_json:
         print_json(
             {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
@@ -362,7 +355,7 @@ def command(  # noqa: PLR0913 - one argument an option
             | {"concurrency": None if found is None else asdict(found), "max": answer}
             | engine_lines.as_document(plan)
             | {"assumptions": asdict(plan.assumptions)}
-            | {"fullest_rank_is_exact": plan.fullest_is_exact, "warnings": warnings, "notes": opened.notes}
+            | {"fullest_rank_is_exact": plan.fullest_is_exact, "warnings": warnings, "notes": notes}
         )
         return int(check and not plan.holds)
     row = plan.row
@@ -384,5 +377,5 @@ def command(  # noqa: PLR0913 - one argument an option
     ):
         say(line)
     say_warnings(warnings)
-    say_notes(opened.notes)
+    say_notes(notes)
     return int(check and not plan.holds)

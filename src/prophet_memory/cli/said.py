@@ -11,6 +11,7 @@ from prophet_memory.edge.text import PRECISION_LABELS, is_below_16_bits
 from prophet_memory.engine import Engine
 from prophet_memory.formats import NATIVE
 from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Model
 from prophet_memory.routing import RoutingLaw
 
 
@@ -45,3 +46,10 @@ def law_in_words(law: RoutingLaw) -> str:
     """A law with the parameters that its label does not name."""
     own = law.parameters.items() if law.name == law.kind else ()  # others stand in the label
     return ", ".join([law.words.label, *(f"{name} {value}" for name, value in own)])
+
+
+def partly_measured(model: Model) -> Iterator[str]:
+    """That routing was not measured in every layer."""
+    layers = model.architecture.moe_layer_count
+    if model.counts is not None and len(model.counts.layers) < layers:
+        yield f"routing was measured in {len(model.counts.layers)} of {layers} MoE layers, which stand for all"

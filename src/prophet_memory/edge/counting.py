@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -17,20 +18,20 @@ from prophet_memory.edge.configuration import CONFIG
 from prophet_memory.edge.messages import error
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Described, Slug, Text
-from prophet_memory.inclusion import zipf_of_variation
 from prophet_memory.measured import FloatArray, RoutingCounts
-from prophet_memory.routing import RoutingLaw, routing_law
+from prophet_memory.routing.zipf import Zipf
 
 ROUTING_FOLDER = CONFIG / "routing"
 COLUMNS = ("domain", "layer", "expert", "count")
 VARIATION_FOLDER, VARIATION_COLUMNS = ROUTING_FOLDER / "variation", ("run", "layer", "coefficient_of_variation")
 MEASURED_FOLDER, PUBLISHED_FOLDER = ROUTING_FOLDER / "measured", ROUTING_FOLDER / "published"
 DISTINCT_COLUMNS = ("kind", "tokens", "layer", "samples", "mean", "sd", "p05", "p95", "p99")
-ERROR_COLUMNS = ("routing", "tokens", "predicted", "measured", "error_percent")
+ERROR_COLUMNS = ("routing", "tokens", "predicted", "measured", "error_percent", "worst_layer_percent")
+OVERFLOW_COLUMNS = ("routing", "provision", "tokens", "layers_short", "steps_short")
+TOPIC_COLUMNS = ("domain", "sequences", "tokens", "predicted", "measured", "error_percent")
 CACHE_COLUMNS = ("policy", "start", "batch", "resident_fraction", "hit_rate", "lowest_layer", "highest_layer")
 PUBLISHED_COLUMNS = ("id", "model", "kind", "resident_fraction", "inferred", "hit_rate", "what", "source")
 PUBLISHED_KINDS = ("lru", "engine", "static", "hindsight")
-SKEW_DECIMALS = 3  # of the exponent that stands for a median
 MOST_PLACES = 100_000  # layers, or experts
 
 
@@ -112,18 +113,18 @@ def variations() -> dict[str, FloatArray]:
     return found
 
 
+@cache
 def median_variation() -> float:
     """The median over the measured models of the median over their layers: how unlike experts are where nobody measured."""
     return float(np.median([np.median(layers) for layers in variations().values()]))
 
 
-def median_skew(moe: MoE) -> RoutingLaw:
+def median_skew(moe: MoE) -> Zipf:
     """Zipf's law whose inclusion probabilities vary as those of the median measured layer do.
 
     Of a model whose routing nobody measured, uniform routing and this law are the ends of a band.
     """
-    exponent = round(zipf_of_variation(moe.routed_experts, moe.top_k, median_variation()), SKEW_DECIMALS)
-    return routing_law({"zipf": {"s": exponent}})
+    return Zipf.of_variation(moe, median_variation())
 
 
 def domains_of(file: Path) -> list[str]:
@@ -151,9 +152,26 @@ def measured_distinct(file: Path, kind: str = "batch") -> dict[int, MeasuredDist
 
 def measured_errors(file: Path) -> list[dict[str, str | float]]:
     """What laws that were fitted on half of the sequences say of the other half, and what is true. Raises ConfigurationError."""
+    names = ("tokens", "predicted", "measured", "worst_layer_percent")
     return [
-        {"law": row["routing"]} | {name: _number(file, number, row, name) for name in ERROR_COLUMNS[1:4]}
+        {"law": row["routing"]} | {name: _number(file, number, row, name) for name in names}
         for number, row in _rows(file, ERROR_COLUMNS)
+    ]
+
+
+def measured_overflow(file: Path) -> list[dict[str, str | float]]:
+    """How often steps of the other half need more experts than pools have slots. Raises ConfigurationError."""
+    return [
+        {name: row[name] if name in OVERFLOW_COLUMNS[:2] else _number(file, number, row, name) for name in OVERFLOW_COLUMNS}
+        for number, row in _rows(file, OVERFLOW_COLUMNS)
+    ]
+
+
+def measured_topics(file: Path) -> list[dict[str, str | float]]:
+    """Batches of a single data set, and what the frequencies of all say of them. Raises ConfigurationError."""
+    return [
+        {"domain": row["domain"]} | {name: _number(file, number, row, name) for name in TOPIC_COLUMNS[1:5]}
+        for number, row in _rows(file, TOPIC_COLUMNS)
     ]
 
 
@@ -192,11 +210,16 @@ def _rows(file: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str
             reader = csv.DictReader(stream, strict=True)
             if tuple(reader.fieldnames or ()) != columns:
                 raise error(file, "line 1", ",".join(reader.fieldnames or ()), ",".join(columns))
-            return [(number, row) for number, row in enumerate(reader, start=2)]
+            rows = list(enumerate(reader, start=2))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         said = problem.strerror if isinstance(problem, OSError) else str(problem)
         allowed = f"a CSV file in UTF-8 with the columns {','.join(columns)}"
         raise ConfigurationError(f"{file}: file: {said}; allowed: {allowed}") from None
+
+    for number, row in rows:
+        if None in row or None in row.values():
+            raise error(file, f"line {number}", ",".join(map(str, row.values())), f"{len(columns)} values: {','.join(columns)}")
+    return rows
 
 
 def _number(file: Path, line: int, row: dict[str, str], name: str) -> float:

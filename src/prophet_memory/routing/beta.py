@@ -15,6 +15,7 @@ from prophet_memory.measured import RoutingCounts
 from prophet_memory.occupancy import binomial
 from prophet_memory.routing.law import LawWords, RoutingLaw
 
+DECIMALS = 4  # of rho that stands for a variation
 LEAST_RHO = 1e-6  # below, the law is the uniform one, and the gamma functions cancel
 
 
@@ -32,6 +33,12 @@ class Beta(RoutingLaw):
 
     def __post_init__(self) -> None:
         self.require("rho", f"a number above 0, at least {LEAST_RHO:g}, and below 1", holds=LEAST_RHO <= self.rho < 1)
+
+    @classmethod
+    def of_variation(cls, moe: MoE, variation: float) -> Beta:
+        """The law of a coefficient of variation, to four decimals of rho."""
+        share = moe.top_k / moe.routed_experts
+        return cls(round(variation**2 * share / (1 - share), DECIMALS))
 
     @property
     def words(self) -> LawWords:

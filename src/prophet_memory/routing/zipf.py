@@ -10,9 +10,18 @@ import numpy.typing as npt
 
 from prophet_memory.architecture import MoE
 from prophet_memory.distinct import Distributed, FloatArray
-from prophet_memory.inclusion import MOST_SKEW, mean_distinct, pair_terms, variance_of_distinct, zipf_inclusion
+from prophet_memory.inclusion import (
+    MOST_SKEW,
+    mean_distinct,
+    pair_terms,
+    variance_of_distinct,
+    zipf_inclusion,
+    zipf_of_variation,
+)
 from prophet_memory.measured import RoutingCounts
 from prophet_memory.routing.law import LawWords, RoutingLaw
+
+DECIMALS = 3  # of the exponent that stands for a variation
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,11 @@ class Zipf(RoutingLaw):
 
     def __post_init__(self) -> None:
         self.require("s", f"a number of at least 0 and at most {MOST_SKEW:g}", holds=0 <= self.s <= MOST_SKEW)
+
+    @classmethod
+    def of_variation(cls, moe: MoE, variation: float) -> Zipf:
+        """The law whose inclusion probabilities have a coefficient of variation, to three decimals of the exponent."""
+        return cls(round(zipf_of_variation(moe.routed_experts, moe.top_k, variation), DECIMALS))
 
     @property
     def words(self) -> LawWords:
