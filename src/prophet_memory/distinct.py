@@ -75,8 +75,7 @@ class Distributed(ABC):
 
     def quantile(self, batch: npt.ArrayLike, q: float) -> FloatArray:
         """The number that a layer exceeds with a probability of at most 1 - q."""
-        layers = range(self.layer_count)
-        return each(batch, lambda tokens: sum(self._quantile(layer, tokens, q) for layer in layers) / len(layers))
+        return each(batch, lambda tokens: mean_quantile_of(self, tokens, q))
 
     def quantiles_of_layers(self, batch: int, q: float) -> FloatArray:
         """The number that each layer exceeds with a probability of at most 1 - q, of the layers that the law tells apart."""
@@ -120,13 +119,8 @@ class Distributed(ABC):
         if ranks == 1:
             return self.quantile(batch, q)
 
-        def of(layer: int, tokens: int) -> float:
-            if self.experts > EXACT_EXPERTS:
-                return quantile_bound_on_fullest_rank(self.experts, self._quantile(layer, tokens, (1 + q) / 2), ranks, q)
-            return quantile_on_fullest_rank(self.experts, ranks, chances_of(self, layer, tokens), q)
-
         layers = range(self.layer_count)
-        return each(batch, lambda tokens: sum(of(layer, tokens) for layer in layers) / len(layers))
+        return each(batch, lambda tokens: sum(fullest_of(self, layer, tokens, ranks, q) for layer in layers) / len(layers))
 
     def is_exact(self, batch: int, ranks: int) -> bool:
         """Past EXACT_EXPERTS a bound stands for the mean."""
@@ -155,6 +149,21 @@ class Distributed(ABC):
 def chances_of(law: Distributed, layer: int, batch: int) -> FloatArray:
     """The distribution of a layer, once for laws that are equal: searches ask for the same batches again."""
     return law.distribution(layer, batch)
+
+
+@lru_cache(KEPT)
+def mean_quantile_of(law: Distributed, batch: int, q: float) -> float:
+    """The quantile of a layer, the mean over layers, once for laws that are equal."""
+    return float(law.quantiles_of_layers(batch, q).mean())
+
+
+@lru_cache(KEPT)
+def fullest_of(law: Distributed, layer: int, batch: int, ranks: int, q: float) -> float:
+    """The quantile of a layer on the fullest rank, once for laws that are equal."""
+    if law.experts > EXACT_EXPERTS:
+        in_all = float(law.quantiles_of_layers(batch, (1 + q) / 2)[layer])
+        return quantile_bound_on_fullest_rank(law.experts, in_all, ranks, q)
+    return quantile_on_fullest_rank(law.experts, ranks, chances_of(law, layer, batch), q)
 
 
 def each(batch: npt.ArrayLike, of: Callable[[int], float]) -> FloatArray:

@@ -14,7 +14,7 @@ Every MoE layer is sized by its own fullest rank. A pool shared by all layers of
 from __future__ import annotations
 
 import math
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
@@ -59,22 +59,53 @@ def _steps(experts: int, top_k: int) -> FloatArray:
 
 def _distributions(experts: int, top_k: int) -> Iterator[FloatArray]:
     """Probabilities of 0 to E distinct experts after one token, after two, and so on until all are as good as certain."""
-    steps, chances = _steps(experts, top_k), np.zeros(experts + 1)
-    chances[0] = 1.0
+    chances = _none(experts)
     while 1 - chances[experts] >= SETTLED:
-        moved = chances[:, None] * steps
-        following = np.zeros_like(chances)
-        for j in range(top_k + 1):
-            following[j:] += moved[: experts + 1 - j, j]
-        chances = following / following.sum()
+        chances = _after_another(chances, top_k)
         yield chances
 
 
+def _none(experts: int) -> FloatArray:
+    """The distribution before the first token."""
+    chances = np.zeros(experts + 1)
+    chances[0] = 1.0
+    return chances
+
+
+def _after_another(chances: FloatArray, top_k: int) -> FloatArray:
+    """The distribution a token later."""
+    experts = chances.size - 1
+    moved = chances[:, None] * _steps(experts, top_k)
+    following = np.zeros_like(chances)
+    for j in range(top_k + 1):
+        following[j:] += moved[: experts + 1 - j, j]
+    found: FloatArray = following / following.sum()
+    return found
+
+
 @cache
+def _reached(experts: int, top_k: int) -> tuple[list[int], list[FloatArray]]:
+    """Batches whose distributions are known, ascending, and these."""
+    del top_k  # each k has a chain of its own
+    return [0], [_none(experts)]
+
+
 def distinct_distribution(experts: int, top_k: int, batch: int) -> FloatArray:
-    """Probabilities of 0 to E distinct experts after `batch` tokens, each routed to a uniform k-subset."""
-    (last,) = deque(islice(_distributions(experts, top_k), batch), maxlen=1)
-    return last
+    """Probabilities of 0 to E distinct experts after `batch` tokens, each routed to a uniform k-subset.
+
+    The chain goes on from the nearest smaller batch that was asked for: searches ask for many.
+    """
+    batches, known = _reached(experts, top_k)
+    place = bisect_right(batches, batch)
+    chances = known[place - 1]
+    if batches[place - 1] < batch:
+        for _ in range(batch - batches[place - 1]):
+            if 1 - chances[experts] < SETTLED:
+                break
+            chances = _after_another(chances, top_k)
+        batches.insert(place, batch)
+        known.insert(place, chances)
+    return chances
 
 
 def mean_distinct(experts: npt.ArrayLike, top_k: npt.ArrayLike, batch: npt.ArrayLike) -> FloatArray:
