@@ -36,7 +36,7 @@ WRONG = [
     (SETTINGS, "exponent: [0.85, 1.0]", "exponent: [1.0, 0.85]", ["sensitivity.exponent", "[1.0, 0.85]", "the smaller first"]),
     (SETTINGS, "exponent: [0.85, 1.0]", "exponent: [0.85]", ["sensitivity.exponent", "2"]),
     (SETTINGS, "zipf_s: [0.0, 1.0]", "zipf_s: [-0.5, 1.0]", ["sensitivity.zipf_s", "from 0 to 4"]),
-    (SETTINGS, "base_samples: 128", "base_samples: 100", ["sensitivity.base_samples", "100", "64, 128"]),
+    (SETTINGS, "base_samples: 4096", "base_samples: 100", ["sensitivity.base_samples", "100", "64, 128"]),
     (SETTINGS, "engines: [ideal, vllm-0.19]", "engines: [ideal, vllm]", ["sensitivity.engines", '"vllm"', "vllm-0.19"]),
     (SETTINGS, "gpu: l40s, batch_size: 4", "gpu: l4, batch_size: 4", ["sensitivity.cases", '"l4"', "the values of sweep.gpus"]),
     (SETTINGS, "provisioned_batch_sizes: [4, 16, 64]", "provisioned_batch_sizes: [5]", ["paper.provisioned_batch_sizes", "5"]),

@@ -261,7 +261,7 @@ def cluster(tmp_path):
 def test_pods_give_the_same_bytes(program, s3, bucket, filled, expected, cluster):
     env = environment(s3, KUBECONFIG=str(cluster.folder / "config"))
     head = start(program, filled, bucket, env, *PROFILE)
-    said = finish(head)
+    said = finish(head, 900)  # five seconds a job, most of them for the storage
     assert head.returncode == 0, said + cluster.logs()
     assert results(filled, bucket) == expected
     [(name, job)] = cluster.jobs.items()  # two small jobs go out as one
