@@ -392,3 +392,10 @@ def test_combinations_are_what_a_token_takes():
     law = routing_law("uniform").bind(moe(5, 2))
     assert law.variance(0, 2) == pytest.approx(numbers.var())
     assert float(law.mean(2)) == pytest.approx(numbers.mean())
+
+
+@given(st.sampled_from(sorted(LAWS)), pairs, skews, st.integers(1, 6))
+def test_no_quantile_is_more_than_tokens_can_activate(name: str, pair: tuple[int, int], skew: float, batch: int):
+    law, (experts, top_k) = bound(name, *pair, skew), pair
+    for q in (0.5, 0.95, 0.99, 0.999999):
+        assert top_k - 1e-9 <= float(law.quantile(batch, q)) <= min(experts, top_k * batch) + 1e-9

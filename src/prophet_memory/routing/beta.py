@@ -12,7 +12,6 @@ import numpy.typing as npt
 from prophet_memory.architecture import MoE
 from prophet_memory.distinct import Distributed, FloatArray
 from prophet_memory.measured import RoutingCounts
-from prophet_memory.occupancy import binomial
 from prophet_memory.routing.law import LawWords, RoutingLaw
 
 DECIMALS = 4  # of rho that stands for a variation
@@ -82,16 +81,3 @@ class BetaExperts(Distributed):
         del layer
         missed = float(self._missed(batch))
         return self.experts * missed * (1 - missed)
-
-    def distribution(self, layer: int, batch: int) -> FloatArray:
-        """Binomial: no tie keeps a token at exactly k experts, which holds on average alone."""
-        del layer
-        met = 1 - float(self._missed(batch))
-        if met in (0.0, 1.0):
-            return np.asarray(np.eye(self.experts + 1)[round(met * self.experts)], np.float64)
-        return binomial(self.experts, met)
-
-    def range_of(self, batch: int) -> tuple[int, int]:
-        """From none to all."""
-        del batch
-        return 0, self.experts
