@@ -15,8 +15,8 @@ from prophet_memory.routing import LAWS
 def error_rows(file: Path, model: str) -> Iterator[dict[str, Any]]:
     """Laws that were fitted on half of the sequences, with the kind of each from its name."""
     for row in measured_errors(file):
-        (kind,) = (kind for kind in LAWS if str(row["law"]) == kind or str(row["law"]).startswith(f"{kind}_"))
-        key = {"model": model, "kind": kind, "law": row["law"], "batch_size": int(row["tokens"])}
+        (kind,) = (kind for kind in LAWS if str(row["routing"]) == kind or str(row["routing"]).startswith(f"{kind}_"))
+        key = {"model": model, "kind": kind, "law": row["routing"], "batch_size": int(row["tokens"])}
         error = float(row["predicted"]) / float(row["measured"]) - 1
         own = {"predicted": row["predicted"], "measured": row["measured"], "error_fraction": error}
         yield key | own | {"worst_layer_fraction": float(row["worst_layer_percent"]) / 100}

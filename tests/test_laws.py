@@ -19,10 +19,11 @@ from prophet_memory.inclusion import (
     zipf_inclusion,
     zipf_weights,
 )
-from prophet_memory.measured import RoutingCounts
+from prophet_memory.measured import RoutingCounts, counts_of_layers
 from prophet_memory.occupancy import distinct_distribution
 from prophet_memory.provision import PROVISIONS, Pool, provision
 from prophet_memory.routing import LAWS, DistinctExperts, routing_law
+from prophet_memory.routing.beta import Beta
 from prophet_memory.routing.frequency import FrequencyExperts
 from prophet_memory.spread import of_moments
 
@@ -279,10 +280,10 @@ def test_a_distribution_from_two_moments(least: int, width: int, share: float, v
     ("layers", "counts", "line"),
     [
         ((0, 1), [[1.0, 2.0]], "layers: 2; allowed: 1, one for each row"),
-        ((0,), [[1.0, -2.0]], "layer 0, expert 1: -2.0; allowed: a count of at least 0"),
+        ((0,), [[1.0, -2.0]], "layer 0, expert 1: -2; allowed: a count of at least 0"),
         ((3,), [[1.0, np.nan]], "layer 3, expert 1: nan; allowed: a count of at least 0"),
-        ((0, 4), [[1.0, 3.0], [2.0, 3.0]], "layer 4: 5.0; allowed: 4, as of layer 0"),
-        ((0,), [[0.0, 0.0]], "layer 0: 0.0; allowed: counts above 0"),
+        ((0, 4), [[1.0, 3.0], [2.0, 3.0]], "layer 4: 5; allowed: 4, as of layer 0"),
+        ((0,), [[0.0, 0.0]], "layer 0: 0; allowed: counts above 0"),
     ],
 )
 def test_counts_that_no_routing_can_have(layers: tuple[int, ...], counts: list[list[float]], line: str):
@@ -296,7 +297,7 @@ def test_counts_that_are_not_the_models():
     with pytest.raises(ModelError, match="experts: 4; allowed: 8, as the model has"):
         counts.inclusion(moe(8, 2))
     assert counts.inclusion(moe(4, 2)).sum() == pytest.approx(2)
-    with pytest.raises(ModelError, match=r"layer 0, expert 3: 100.0; allowed: at most 67, the tokens: each has 3 different"):
+    with pytest.raises(ModelError, match=r"layer 0, expert 3: 100; allowed: at most 67, the tokens: each has 3 different"):
         counts.inclusion(moe(4, 3))
     with pytest.raises(ModelError, match="a model whose routing was measured"):
         routing_law("frequency").bind(moe(4, 2))
@@ -399,3 +400,33 @@ def test_no_quantile_is_more_than_tokens_can_activate(name: str, pair: tuple[int
     law, (experts, top_k) = bound(name, *pair, skew), pair
     for q in (0.5, 0.95, 0.99, 0.999999):
         assert top_k - 1e-9 <= float(law.quantile(batch, q)) <= min(experts, top_k * batch) + 1e-9
+
+
+def test_a_law_without_a_skew_is_the_uniform_law():
+    zipf, uniform = (routing_law(name).bind(moe(128, 8)) for name in ({"zipf": {"s": 0}}, "uniform"))
+    for batch in (1, 4, 16, 64):
+        assert float(zipf.quantile(batch, 0.99)) == float(uniform.quantile(batch, 0.99))
+        assert float(zipf.on_fullest_rank(batch, 4)) == float(uniform.on_fullest_rank(batch, 4))
+
+
+@pytest.mark.parametrize(("top_k", "variation"), [(8, 0.5), (2, 0.0)])
+def test_a_beta_law_where_experts_cannot_differ(top_k: int, variation: float):
+    law = Beta.of_variation(moe(8, top_k), variation).bind(moe(8, top_k))
+    assert float(law.mean(4)) == pytest.approx(float(routing_law("uniform").bind(moe(8, top_k)).mean(4)), rel=1e-4)
+
+
+def test_a_pool_of_fewer_layers_than_were_measured_is_of_so_many():
+    own = counts_of(32, 4, 0.9)
+    law = routing_law("frequency").bind(moe(32, 4), RoutingCounts(tuple(range(24)), np.tile(own.counts, (12, 1))))
+    two = routing_law("frequency").bind(moe(32, 4), own)
+    few, many = (float(law.pooled_quantile(16, 0.99, layers)) for layers in (2, 24))
+    assert few == float(two.pooled_quantile(16, 0.99, 2)) > many
+    assert many == pytest.approx(float(two.pooled_quantile(16, 0.99, 24)))
+
+
+def test_counts_of_some_layers():
+    counts = RoutingCounts((1, 4, 5), np.array([[1.0, 2], [2, 1], [3, 0]]))
+    part = counts_of_layers(counts, 4, 8)
+    assert (part.layers, part.counts.tolist()) == ((0, 1), [[2, 1], [3, 0]])
+    assert counts_of_layers(counts, 4, 8) is part
+    assert counts_of_layers(counts, 2, 4) is counts

@@ -42,6 +42,7 @@ from prophet_memory.locality import (
     needed_steps,
     shared_with_previous,
 )
+from prophet_memory.measured import counts_of_layers
 from prophet_memory.routing import routing_law
 
 SCRIPT = REPOSITORY / "scripts" / "measure_routing.py"
@@ -236,8 +237,8 @@ def test_tokens_that_are_not_what_they_should_be(tokens: Path, tmp_path: Path):
         (HEAD + "a,0,0,nan\n", 'line 2, count: "nan"; allowed: a number of at least 0'),
         (HEAD + "a,0,0.5,1\n", 'line 2, expert: "0.5"; allowed: a whole number'),
         (HEAD + "a,0,0,1\na,0,0,1\n", 'line 3: "a, layer 0, expert 0"; allowed: each of them once'),
-        (HEAD + "a,0,0,1\na,0,2,1\n", "layer 0, expert 1: null; allowed: a count for each of 3 experts"),
-        (HEAD + "a,0,0,1\na,0,1,1\na,3,0,1\na,3,1,2\n", "layer 3: 3.0; allowed: 2, as of layer 0"),
+        (HEAD + "a,0,0,1\na,0,2,1\n", 'layer 0, expert 1: "missing"; allowed: a count for each of 3 experts'),
+        (HEAD + "a,0,0,1\na,0,1,1\na,3,0,1\na,3,1,2\n", "layer 3: 3; allowed: 2, as of layer 0"),
     ],
 )
 def test_wrong_counts_get_one_line(tmp_path: Path, text: str, line: str):
@@ -263,6 +264,10 @@ def test_counts_of_ones_own(tmp_path: Path):
     assert own == pytest.approx(float(uniform.mean(4)), rel=1e-3)
     assert "experts: 9; allowed: 8, as the model has" in refused(*words, counts_file(tmp_path, 1, 9))
     assert "layer: 32; allowed: 0 to 31, the model's MoE layers" in refused(*words, counts_file(tmp_path, 33, 8))
+    marked = counts_file(tmp_path, 32, 8)
+    marked.write_bytes(b"\xef\xbb\xbf" + marked.read_bytes())  # as spreadsheets save UTF-8
+    answer = json.loads(call(*words, marked).stdout)
+    assert (answer["distinct_experts"], answer["counts"]) == (own, str(marked))
     assert "--counts" in refused("plan", "--model", "dbrx", "--gpu", "b200", "--counts", tmp_path / "own.csv")
     assert "the columns domain,layer,expert,count" in refused(*words, tmp_path)
 
@@ -270,8 +275,19 @@ def test_counts_of_ones_own(tmp_path: Path):
 def test_a_model_without_counts_is_refused_and_named():
     line = refused("plan", "--model", "dbrx", "--gpu", "b200", "--routing", "frequency")
     known = "gpt-oss-20b, mixtral-8x7b, olmoe-1b-7b"
-    assert line == f'--routing: "frequency"; allowed: for {known}, whose routing was measured, or beside --counts FILE'
-    assert "frequency" in refused("sweep", "--models", "dbrx", "--gpus", "b200", "--routings", "frequency")
+    allowed = f"for {known}, whose routing was measured, and not for dbrx"
+    assert line == f'--routing: "frequency"; allowed: {allowed}, or beside --counts FILE'
+    line = refused("sweep", "--models", "gpt-oss-20b,dbrx", "--gpus", "b200", "--routings", "frequency")
+    assert line == f'--routings: "frequency"; allowed: {allowed}; plan and fit take --counts FILE'
+
+
+def test_a_sweep_of_all_models_by_measured_routing_names_those_that_it_leaves_out(tmp_path: Path):
+    done = call("sweep", "--models", "all", "--gpus", "l40s", "--n-gpus", "1", "--batches", "1", "--routings", "frequency",
+                "--tokens-per-sequence", "2", "--out", tmp_path / "rows.csv")  # fmt: skip
+    assert re.search(r"note: routing was not measured of dbrx, .*, which are left out", done.stderr)
+    rows = pl.read_csv(tmp_path / "rows.csv")
+    assert set(rows["model"]) == {"gpt-oss-20b", "mixtral-8x7b", "olmoe-1b-7b"}
+    assert set(rows["tokens_per_sequence"]) == {2}
 
 
 def test_measured_routing_in_plan_fit_and_sweep(tmp_path: Path):
@@ -351,3 +367,52 @@ def test_the_committed_counts_are_what_the_script_makes():
     assert table.columns == ["domain", "layer", "expert", "count"]
     assert table["count"].sum() == 32378 * 24 * 4
     assert sys.getsizeof(table) < 2**20
+
+
+def test_each_pipeline_stage_has_the_routing_of_its_own_layers():
+    plan = ("plan", "--model", "gpt-oss-20b", "--gpu", "l4", "--n-gpus", "4", "--pp", "4", "--weights", "native",
+            "--routing", "frequency", "--json", "--provision")  # fmt: skip
+    whole = counts_of("gpt-oss-20b")
+    assert whole is not None
+    moe = MODELS["gpt-oss-20b"].moe
+    stages = [routing_law("frequency").bind(moe, counts_of_layers(whole, start, start + 6)) for start in range(0, 24, 6)]
+    for name, needed in (("mean", lambda law: law.mean(16)), ("p99", lambda law: law.quantile(16, 0.99))):
+        row = json.loads(call(*plan, name).stdout)
+        assert row["resident_experts_per_layer"] == pytest.approx(max(float(needed(law)) for law in stages), abs=1e-6)
+        assert row["distinct_experts"] == pytest.approx(float(routing_law("frequency").bind(moe, whole).mean(16)), abs=1e-6)
+    pooled = json.loads(call(*plan, "p99_pooled").stdout)["resident_experts_per_layer"]
+    assert row["resident_experts_per_layer"] > pooled > max(float(law.pooled_quantile(16, 0.99, 6)) for law in stages)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            "plan --model phi-4 --gpu l40s --routing zipf --provision p99",
+            "no routed experts: --routing, --provision change nothing",
+        ),
+        ("fit --model phi-4 --context 8192 --gpus l40s --routing zipf", "no routed experts: --routing changes nothing"),
+        ("plan --model dbrx --gpu h200-141gb --n-gpus 2 --routing worst_case", "no spread: a pool for its p99 is one for that"),
+        (
+            "fit --model dbrx --context 8192 --gpus h200-141gb --n-gpus 2 --ep 2 --provision p99_pooled",
+            "p99 pooled takes what p99 does",
+        ),
+        ("plan --model dbrx --gpu h200-141gb --n-gpus 2 --tokens-per-sequence 200 --batch 16", "steps of 3,200 tokens"),
+        ("fit --model dbrx --context 8192 --gpus b200 --n-gpus 2 --tokens-per-sequence 3", "3 tokens of each sequence a step"),
+        ("plan --model dbrx --gpu h200-141gb --n-gpus 2 --routing zipf:s=0.7", "Zipf law, s = 0.7: "),
+        ("plan --model dbrx --gpu h200-141gb --n-gpus 2 --routing zipf", "Zipf law, s = 0.8: "),
+        ("plan --model dbrx --gpu h200-141gb --n-gpus 2 --routing beta", "Beta law, ρ = 0.02: "),
+        ("plan --model dbrx --gpu h200-141gb --n-gpus 2 --routing power_law", "power law (source), exponent 0.932: "),
+        ("plan --help", "beta:rho=0.02, power_law:exponent=0.932, zipf:s=0.8"),
+    ],
+)
+def test_what_is_said_beside_an_answer(arguments: str, said: str):
+    done = call(*arguments.split())
+    assert done.returncode == 0, done.stderr
+    assert said in " ".join((done.stdout + done.stderr).split())
+
+
+def test_a_dense_model_is_planned_without_a_law():
+    done = call("fit", "--model", "phi-4", "--context", "8192", "--gpus", "l40s")
+    assert "assumed: bf16 weights, KV bf16, usable 100%" in done.stdout
+    assert "note" not in done.stderr

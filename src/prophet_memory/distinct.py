@@ -87,15 +87,17 @@ class Distributed(ABC):
         Args:
             batch: tokens.
             q: in (0, 1).
-            layers: of the model; those that the law tells apart stand for them in turn.
+            layers: of the pool; those that the law tells apart stand for them, evenly and in order.
         """
-        times = max(1, round(layers / self.layer_count))
-        size = times * self.layer_count * self.experts + 1
+        times = np.bincount(np.arange(layers) * self.layer_count // layers)
+        size = layers * self.experts + 1
 
         def of(tokens: int) -> float:
-            each_layer = [np.fft.rfft(chances_of(self, layer, tokens), size) for layer in range(self.layer_count)]
-            together = np.fft.irfft(np.prod(each_layer, axis=0) ** times, size).clip(0)
-            return float(np.searchsorted(np.cumsum(together / together.sum()), q)) / (times * self.layer_count)
+            each_layer = [
+                np.fft.rfft(chances_of(self, layer, tokens), size) ** count for layer, count in enumerate(times) if count
+            ]
+            together = np.fft.irfft(np.prod(each_layer, axis=0), size).clip(0)
+            return float(np.searchsorted(np.cumsum(together / together.sum()), q)) / layers
 
         return each(batch, of)
 

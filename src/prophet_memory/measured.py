@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ class RoutingCounts:
         wrong = ~(np.isfinite(self.counts) & (self.counts >= 0))
         if wrong.any():
             layer, expert = np.argwhere(wrong)[0]
-            value = float(self.counts[layer, expert])
+            value = plain(float(self.counts[layer, expert]))
             raise ModelError(f"layer {self.layers[layer]}, expert {expert}", value, "a count of at least 0 for each expert")
         with np.errstate(over="ignore"):
             sums = self.counts.sum(axis=1)
@@ -45,7 +46,9 @@ class RoutingCounts:
         if sums.min() <= 0 or np.abs(sums / sums[0] - 1).max() > SUM_TOLERANCE:
             layer = int(np.abs(sums - sums[0]).argmax()) if sums.min() > 0 else int(sums.argmin())
             allowed = f"{float(sums[0]):,.0f}, as of layer {self.layers[0]}: every layer sees the same tokens"
-            raise ModelError(f"layer {self.layers[layer]}", float(sums[layer]), allowed if sums[0] > 0 else "counts above 0")
+            raise ModelError(
+                f"layer {self.layers[layer]}", plain(float(sums[layer])), allowed if sums[0] > 0 else "counts above 0"
+            )
 
     def inclusion(self, moe: MoE) -> FloatArray:
         """How often each expert is among the k of a token, as (layer, expert).
@@ -60,10 +63,27 @@ class RoutingCounts:
             layer, expert = np.unravel_index(found.argmax(), found.shape)
             tokens = self.counts[layer].sum() / moe.top_k
             allowed = f"at most {tokens:,.0f}, the tokens: each has {moe.top_k} different experts"
-            raise ModelError(f"layer {self.layers[layer]}, expert {expert}", float(self.counts[layer, expert]), allowed)
+            raise ModelError(f"layer {self.layers[layer]}, expert {expert}", plain(float(self.counts[layer, expert])), allowed)
         return np.minimum(found, 1.0)
 
     def variation(self) -> FloatArray:
         """The coefficient of variation of the counts of each layer."""
         found: FloatArray = self.counts.std(axis=1) / self.counts.mean(axis=1)
         return found
+
+
+@lru_cache
+def counts_of_layers(counts: RoutingCounts, start: int, stop: int) -> RoutingCounts:
+    """Those of the MoE layers `start` to `stop`, numbered from 0 again; all where none of these was measured.
+
+    The same object for the same question, so that what was computed of it is kept.
+    """
+    rows = [row for row, layer in enumerate(counts.layers) if start <= layer < stop]
+    if not rows:
+        return counts
+    return RoutingCounts(tuple(counts.layers[row] - start for row in rows), counts.counts[rows])
+
+
+def plain(value: float) -> int | float:
+    """A count as people write it."""
+    return int(value) if value.is_integer() else value

@@ -29,7 +29,7 @@ from prophet_memory.precision import FileWeights, routed_expert_bytes
 from prophet_memory.provision import MEAN, Provision
 from prophet_memory.residency import ResidencyPolicy, residency_policy
 from prophet_memory.routing import RoutingLaw, routing_law
-from prophet_memory.stages import pipeline_stages
+from prophet_memory.stages import models_in_order
 from prophet_memory.sweeps import COLUMNS, DOES_NOT_FIT, FIT_VERDICTS, Sweep, sweep
 
 
@@ -118,11 +118,11 @@ def plan(  # noqa: PLR0913 - one argument a choice
         layouts={n_gpus: spread},
         provisions=[provision],
     )
-    parts = pipeline_stages(model.architecture, spread.pipeline)
+    parts = models_in_order(model, spread)
     stages = list(dict.fromkeys(parts))
     swept = sweep(grid, assumptions) if stage is None else Sweep(grid, assumptions, stages.index(parts[stage]))
-    row, decisive = _row(swept), stages[int(swept.decisive.item())] if stage is None else parts[stage]
-    own = model._replace(architecture=decisive)
+    row, own = _row(swept), stages[int(swept.decisive.item())] if stage is None else parts[stage]
+    decisive = own.architecture
     growth, size = growth_of(own, spread, assumptions), None
     paged = cache_blocks(own, spread, assumptions, gpu)
     if context_tokens is not None:

@@ -8,8 +8,9 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 NARROW = 1e-9  # variance by which two neighbouring numbers are all that there is
-SOLVED, ROUNDS = 1e-12, 200
+SOLVED, FEW_ROUNDS, ROUNDS = 1e-12, 20, 200
 SLOPE = 1e-4  # of the fall that a step promises, the least that it must bring
+NOISE, NEAR = 1e-14, 1e-9  # of the function's value; of the moments, in half ranges
 
 
 def of_moments(mean: float, variance: float, least: int, most: int) -> FloatArray:
@@ -45,26 +46,36 @@ def of_moments(mean: float, variance: float, least: int, most: int) -> FloatArra
 def _solved(numbers: FloatArray, mean: float, variance: float) -> FloatArray:
     middle, half = (numbers[0] + numbers[-1]) / 2, (numbers[-1] - numbers[0]) / 2
     x, at = (numbers - middle) / half, (mean - middle) / half
-    moments, wanted = np.stack([x, x**2]), np.array([at, variance / half**2 + at**2])
+    spread = variance / half**2
+    moments, wanted = np.stack([x, x**2]), np.array([at, spread + at**2])
+    # From the normal distribution, which is near or does not move.
+    found = _minimised(moments, wanted, np.array([at, -0.5]) / spread, FEW_ROUNDS)
+    if np.abs(moments @ found - wanted).max() > NEAR:
+        found = _minimised(moments, wanted, np.zeros(2), ROUNDS)  # from all numbers alike, which is never stuck
+    return found
 
+
+def _minimised(moments: FloatArray, wanted: FloatArray, parameters: FloatArray, rounds: int) -> FloatArray:
     def chances(own: FloatArray) -> tuple[FloatArray, float]:
         exponent = own @ moments
         top = exponent.max()
         weights = np.exp(exponent - top)
-        return weights / weights.sum(), float(np.log(weights.sum()) + top - own @ wanted)
+        total = weights.sum()
+        return weights / total, float(np.log(total) + top - own @ wanted)
 
-    parameters = np.zeros(2)  # all numbers alike
     found, value = chances(parameters)
-    for _ in range(ROUNDS):
-        slope = moments @ found - wanted
+    for _ in range(rounds):
+        reached = moments @ found
+        slope = reached - wanted
         if np.abs(slope).max() < SOLVED:
             break
-        bend = (moments * found) @ moments.T - np.outer(moments @ found, moments @ found)
+        bend = (moments * found) @ moments.T - np.outer(reached, reached)
         step = np.linalg.lstsq(bend, slope, rcond=SOLVED)[0]
-        size = 1.0
-        while size > SOLVED and (tried := chances(parameters - size * step))[1] > value - size * SLOPE * float(slope @ step):
+        promised, size = float(slope @ step), 1.0
+        while (tried := chances(parameters - size * step))[1] > value - size * SLOPE * promised:
             size /= 2
-        if size <= SOLVED:
-            break
+            if size * promised < NOISE * (1 + abs(value)):  # the value no longer says what is lower, the moments do
+                last = chances(parameters - step)[0]
+                return last if np.abs(moments @ last - wanted).max() < np.abs(slope).max() else found
         parameters, (found, value) = parameters - size * step, tried
     return found

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.grid import Model
+from prophet_memory.measured import counts_of_layers
 from prophet_memory.parallelism import Parallelism, ParallelismError
 
 
@@ -42,8 +43,20 @@ def pipeline_stages(architecture: Architecture, stages: int) -> list[Architectur
     return found
 
 
-def stage_models(model: Model, spread: Parallelism) -> list[Model]:
-    """The different stages of a model, each as a model of its name; one that is such a stage already stands alone."""
-    if spread.pipeline == 1 or not (model.architecture.holds_embedding and model.architecture.holds_head):
+def models_in_order(model: Model, spread: Parallelism) -> list[Model]:
+    """Every stage as a model of its name with the counts of its own MoE layers; one that is such a stage already stands alone."""
+    whole = model.architecture
+    if spread.pipeline == 1 or not (whole.holds_embedding and whole.holds_head):
         return [model]
-    return [model._replace(architecture=stage) for stage in dict.fromkeys(pipeline_stages(model.architecture, spread.pipeline))]
+    found, start = list[Model](), 0
+    for stage in pipeline_stages(whole, spread.pipeline):
+        stop = start + stage.moe_layer_count
+        counts = counts_of_layers(model.counts, start, stop) if model.counts is not None and stop > start else model.counts
+        found.append(model._replace(architecture=stage, counts=counts))
+        start = stop
+    return found
+
+
+def stage_models(model: Model, spread: Parallelism) -> list[Model]:
+    """The different stages of a model, each once."""
+    return list(dict.fromkeys(models_in_order(model, spread)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from prophet_memory.memory import POINT, Assumptions, Cell, Demand, cache_blocks
 from prophet_memory.paging import Blocks
 from prophet_memory.parallelism import known_layout
 from prophet_memory.residency import BASELINE
-from prophet_memory.stages import stage_models
+from prophet_memory.stages import models_in_order, stage_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -334,9 +334,26 @@ class StagedSweep(Sweep):
     def demanded(self, name: str) -> npt.NDArray[Any]:
         """Of the stage that decides."""
         if name in {"distinct_experts", "expert_savings_fraction"}:  # of the model: a stage may have no MoE layer
-            whole: npt.NDArray[Any] = np.max(self._each(lambda part: part.demanded(name)), axis=0)
+            parts = self._each(lambda part: part.demanded(name))
+            most = np.max(parts, axis=0)  # from which like stages differ by nothing, whatever their shares round to
+            less = [(part - most) * share for part, share in zip(parts, self._shares_of_moe_layers, strict=True)]
+            whole: npt.NDArray[Any] = most + np.sum(less, axis=0)
             return whole
         return self._of_decisive(name)
+
+    @cached_property
+    def _shares_of_moe_layers(self) -> list[npt.NDArray[np.float64]]:
+        """What share of a model's MoE layers the stages like each of the different ones hold."""
+
+        def share(i: int, j: int, stage: int) -> float:
+            in_order = models_in_order(self.grid.models[i], self.spreads[i][j])
+            different = list(dict.fromkeys(in_order))
+            if stage >= len(different):
+                return 0.0
+            alike = sum(one.architecture.moe_layer_count for one in in_order if one == different[stage])
+            return alike / max(1, self.grid.models[i].architecture.moe_layer_count)
+
+        return [self._each_cell(partial(share, stage=stage)) for stage in range(self.stages)]
 
     @property
     def kv_bytes_per_token(self) -> IntArray:

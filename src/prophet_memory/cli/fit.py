@@ -35,7 +35,16 @@ from prophet_memory.cli.options import (
     shared_tokens,
 )
 from prophet_memory.cli.render import GIB, MIB, gib, print_json, print_table, say
-from prophet_memory.cli.said import hypothetical, law_in_words, partly_measured, say_notes, say_warnings, unread_gpus
+from prophet_memory.cli.said import (
+    hypothetical,
+    law_in_words,
+    of_experts_alone,
+    partly_measured,
+    said_of_pools,
+    say_notes,
+    say_warnings,
+    unread_gpus,
+)
 from prophet_memory.concurrency import ORDER
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
@@ -50,7 +59,7 @@ from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import Parallelism, ParallelismError
 from prophet_memory.parallelism import layouts as layouts_of
 from prophet_memory.provision import Provision
-from prophet_memory.residency import ResidencyPolicy
+from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 
 IN_A_MACHINE = 8  # GPUs: more come in whole machines
@@ -145,10 +154,16 @@ def command(  # noqa: PLR0913 - one argument an option
     if fit.nearest is None and not fit.holdings:
         raise ConfigurationError(f"--engine: {profile.name}: no number of GPUs has an answer; {next(_unanswered(fit))}")
     shown = [gpu for gpu in grid.gpus if gpu.name in {one.gpu for one in fit.holdings or [fit.nearest] if one is not None}]
-    notes = [*opened.notes, *partly_measured(grid.models[0])]
+    of_experts = {"--routing": routing, "--counts": counts, "--provision": provision, "--policy": policy}
+    ranks = [one.layout.expert for one in fit.holdings]
+    notes = [
+        *opened.notes, *partly_measured(grid.models[0]), *of_experts_alone(architecture, of_experts),
+        *said_of_pools(grid.models[0], grid.policies[0], law, grid.provisions[0], ranks),
+    ]  # fmt: skip
     warnings = [*unread_gpus(profile, shown), *hypothetical(architecture, str(grid.names("precision")[0]))]
     if as_json:
         asked = {"model": opened.slug, "context_tokens": context, "concurrency": concurrency}
+        asked |= {"counts": None if counts is None else str(counts)}
         asked |= {key: grid.names(key)[0] for key in ("precision", "policy", "provision", "routing")}
         nearest = fit.nearest and document(fit.nearest)
         found = {"fits": [document(one) for one in fit.holdings], "nearest": nearest, "without": list(_unanswered(fit))}
@@ -173,9 +188,12 @@ def assumed(grid: Grid, assumptions: Assumptions) -> str:
     precision = str(grid.names("precision")[0])
     usable = engine.usable_fraction
     share = f"usable {usable:.1%}".replace(".0%", "%") if isinstance(usable, float) else "a usable share of its own"
+    pools = [] if policy == BASELINE else [law_in_words(law), f"pools for {grid.provisions[0].words}"]
+    tokens = assumptions.tokens_per_sequence
+    drafts = [f"{tokens:,} tokens of each sequence a step"] if tokens > 1 else []
     parts = [
-        f"{PRECISION_LABELS.get(precision, precision)} weights", f"KV {assumptions.kv_format}", policy.words.label,
-        law_in_words(law), f"pools for {grid.provisions[0].words}", share,
+        f"{PRECISION_LABELS.get(precision, precision)} weights", f"KV {assumptions.kv_format}",
+        *([] if grid.models[0].architecture.is_dense else [policy.words.label, *pools]), *drafts, share,
         f"{engine.name} in {relative(ENGINES_FILE)}",
     ]  # fmt: skip
     return f"assumed: {', '.join(parts)}"

@@ -170,7 +170,8 @@ EXPERT_FORMATS = Among(FORMATS)
 CACHE = Among(CACHE_FORMATS)
 ROUTING = NamedObject(routing_law, sorted(LAWS))
 POLICY = NamedObject(residency_policy, sorted(POLICIES))
-LAW_HELP = "law of the distinct experts, with a parameter as in power_law:exponent=0.9; default: the paper's"
+PARAMETERS = ", ".join(f"{kind}:{field.name}={field.default}" for kind, law in sorted(LAWS.items()) for field in fields(law))
+LAW_HELP = f"law of the distinct experts, its parameters by default {PARAMETERS}; default: the paper's"
 POLICY_HELP = (
     "which experts stay in GPU memory, with a parameter as in prophet:overhead_bytes=0; default: the paper's, but all_resident"
     " for dense models and for engines that keep all experts"
@@ -212,18 +213,21 @@ def changed_assumptions(
     return replace(taken, engine=replace(taken.engine, **of_engine), **others), taken.engine
 
 
-def model_with_counts(opened: OpenedModel, laws: Iterable[RoutingLaw], counts: Path | None = None) -> Model:
+def model_with_counts(
+    opened: OpenedModel, laws: Iterable[RoutingLaw], counts: Path | None = None, option: str = "--routing"
+) -> Model:
     """A model, with what was measured of its routing where a law needs it: a file of an option, or the catalogue's."""
     architecture = opened.architecture
-    if not any(law.needs_counts for law in laws):
+    if architecture.is_dense or not any(law.needs_counts for law in laws):
         if counts is not None:
             raise ConfigurationError(f"--counts: {counts}; allowed: beside --routing frequency")
         return Model(opened.slug, architecture)
     found = counts_of(opened.slug) if counts is None else read_counts(counts)
     file = counts or ROUTING_FOLDER / f"{opened.slug}.csv"
     if found is None:
-        allowed = f"for {', '.join(counted_models())}, whose routing was measured, or beside --counts FILE"
-        raise ConfigurationError(f'--routing: "frequency"; allowed: {allowed}')
+        allowed = f"for {', '.join(counted_models())}, whose routing was measured, and not for {opened.slug}"
+        own = ", or beside --counts FILE" if option == "--routing" else "; plan and fit take --counts FILE"
+        raise ConfigurationError(f'{option}: "frequency"; allowed: {allowed}{own}')
     try:
         found.inclusion(architecture.moe)
     except ModelError as problem:

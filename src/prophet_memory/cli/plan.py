@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.cli import engine_lines
@@ -39,7 +40,16 @@ from prophet_memory.cli.options import (
     shared_tokens,
 )
 from prophet_memory.cli.render import MIB, gib, print_json, print_table, say
-from prophet_memory.cli.said import hypothetical, law_in_words, partly_measured, say_notes, say_warnings, unread_gpus
+from prophet_memory.cli.said import (
+    hypothetical,
+    law_in_words,
+    of_experts_alone,
+    partly_measured,
+    said_of_pools,
+    say_notes,
+    say_warnings,
+    unread_gpus,
+)
 from prophet_memory.concurrency import Concurrent, most_concurrent
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
@@ -54,7 +64,7 @@ from prophet_memory.errors import ModelError
 from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, NATIVE
 from prophet_memory.gguf import FILE_TYPES, recipe_weights
 from prophet_memory.gpu import Gpu
-from prophet_memory.memory import Assumptions
+from prophet_memory.memory import Assumptions, largest_step
 from prophet_memory.parallelism import Parallelism, ParallelismError, context_sizes, parallelism, with_context
 from prophet_memory.planning import Plan
 from prophet_memory.planning import plan as planned
@@ -250,15 +260,16 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
         fullest = f"; {bounded}{row['resident_experts_per_layer']:,.2f} experts a layer resident on the fullest rank"
         yield f"layout             {spread}{fullest if experts else ''}"
     changed = ", changed" if own.engine != profile else ""
-    step = own.engine.step_size(gpu)
+    step = largest_step(own, gpu, plan.layout, row["batch_size"])
     share = f"{plan.usable_fraction:.1%}".replace(".0%", "%") + (" of what is free" if own.engine.fraction_of_free else "")
-    rows = "" if step.sequences is None else f" and {step.sequences:,} sequences"
+    most = own.engine.step_size(gpu).sequences
+    rows = "" if most is None else f" and {most:,} sequences"
     each = row["kv_constant_bytes_per_sequence"]
     constant = f"; {each / MIB:,.1f} MiB of each sequence whatever its context" if each else ""
     yield f"cache              KV {own.kv_format}, state {own.state_format}{constant}"
     yield from engine_lines.cache_line(plan)
     yield (
-        f"assumptions        usable {share}, steps of {step.tokens:,} tokens{rows}, reserve"
+        f"assumptions        usable {share}, steps of {int(np.max(step.tokens)):,} tokens{rows}, reserve"
         f" {row['runtime_reserve_bytes'] / MIB:,.0f} MiB ({own.engine.name} in {relative(ENGINES_FILE)}{changed})"
     )
 
@@ -346,7 +357,12 @@ def command(  # noqa: PLR0913 - one argument an option
             context_tokens=context, provision=sized,
         )  # fmt: skip
     answer = answered(question, plan, found, architecture)
-    warnings, notes = list(warnings_of(plan, architecture, device)), [*opened.notes, *partly_measured(own)]
+    of_experts = {"--routing": routing, "--counts": counts, "--provision": provision, "--policy": policy}
+    notes = [
+        *opened.notes, *partly_measured(own), *of_experts_alone(architecture, of_experts),
+        *said_of_pools(own, chosen, law, sized, [spread.expert]),
+    ]  # fmt: skip
+    warnings = list(warnings_of(plan, architecture, device))
     if as_json:
         print_json(
             {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
@@ -354,7 +370,7 @@ def command(  # noqa: PLR0913 - one argument an option
             | {"context_parallel": plan.layout.context, "host_bytes": plan.host_bytes}
             | {"concurrency": None if found is None else asdict(found), "max": answer}
             | engine_lines.as_document(plan)
-            | {"assumptions": asdict(plan.assumptions)}
+            | {"counts": None if counts is None else str(counts), "assumptions": asdict(plan.assumptions)}
             | {"fullest_rank_is_exact": plan.fullest_is_exact, "warnings": warnings, "notes": notes}
         )
         return int(check and not plan.holds)

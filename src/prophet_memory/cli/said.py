@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import click
 
@@ -12,6 +12,8 @@ from prophet_memory.engine import Engine
 from prophet_memory.formats import NATIVE
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
+from prophet_memory.provision import Provision
+from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
 
 
@@ -44,8 +46,30 @@ def unread_gpus(engine: Engine, gpus: Sequence[Gpu]) -> Iterator[str]:
 
 def law_in_words(law: RoutingLaw) -> str:
     """A law with the parameters that its label does not name."""
-    own = law.parameters.items() if law.name == law.kind else ()  # others stand in the label
-    return ", ".join([law.words.label, *(f"{name} {value}" for name, value in own)])
+    label = law.words.label
+    return ", ".join([label, *(f"{name} {value}" for name, value in law.parameters.items() if f"{value:g}" not in label)])
+
+
+def said_of_pools(
+    model: Model, policy: ResidencyPolicy, law: RoutingLaw, provision: Provision, expert_ranks: Iterable[int]
+) -> Iterator[str]:
+    """What a law or a layout leaves of a provision that was asked for."""
+    if model.architecture.is_dense or policy == BASELINE:
+        return
+    if provision.quantile is not None and not law.has_spread:
+        yield f"the {law.words.label} says one number and no spread: a pool for its {provision.label} is one for that number"
+    if provision.is_pooled and max(expert_ranks, default=1) > 1:
+        alone = provision.name.split("_")[0]
+        taken = f"{provision.label} takes what {alone} does"
+        yield f"with several expert ranks a shared pool is bounded by pools of each layer: {taken}"
+
+
+def of_experts_alone(architecture: Architecture, given: Mapping[str, object]) -> Iterator[str]:
+    """Which of the options that were given change nothing for a dense model."""
+    options = [option for option, value in given.items() if value is not None]
+    if architecture.is_dense and options:
+        said = f"{', '.join(options)} {'changes' if len(options) == 1 else 'change'} nothing"
+        yield f"the model is dense, it has no routed experts: {said}"
 
 
 def partly_measured(model: Model) -> Iterator[str]:

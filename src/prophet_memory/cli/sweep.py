@@ -34,6 +34,7 @@ from prophet_memory.cli.render import print_table
 from prophet_memory.cli.said import say_notes
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import known_models, said_of_profile
+from prophet_memory.edge.counting import counted_models
 from prophet_memory.edge.messages import described_by, relative
 from prophet_memory.edge.model_files import OpenedModel, open_model
 from prophet_memory.edge.results import grid_of
@@ -83,20 +84,32 @@ def long_enough(models: list[OpenedModel], context: int) -> list[OpenedModel]:
     return taken
 
 
+def measured_ones(models: list[OpenedModel]) -> list[OpenedModel]:
+    """The models whose routing was measured, after a note that names the others."""
+    measured = counted_models()
+    if others := [model.slug for model in models if model.slug not in measured]:
+        say_notes([f"routing was not measured of {', '.join(others)}, which are left out"])
+    return [model for model in models if model.slug in measured]
+
+
 def swept(
     models: list[OpenedModel],
     axes: AxesSettings,
     gpus: Mapping[str, Gpu],
     assumptions: Assumptions,
     context: int | None,
+    tokens_per_sequence: int | None,
     progress: Progress,
 ) -> pl.DataFrame:
-    """The rows of all models, sorted as the paper's are; with a context the verdicts say whether each sequence can have it."""
+    """The rows of all models, sorted as the paper's are; with a context the verdicts say whether each sequence can have it.
+
+    What was asked for beside the grid's lists stands in columns of its own.
+    """
     parts = []
     for model in progress.track(models, description="Sweeping"):
         try:
             with described_by(model.file):
-                own = model_with_counts(model, axes.routings)
+                own = model_with_counts(model, axes.routings, option="--routings")
                 asked = checked_context(context, model.architecture, model.slug) or 1
                 grid = replace(grid_of([own], axes, gpus), context_tokens=[asked])
                 parts.append(swept_grid(grid, assumptions).to_polars())
@@ -106,8 +119,8 @@ def swept(
             swept_numbers = ",".join(map(str, axes.n_gpus))
             allowed = f"{problem.allowed} (swept are --n-gpus {swept_numbers})"
             raise EngineError(problem.key, problem.value, allowed) from None
-    found = pl.concat(parts)
-    return found if context is None else found.with_columns(pl.lit(context).alias("context_tokens"))
+    beside = {"context_tokens": context, "tokens_per_sequence": tokens_per_sequence}
+    return pl.concat(parts).with_columns(pl.lit(value).alias(name) for name, value in beside.items() if value is not None)
 
 
 @click.command(name="sweep")
@@ -159,11 +172,13 @@ def command(  # noqa: PLR0913 - one argument an option
     opened = opened_models(known_models() if everything else models, with_native=NATIVE in sweep.precisions)
     if everything and context is not None:
         opened = long_enough(opened, context)
+    if everything and any(law.needs_counts for law in sweep.routings):
+        opened = measured_ones(opened)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("models"), TimeElapsedColumn())
     console = Console(stderr=True)
     shown = Progress(*columns, console=console, disable=not os.isatty(2))
     with said_of_profile(assumptions.engine.name), shown as progress:
-        found = swept(opened, sweep, taken_gpus, assumptions, context, progress)
+        found = swept(opened, sweep, taken_gpus, assumptions, context, tokens_per_sequence, progress)
     if out is None:
         print_table(HEADS, map(line, found.head(MOST_ROWS).to_dicts()))
         if found.height > MOST_ROWS:

@@ -26,9 +26,10 @@ COLUMNS = ("domain", "layer", "expert", "count")
 VARIATION_FOLDER, VARIATION_COLUMNS = ROUTING_FOLDER / "variation", ("run", "layer", "coefficient_of_variation")
 MEASURED_FOLDER, PUBLISHED_FOLDER = ROUTING_FOLDER / "measured", ROUTING_FOLDER / "published"
 DISTINCT_COLUMNS = ("kind", "tokens", "layer", "samples", "mean", "sd", "p05", "p95", "p99")
-ERROR_COLUMNS = ("routing", "tokens", "predicted", "measured", "error_percent", "worst_layer_percent")
+ERROR = "error_percent"  # of predicted against measured
+ERROR_COLUMNS = ("routing", "tokens", "predicted", "measured", ERROR, "worst_layer_percent")
 OVERFLOW_COLUMNS = ("routing", "provision", "tokens", "layers_short", "steps_short")
-TOPIC_COLUMNS = ("domain", "sequences", "tokens", "predicted", "measured", "error_percent")
+TOPIC_COLUMNS = ("domain", "sequences", "tokens", "predicted", "measured", ERROR)
 CACHE_COLUMNS = ("policy", "start", "batch", "resident_fraction", "hit_rate", "lowest_layer", "highest_layer")
 PUBLISHED_COLUMNS = ("id", "model", "kind", "resident_fraction", "inferred", "hit_rate", "what", "source")
 PUBLISHED_KINDS = ("lru", "engine", "static", "hindsight")
@@ -86,7 +87,7 @@ def read_counts(file: Path, domain: str | None = None) -> RoutingCounts:
     for layer in layers:
         for expert in range(experts):
             if (layer, expert) not in found:
-                raise error(file, f"layer {layer}, expert {expert}", None, f"a count for each of {experts} experts")
+                raise error(file, f"layer {layer}, expert {expert}", "missing", f"a count for each of {experts} experts")
     table = np.array([[found[layer, expert] for expert in range(experts)] for layer in layers])
     try:
         return RoutingCounts(tuple(layers), table)
@@ -152,34 +153,29 @@ def measured_distinct(file: Path, kind: str = "batch") -> dict[int, MeasuredDist
 
 def measured_errors(file: Path) -> list[dict[str, str | float]]:
     """What laws that were fitted on half of the sequences say of the other half, and what is true. Raises ConfigurationError."""
-    names = ("tokens", "predicted", "measured", "worst_layer_percent")
-    return [
-        {"law": row["routing"]} | {name: _number(file, number, row, name) for name in names}
-        for number, row in _rows(file, ERROR_COLUMNS)
-    ]
+    return _measured(file, ERROR_COLUMNS, words=1)
 
 
 def measured_overflow(file: Path) -> list[dict[str, str | float]]:
     """How often steps of the other half need more experts than pools have slots. Raises ConfigurationError."""
-    return [
-        {name: row[name] if name in OVERFLOW_COLUMNS[:2] else _number(file, number, row, name) for name in OVERFLOW_COLUMNS}
-        for number, row in _rows(file, OVERFLOW_COLUMNS)
-    ]
+    return _measured(file, OVERFLOW_COLUMNS, words=2)
 
 
 def measured_topics(file: Path) -> list[dict[str, str | float]]:
     """Batches of a single data set, and what the frequencies of all say of them. Raises ConfigurationError."""
-    return [
-        {"domain": row["domain"]} | {name: _number(file, number, row, name) for name in TOPIC_COLUMNS[1:5]}
-        for number, row in _rows(file, TOPIC_COLUMNS)
-    ]
+    return _measured(file, TOPIC_COLUMNS, words=1)
 
 
 def measured_hits(file: Path) -> list[dict[str, str | float]]:
     """The hit rates of caches in config/routing/measured/<model>_caches.csv. Raises ConfigurationError."""
+    return _measured(file, CACHE_COLUMNS, words=2)
+
+
+def _measured(file: Path, columns: tuple[str, ...], words: int) -> list[dict[str, str | float]]:
+    """The rows of a table whose first columns are words and whose others are numbers; errors are the reader's to compute."""
     return [
-        {name: row[name] if name in CACHE_COLUMNS[:2] else _number(file, number, row, name) for name in CACHE_COLUMNS}
-        for number, row in _rows(file, CACHE_COLUMNS)
+        {name: row[name] if name in columns[:words] else _number(file, number, row, name) for name in columns if name != ERROR}
+        for number, row in _rows(file, columns)
     ]
 
 
@@ -206,7 +202,7 @@ def checked_counts(file: Path, counts: RoutingCounts, moe_layers: int) -> Routin
 
 def _rows(file: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
     try:
-        with file.open(encoding="utf-8", newline="") as stream:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
             if tuple(reader.fieldnames or ()) != columns:
                 raise error(file, "line 1", ",".join(reader.fieldnames or ()), ",".join(columns))

@@ -35,9 +35,9 @@ class Beta(RoutingLaw):
 
     @classmethod
     def of_variation(cls, moe: MoE, variation: float) -> Beta:
-        """The law of a coefficient of variation, to four decimals of rho."""
+        """The law of a coefficient of variation, to four decimals of rho; where every expert is always taken, the least."""
         share = moe.top_k / moe.routed_experts
-        return cls(round(variation**2 * share / (1 - share), DECIMALS))
+        return cls(max(LEAST_RHO, round(variation**2 * share / (1 - share), DECIMALS)) if share < 1 else LEAST_RHO)
 
     @property
     def words(self) -> LawWords:

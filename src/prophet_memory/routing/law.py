@@ -70,6 +70,7 @@ class RoutingLaw(Named):
     """What gives the distribution of U(B); `prophet_memory.named` says how config names one."""
 
     needs_counts: ClassVar[bool] = False  # it says something of models alone whose routing was measured
+    has_spread: ClassVar[bool] = True  # else every quantile is the one number that it says
 
     @property
     @abstractmethod

@@ -26,6 +26,7 @@ class PowerLaw(RoutingLaw):
 
     kind: ClassVar[str] = "power_law"
     order: ClassVar[int] = 1
+    has_spread: ClassVar[bool] = False
     exponent: float = 0.932
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ class WorstCase(RoutingLaw):
 
     kind: ClassVar[str] = "worst_case"
     order: ClassVar[int] = 5
+    has_spread: ClassVar[bool] = False
 
     @property
     def words(self) -> LawWords:

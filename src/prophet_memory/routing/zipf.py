@@ -20,6 +20,7 @@ from prophet_memory.inclusion import (
 )
 from prophet_memory.measured import RoutingCounts
 from prophet_memory.routing.law import LawWords, RoutingLaw
+from prophet_memory.routing.uniform import UniformExperts
 
 DECIMALS = 3  # of the exponent that stands for a variation
 
@@ -47,9 +48,11 @@ class Zipf(RoutingLaw):
             f"Zipf law, s = {self.s:g}", f"Zipf {self.s:g}", f"Zipf {self.s:g}", "approaches $E$ and never reaches it"
         )
 
-    def bind(self, moe: MoE, counts: RoutingCounts | None = None) -> ZipfExperts:
-        """The same for every model."""
+    def bind(self, moe: MoE, counts: RoutingCounts | None = None) -> ZipfExperts | UniformExperts:
+        """The same for every model; without a skew the uniform law, whose distribution is exact."""
         del counts
+        if self.s == 0:
+            return UniformExperts(moe.routed_experts, moe.top_k)
         return ZipfExperts(moe.routed_experts, moe.top_k, self.s)
 
 
