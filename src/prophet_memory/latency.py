@@ -1,0 +1,134 @@
+"""How long a step takes: bytes over bandwidths and operations over peaks, a lower bound (docs/latency.md).
+
+A step reads the weights that it activates and the cache of every sequence once, and it multiplies each token with the weights
+that the token passes: the slower of the two bounds it. What is activated and not resident crosses the host link. A predictor can
+hide that behind the step's own work and can take away none of it: no step is shorter than its missing bytes over the link.
+
+All arguments that are bytes, operations or shares may be arrays, and broadcast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from prophet_memory.errors import ModelError
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A path for copies: its bandwidth for large ones, and what each copy costs before its first byte.
+
+    A copy of n bytes takes `start_s` + n / bandwidth, so that its efficiency is n / (n + start_s x bandwidth).
+
+    Raises:
+        ModelError: for a bandwidth that is not above 0, and a negative start.
+    """
+
+    bandwidth_bytes_per_s: float
+    start_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require("bandwidth_bytes_per_s", self.bandwidth_bytes_per_s, "a number above 0", holds=self.bandwidth_bytes_per_s > 0)
+        _require("start_s", self.start_s, "a number of at least 0", holds=self.start_s >= 0)
+
+    def seconds(self, size_bytes: npt.ArrayLike, copies: npt.ArrayLike = 0.0) -> FloatArray:
+        """The time of so many copies of so many bytes in all."""
+        return np.asarray(size_bytes, np.float64) / self.bandwidth_bytes_per_s + self.start_s * np.asarray(copies, np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """What bounds a resident step on a GPU; efficiencies are shares of the vendor's peaks that kernels reach.
+
+    Raises:
+        ModelError: for a peak that is not above 0, and an efficiency outside (0, 1].
+    """
+
+    memory_bytes_per_s: float
+    flops_per_s: float
+    memory_efficiency: float = 1.0
+    flops_efficiency: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("memory_bytes_per_s", "flops_per_s"):
+            _require(name, getattr(self, name), "a number above 0", holds=getattr(self, name) > 0)
+        for name in ("memory_efficiency", "flops_efficiency"):
+            _require(name, getattr(self, name), "a number above 0, at most 1", holds=0 < getattr(self, name) <= 1)
+
+    def seconds(self, read_bytes: npt.ArrayLike, flops: npt.ArrayLike) -> FloatArray:
+        """The slower of reading so many bytes and of so many operations."""
+        reading = np.asarray(read_bytes, np.float64) / (self.memory_bytes_per_s * self.memory_efficiency)
+        computing = np.asarray(flops, np.float64) / (self.flops_per_s * self.flops_efficiency)
+        return np.maximum(reading, computing)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetch:
+    """What a predictor of experts does; three numbers that say nothing of each other, and none of what is resident.
+
+    Args:
+        recall: of the missing bytes, the share that it asks for in time.
+        wasted: bytes that it asks for and nobody needs, over those that it rightly asks for.
+        overlap: of the step's own work, the share behind which transfers can hide.
+
+    Raises:
+        ModelError: for a recall or an overlap outside 0 to 1, and a negative waste.
+    """
+
+    recall: float = 0.0
+    wasted: float = 0.0
+    overlap: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("recall", "overlap"):
+            _require(name, getattr(self, name), "a number from 0 to 1", holds=0 <= getattr(self, name) <= 1)
+        _require("wasted", self.wasted, "a number of at least 0", holds=self.wasted >= 0)
+
+
+def missing_bytes(activated_bytes: npt.ArrayLike, residency: npt.ArrayLike) -> FloatArray:
+    """What a step must fetch where a share of what it activates is resident.
+
+    Raises:
+        ModelError: for a residency outside 0 to 1.
+    """
+    share = np.asarray(residency, np.float64)
+    for outside in share[~((share >= 0) & (share <= 1))]:
+        raise ModelError("residency", float(outside), "from 0 to 1")
+    return (1 - share) * np.asarray(activated_bytes, np.float64)
+
+
+def streamed_step_s(
+    resident_s: npt.ArrayLike, missing: npt.ArrayLike, link: Link, prefetch: Prefetch, copies: npt.ArrayLike = 0.0
+) -> FloatArray:
+    """A step that fetches what is missing.
+
+    What the predictor asks for crosses the link beside the step's work and hides behind a share of it; what it does not know of
+    is waited for: T = T0 + hF(1+w)/BW - min(o T0, hF(1+w)/BW) + (1-h)F/BW.
+
+    Args:
+        resident_s: T0, the step with everything resident.
+        missing: F, in bytes.
+        link: to the host.
+        prefetch: recall h, waste w, overlap o.
+        copies: of the missing bytes.
+    """
+    own, needed, each = (np.asarray(one, np.float64) for one in (resident_s, missing, copies))
+    asked = link.seconds(prefetch.recall * (1 + prefetch.wasted) * needed, prefetch.recall * (1 + prefetch.wasted) * each)
+    waited = link.seconds((1 - prefetch.recall) * needed, (1 - prefetch.recall) * each)
+    return own + asked - np.minimum(prefetch.overlap * own, asked) + waited
+
+
+def first_token_s(chunk_s: npt.ArrayLike, missing: npt.ArrayLike, link: Link, chunks: npt.ArrayLike) -> FloatArray:
+    """The time to the first token of a prompt that is read in chunks, each of which streams what it lacks behind its own work."""
+    each = streamed_step_s(chunk_s, missing, link, Prefetch(recall=1.0))
+    return each * np.asarray(chunks, np.float64)
+
+
+def _require(key: str, value: float, allowed: str, *, holds: bool) -> None:
+    if not holds:
+        raise ModelError(key, value, allowed)

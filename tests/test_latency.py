@@ -1,0 +1,106 @@
+"""The time of a step: bounds that no predictor passes, and the values that science has for known cards."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prophet_memory.errors import ModelError
+from prophet_memory.latency import Link, Prefetch, Processor, first_token_s, missing_bytes, streamed_step_s
+
+shares = st.floats(0, 1)
+sizes = st.floats(0, 1e12)
+links = st.builds(Link, st.floats(1e8, 1e12), st.floats(0, 1e-3))
+prefetches = st.builds(Prefetch, shares, st.floats(0, 5), shares)
+
+
+@given(st.floats(1e-6, 10), sizes, links, prefetches, st.integers(0, 10_000))
+def test_no_predictor_takes_bytes_away(resident: float, missing: float, link: Link, prefetch: Prefetch, copies: int):
+    found = float(streamed_step_s(resident, missing, link, prefetch, copies))
+    assert found >= missing / link.bandwidth_bytes_per_s * (1 - 1e-12)
+    assert found >= resident * (1 - 1e-12)
+    on_demand = float(streamed_step_s(resident, missing, link, Prefetch(), copies))
+    assert on_demand == pytest.approx(resident + float(link.seconds(missing, copies)))
+    perfect = float(streamed_step_s(resident, missing, link, Prefetch(recall=1), copies))
+    assert perfect == pytest.approx(max(resident, float(link.seconds(missing, copies))))
+    assert perfect <= on_demand
+
+
+@given(st.floats(1e-6, 10), sizes, links, shares, shares, st.floats(0, 5), shares)
+def test_what_helps_and_what_does_not(
+    resident: float, missing: float, link: Link, recall: float, more: float, waste: float, overlap: float
+):
+    better = recall + (1 - recall) * more
+    slower, faster = (streamed_step_s(resident, missing, link, Prefetch(one, 0, overlap)) for one in (recall, better))
+    assert faster <= slower * (1 + 1e-12)
+    assert streamed_step_s(resident, missing, link, Prefetch(recall, waste, overlap)) >= streamed_step_s(
+        resident, missing, link, Prefetch(recall, 0, overlap)
+    ) * (1 - 1e-12)
+    assert streamed_step_s(resident, missing, link, Prefetch(recall, waste, 1)) <= streamed_step_s(
+        resident, missing, link, Prefetch(recall, waste, overlap)
+    ) * (1 + 1e-12)
+
+
+@given(sizes, st.floats(0, 1e18), st.floats(1e9, 1e13), st.floats(1e9, 1e16), st.floats(0.1, 1), st.floats(0.1, 1))
+def test_a_resident_step_is_the_slower_of_two(
+    size: float, flops: float, bandwidth: float, peak: float, memory: float, compute: float
+):
+    found = float(Processor(bandwidth, peak, memory, compute).seconds(size, flops))
+    assert found == pytest.approx(max(size / (bandwidth * memory), flops / (peak * compute)))
+
+
+@given(links, st.floats(1, 1e10))
+def test_small_copies_are_inefficient(link: Link, size: float):
+    ideal = size / link.bandwidth_bytes_per_s
+    assert float(link.seconds(size, 1)) == pytest.approx(ideal + link.start_s)
+    assert float(link.seconds(size, 10)) >= float(link.seconds(size, 1))
+
+
+def test_arrays_broadcast():
+    processor, link = Processor(2e12, 3e14), Link(25e9)
+    resident = processor.seconds(np.array([1e9, 2e9])[:, None], 0.0)
+    missing = missing_bytes(1e9, np.array([0.0, 0.5, 1.0]))
+    assert streamed_step_s(resident, missing, link, Prefetch()).shape == (2, 3)
+    assert first_token_s(resident, missing, link, 4).shape == (2, 3)
+    assert np.array_equal(missing, [1e9, 5e8, 0])
+
+
+# At batch 1, 0.8 of the HBM bandwidth, a pinned link: T0 in ms, and factors over it on demand, with a perfect predictor
+# and nothing cached, at c = 0.9 without one, and at c = 0.994.
+CARDS = {
+    "A100-80 Mixtral": (15.9, 2039e9, 25e9, (58, 57, 6.7, 1.34)),
+    "H100 Mixtral": (9.7, 3350e9, 55e9, (43, 42, 5.2, 1.25)),
+    "RTX 4090 Mixtral": (32.1, 1008e9, 25e9, (29, 28, 3.8, 1.17)),
+}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_known_cards(name: str):
+    resident_ms, hbm, host, factors = CARDS[name]
+    activated = 32 * 2 * 3 * 4096 * 14336 * 2  # two experts of 32 layers, bf16
+    rest = resident_ms / 1e3 * 0.8 * hbm - activated
+    own = Processor(hbm, 1e18, 0.8).seconds(rest + activated, 0)
+    link = Link(host)
+    found = [
+        streamed_step_s(own, missing_bytes(activated, residency), link, Prefetch(recall)) / own
+        for residency, recall in ((0, 0), (0, 1), (0.9, 0), (0.994, 0))
+    ]
+    assert [float(one) for one in found] == pytest.approx(factors, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: Prefetch(recall=1.2), "recall: 1.2; allowed: a number from 0 to 1"),
+        (lambda: Prefetch(overlap=-0.1), "overlap: -0.1; allowed: a number from 0 to 1"),
+        (lambda: Prefetch(wasted=-1), "wasted: -1; allowed: a number of at least 0"),
+        (lambda: Link(0), "bandwidth_bytes_per_s: 0; allowed: a number above 0"),
+        (lambda: Link(1, -1), "start_s: -1; allowed: a number of at least 0"),
+        (lambda: Processor(1, 1, memory_efficiency=1.5), "memory_efficiency: 1.5; allowed: a number above 0, at most 1"),
+        (lambda: missing_bytes(1, [0.5, 1.5]), "residency: 1.5; allowed: from 0 to 1"),
+    ],
+)
+def test_wrong_input_is_named(made, said: str):
+    with pytest.raises(ModelError) as problem:
+        made()
+    assert said in str(problem.value)
