@@ -1,12 +1,21 @@
 """The time of a step: bounds that no predictor passes, and the values that science has for known cards."""
 
 import numpy as np
+import polars as pl
 import pytest
+from conftest import ASSUMED, MODELS, REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prophet_memory.decode import decode_work
+from prophet_memory.edge.configuration import read_gpus
 from prophet_memory.errors import ModelError
+from prophet_memory.grid import Model
 from prophet_memory.latency import Link, Prefetch, Processor, first_token_s, missing_bytes, streamed_step_s
+from prophet_memory.parallelism import Parallelism
+from prophet_memory.parameters import count_parameters
+from prophet_memory.precision import precision
+from prophet_memory.routing import routing_law
 
 shares = st.floats(0, 1)
 sizes = st.floats(0, 1e12)
@@ -104,3 +113,58 @@ def test_wrong_input_is_named(made, said: str):
     with pytest.raises(ModelError) as problem:
         made()
     assert said in str(problem.value)
+
+
+# Composed from kernels that aiconfigurator 0.12 (Apache-2.0) measured; its roofline takes min(E, kB) experts.
+STEPS = pl.read_csv(REPOSITORY / "config/latency/decode_steps.csv").to_dicts()
+
+
+def bound_s(row: dict) -> float:
+    """The bound of a step with the mean context of its run, at the vendor's peaks."""
+    model, gpu = Model(row["model"], MODELS[row["model"]]), read_gpus()[row["gpu"]]
+    context = row["prompt_tokens"] + row["output_tokens"] // 2
+    stored = precision(row["precision"], model.architecture.published_precision)
+    work = decode_work(
+        model, Parallelism(), stored, ASSUMED, routing_law("uniform"), np.array([row["batch_size"]]), context
+    )  # fmt: skip
+    assert gpu.hbm_bandwidth_bytes_per_s
+    assert gpu.compute_peak_flops_per_s
+    return float(Processor(gpu.hbm_bandwidth_bytes_per_s, gpu.compute_peak_flops_per_s).seconds(work.read_bytes, work.flops)[0])
+
+
+KERNELS = [row for row in STEPS if row["kind"] == "kernels"]
+
+
+@pytest.mark.parametrize("row", KERNELS, ids=lambda row: f"{row['model']}-{row['gpu']}-{row['batch_size']}")
+def test_the_bound_is_below_measured_kernels_and_near_them_from_batch_16(row: dict):
+    ratio = row["step_s"] / bound_s(row)
+    assert 1 <= ratio < (1.45 if row["batch_size"] >= 16 else 3.1)
+
+
+def test_a_roofline_without_a_law_of_distinct_experts_is_no_bound():
+    kernels = {(row["model"], row["gpu"], row["batch_size"]): row["step_s"] for row in KERNELS}
+    above = [
+        row["step_s"] / kernels[row["model"], row["gpu"], row["batch_size"]]
+        for row in STEPS
+        if row["kind"] == "roofline" and row["batch_size"] == 16
+    ]
+    assert max(above) > 1.25
+
+
+@pytest.mark.parametrize("name", ["qwen3-30b-a3b", "deepseek-v3", "jamba-1.5-large", "llama-4-maverick"])
+def test_the_work_of_a_step(name: str):
+    model, batches = Model(name, MODELS[name]), np.array([1, 2, 16, 1024])
+    stored = precision("bf16")
+    work = decode_work(model, Parallelism(), stored, ASSUMED, routing_law("uniform"), batches, 4096)
+    counts = count_parameters(model.architecture)
+    assert work.flops[0] == pytest.approx(
+        2 * (counts.active_per_token - (0 if model.architecture.tied_embeddings else counts.embedding))
+    )
+    assert work.flops == pytest.approx(work.flops[0] * batches)
+    assert (np.diff(work.read_bytes) > 0).all()
+    assert work.expert_bytes[0] == pytest.approx(2 * counts.top_k_expert)
+    assert work.expert_bytes[-1] <= 2 * counts.routed_expert
+    assert work.cache_bytes == pytest.approx(work.cache_bytes[0] * batches)
+    halves = decode_work(model, Parallelism(tensor=2, expert=2), stored, ASSUMED, routing_law("uniform"), batches, 4096)
+    assert (halves.expert_bytes <= work.expert_bytes * (1 + 1e-9)).all()
+    assert halves.flops == pytest.approx(work.flops / 2, rel=0.05)  # routers and norms stand on both
