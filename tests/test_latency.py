@@ -10,8 +10,18 @@ from hypothesis import strategies as st
 from prophet_memory.decode import decode_work
 from prophet_memory.edge.configuration import read_gpus
 from prophet_memory.errors import ModelError
+from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
-from prophet_memory.latency import Link, Prefetch, Processor, first_token_s, missing_bytes, streamed_step_s
+from prophet_memory.latency import (
+    Link,
+    Prefetch,
+    Processor,
+    all_reduce_s,
+    all_to_all_s,
+    first_token_s,
+    missing_bytes,
+    streamed_step_s,
+)
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import precision
@@ -168,3 +178,23 @@ def test_the_work_of_a_step(name: str):
     halves = decode_work(model, Parallelism(tensor=2, expert=2), stored, ASSUMED, routing_law("uniform"), batches, 4096)
     assert (halves.expert_bytes <= work.expert_bytes * (1 + 1e-9)).all()
     assert halves.flops == pytest.approx(work.flops / 2, rel=0.05)  # routers and norms stand on both
+
+
+@given(sizes, st.integers(1, 64), links)
+def test_what_gpus_say_to_each_other(size: float, gpus: int, link: Link):
+    together, apart = float(all_reduce_s(size, gpus, link)), float(all_to_all_s(size, gpus, link))
+    if gpus == 1:
+        assert together == apart == 0
+        return
+    assert together == pytest.approx(2 * apart)
+    assert apart >= size / 2 / link.bandwidth_bytes_per_s * (1 - 1e-12)
+
+
+def test_links_between_gpus():
+    gpus = read_gpus()
+    assert gpus["h100-80gb"].between(8) == 450 * 10**9
+    assert [gpus["mi300x"].between(n) // 10**9 for n in (2, 4, 8)] == [64, 192, 448]
+    assert [gpus["rtx-a6000"].between(n) // 10**8 for n in (2, 4)] == [562, 250]  # a bridge joins two
+    assert gpus["l40s"].between(2) == gpus["l40s"].host_link_effective_bandwidth_bytes_per_s
+    with pytest.raises(ModelError, match="custom'; allowed: a GPU with a bandwidth of its host link"):
+        Gpu("custom", 2**36).between(2)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
+from prophet_memory.errors import ModelError
 from prophet_memory.fields import Described, OneOf, PositiveBytes, Text
 
 
@@ -21,7 +22,24 @@ class Gpu:
     host_link_pcie_generation: int | None = None
     host_link_lanes: int | None = None
     host_link_effective_bandwidth_bytes_per_s: int | None = None
+    gpu_link_bandwidth_bytes_per_s: int | None = None  # one way, to all others of a machine; None: over the host link
+    gpu_link_peer_bandwidth_bytes_per_s: int | None = None  # to a single other, where that is less
+    gpu_link_gpus: int | None = None  # that it joins at the most
     compute_peak_flops_per_s: int | None = None  # dense, of 16-bit numbers
+
+    def between(self, gpus: int) -> int:
+        """Bytes a second, one way, from each of some GPUs of a machine to the others together.
+
+        Raises:
+            ModelError: for a GPU of which nobody said what joins it to others.
+        """
+        own, joined = self.gpu_link_bandwidth_bytes_per_s, self.gpu_link_gpus
+        if own is not None and (joined is None or gpus <= joined):
+            peer = self.gpu_link_peer_bandwidth_bytes_per_s
+            return own if peer is None else min(own, peer * (gpus - 1))
+        if self.host_link_effective_bandwidth_bytes_per_s is None:
+            raise ModelError("gpu", self.name, "a GPU with a bandwidth of its host link")
+        return self.host_link_effective_bandwidth_bytes_per_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +68,16 @@ class HostLinkEntry(Described):
     source: Text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuLinkEntry(Described):
+    """The link between GPUs of a machine, one way: of one to all others, to a single other where that is less."""
+
+    bandwidth_bytes_per_s: PositiveBytes
+    peer_bandwidth_bytes_per_s: PositiveBytes | None = None
+    gpus: Annotated[int, Ge(2), Le(1024)] | None = None  # that it joins at the most; beyond, and without it, the host link does
+    source: Text
+
+
 @dataclass(frozen=True, slots=True)
 class ComputeEntry(Described):
     """The vendor's peak of dense matrix products in bf16, in fp16 where there is no bf16."""
@@ -66,6 +94,7 @@ class GpuEntry(Described):
     memory: MemoryEntry
     hbm: HbmEntry
     host_link: HostLinkEntry
+    gpu_link: GpuLinkEntry | None = None
     compute: ComputeEntry | None = None
 
     def gpu(self, name: str) -> Gpu:

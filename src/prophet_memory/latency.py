@@ -129,6 +129,16 @@ def first_token_s(chunk_s: npt.ArrayLike, missing: npt.ArrayLike, link: Link, ch
     return each * np.asarray(chunks, np.float64)
 
 
+def all_reduce_s(size_bytes: npt.ArrayLike, gpus: int, link: Link) -> FloatArray:
+    """Adding up what each of some GPUs holds, on all: every byte leaves each of them 2 (n - 1) / n times (a ring, or better)."""
+    return link.seconds(2 * (gpus - 1) / gpus * np.asarray(size_bytes, np.float64), 0 if gpus == 1 else 2 * (gpus - 1))
+
+
+def all_to_all_s(size_bytes: npt.ArrayLike, gpus: int, link: Link) -> FloatArray:
+    """Sending an equal part of what each of some GPUs holds to each: (n - 1) / n of it leaves."""
+    return link.seconds((gpus - 1) / gpus * np.asarray(size_bytes, np.float64), 0 if gpus == 1 else gpus - 1)
+
+
 def _require(key: str, value: float, allowed: str, *, holds: bool) -> None:
     if not holds:
         raise ModelError(key, value, allowed)
