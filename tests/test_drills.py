@@ -70,8 +70,8 @@ class Cache(ResidencyPolicy):
     def slots(self, needed, experts):
         return np.full_like(needed, np.ceil(self.share * experts))
 
-    def transfers(self, needed, slots):
-        return Transfers(np.maximum(needed - slots, 0))
+    def transfers(self, needed, hit_rate, experts):
+        return Transfers((1 - hit_rate) * needed, np.zeros_like(needed))
 '''
 SHOW_EVERY_LAW = (
     "table_saturation_thresholds", "table_savings_by_batch",
@@ -86,7 +86,7 @@ def test_a_law_and_a_policy_are_a_file_and_a_word_each(tmp_path):
     (folder / "src/prophet_memory/residency/cache.py").write_text(POLICY, encoding="utf-8")
     config = folder / "config/config.yaml"
     text = config.read_text(encoding="utf-8")
-    text = text.replace("routings: [uniform]", "routings: [uniform, power_law, {disjoint: {share: 0.5}}]")
+    text = text.replace("routings: [uniform]", "routings: [uniform, power_law, {disjoint: {share: 0.5}}]", 1)  # the sweep's
     config.write_text(
         text.replace("[prophet, all_resident]", "[prophet, all_resident, {cache: {share: 0.25}}]"), encoding="utf-8"
     )

@@ -199,16 +199,21 @@ def test_rows_go_to_pandas_as_they_go_to_polars():
     assert list(rows.to_pandas()) == [*KEYS, *COLUMNS]
 
 
-@given(st.lists(st.floats(0, 64), min_size=1, max_size=8), st.integers(64, 512))
-def test_slots_hold_no_more_than_there_is_and_nothing_is_fetched_where_all_stay(needed: list[float], experts: int):
+@given(st.lists(st.floats(0, 64), min_size=1, max_size=8), st.integers(64, 512), st.floats(0, 1))
+def test_slots_hold_no_more_than_there_is_and_nothing_is_fetched_where_all_stay(needed: list[float], experts: int, hit: float):
     for name in POLICIES:
         policy = residency_policy(name)
         slots = policy.slots(np.array(needed), experts)
-        fetched = policy.transfers(np.array(needed), slots).experts
-        assert slots.shape == fetched.shape == (len(needed),)
-        assert (slots <= experts).all()
-        assert ((fetched >= 0) & (fetched <= needed)).all()
-        assert name != "all_resident" or not fetched.any()
+        moved = policy.transfers(np.array(needed), np.full(len(needed), hit), experts)
+        assert slots.shape == moved.link_experts.shape == moved.host_experts.shape == (len(needed),)
+        assert ((slots >= 0) & (slots <= experts)).all()
+        both = moved.link_experts + moved.host_experts
+        assert (both >= 0).all()
+        assert (both <= (experts if name == "layer_offload" else np.array(needed))).all()
+        assert name != "all_resident" or not both.any()
+        copies = policy.host_copies(slots, experts)
+        assert ((copies >= 0) & (copies <= experts)).all()
+        assert (copies + slots >= experts).all()  # an expert stands somewhere
 
 
 def test_the_public_names_are_those_of_the_stub():
@@ -227,7 +232,7 @@ def test_a_policy_is_compared_with_the_baseline_whether_that_is_swept_or_not():
     free = sweep(
         grid_of({"dbrx": MODELS["dbrx"]}, MEMORY, policies=[{"prophet": {"overhead_bytes": 0}}], **AXES), ASSUMED
     ).to_polars()
-    assert free["policy"].unique().to_list() == ["prophet_0"]
+    assert free["policy"].unique().to_list() == ["prophet_overhead_bytes0"]
     assert ((free["free_for_kv_bytes"] - alone["free_for_kv_bytes"]) == PREDICTOR_BYTES).all()
 
 

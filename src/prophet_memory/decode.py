@@ -13,28 +13,32 @@ import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.formats import DEFAULT_FORMAT, FORMATS
 from prophet_memory.grid import Model
 from prophet_memory.integers import IntArray
 from prophet_memory.kv_cache import bytes_per_sequence
+from prophet_memory.latency import Link, all_reduce_s, all_to_all_s
 from prophet_memory.memory import Assumptions, expert_bytes, growth_of
 from prophet_memory.parallelism import Parallelism
-from prophet_memory.precision import Precision
-from prophet_memory.routing import RoutingLaw
+from prophet_memory.precision import FileWeights, Stored
 from prophet_memory.tensors import Weight
 from prophet_memory.weights import expert_weights, model_weights
 
 FloatArray = npt.NDArray[np.float64]
 FLOPS_PER_PARAMETER = 2  # a product and a sum
+HEADS = ("embedding", "lm_head")  # of what a token passes: the head, be it tied or not
+HIDDEN_BYTES = FORMATS[DEFAULT_FORMAT].bits // 8  # of a value between layers
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Bytes and operations of a step, each an array of the shape of the batch sizes."""
+    """Bytes and operations of a step, arrays of one shape."""
 
     rest_bytes: FloatArray  # of every weight that is no routed expert
     expert_bytes: FloatArray  # of the routed experts that the step activates, all layers
     cache_bytes: FloatArray
-    flops: FloatArray
+    flops: FloatArray  # of everything but routed experts
+    expert_flops: FloatArray
 
     @property
     def read_bytes(self) -> FloatArray:
@@ -51,42 +55,75 @@ def passed_weights(architecture: Architecture) -> list[Weight]:
 def decode_work(
     model: Model,
     spread: Parallelism,
-    stored: Precision,
+    stored: Stored,
     assumptions: Assumptions,
-    law: RoutingLaw,
     batch_sizes: IntArray,
     context_tokens: int,
+    needed: FloatArray,
+    logits_per_sequence: int | None = None,
 ) -> Work:
     """The work of a decode step of each batch size on the fullest GPU.
 
     Args:
         model: a name and an architecture.
         spread: how it is spread.
-        stored: formats of its weights.
+        stored: formats of its weights, or a file's.
         assumptions: formats of the cache, and how many tokens of each sequence a step decodes.
-        law: of the distinct experts.
         batch_sizes: sequences decoded together.
         context_tokens: that each has.
+        needed: distinct experts of an MoE layer on the fullest rank; its first axis is that of the batch sizes.
+        logits_per_sequence: tokens that the head sees; default: all of a step. Of a prompt it sees the last.
 
-    Raises:
-        ModelError: for a law that needs counts that the model does not have.
+    Returns:
+        arrays of the shape of `needed`.
     """
     architecture, moe = model.architecture, model.architecture.moe
-    tokens = np.asarray(batch_sizes, np.int64) * assumptions.tokens_per_sequence
-    sequences = spread.sequences(batch_sizes)
+    along = (-1, *[1] * (needed.ndim - 1))
+    tokens = np.asarray(batch_sizes, np.float64).reshape(along) * assumptions.tokens_per_sequence
+    sequences = np.asarray(spread.sequences(batch_sizes), np.float64).reshape(along)
     rest = [weight.shard(spread.tensor) for weight in passed_weights(architecture)]
-    passed = sum(weight.parameters for weight in rest) * sequences * assumptions.tokens_per_sequence
-    experts, routed = np.zeros(tokens.shape), np.zeros(tokens.shape)
+    seen = assumptions.tokens_per_sequence if logits_per_sequence is None else logits_per_sequence
+    head = sum(weight.parameters for weight in rest if weight.component in HEADS)
+    body = sum(weight.parameters for weight in rest) - head
+    flops = (body * assumptions.tokens_per_sequence + head * seen) * sequences
+    each = 0
+    expert_flops = np.zeros_like(flops)
     if not architecture.is_dense:
-        each = expert_bytes(architecture, stored, spread, assumptions.engine)
-        bound, layers = law.bind(moe, model.counts), architecture.moe_layer_count
-        experts = bound.on_fullest_rank(tokens, spread.expert) * layers * each
+        each = expert_bytes(architecture, stored, spread, assumptions.engine) * architecture.moe_layer_count
         parameters = sum(weight.parameters for weight in expert_weights(moe, architecture.hidden_size))
-        routed = tokens * moe.top_k * layers * parameters / (spread.expert * spread.expert_tensor)
-    cache = sequences * bytes_per_sequence(growth_of(model, spread, assumptions), -(-context_tokens // spread.context))
+        shared_by = spread.expert * spread.expert_tensor
+        expert_flops = tokens * moe.top_k * architecture.moe_layer_count * parameters / shared_by
+    context = np.asarray([-(-context_tokens // spread.context)], np.int64)
+    cache = sequences * int(bytes_per_sequence(growth_of(model, spread, assumptions), context)[0])
     return Work(
-        rest_bytes=np.full(tokens.shape, stored.bytes_of(rest), np.float64),
-        expert_bytes=np.asarray(experts, np.float64),
-        cache_bytes=np.asarray(cache, np.float64),
-        flops=FLOPS_PER_PARAMETER * (np.asarray(passed, np.float64) + routed),
+        rest_bytes=np.broadcast_to(np.float64(_rest_bytes(stored, rest)), needed.shape),
+        expert_bytes=needed * each,
+        cache_bytes=np.broadcast_to(cache, needed.shape),
+        flops=np.broadcast_to(FLOPS_PER_PARAMETER * flops, needed.shape),
+        expert_flops=np.broadcast_to(FLOPS_PER_PARAMETER * expert_flops, needed.shape),
     )
+
+
+def _rest_bytes(stored: Stored, rest: list[Weight]) -> int:
+    return stored.rest_bytes if isinstance(stored, FileWeights) else stored.bytes_of(rest)
+
+
+def exchange_s(architecture: Architecture, spread: Parallelism, tokens: FloatArray, link: Link) -> FloatArray:
+    """What the GPUs of a stage say to each other in a step, one after the other: nothing hides it.
+
+    GPUs that share attention add up its output in every layer, and that of every dense block. Ranks of whole experts get the
+    hidden states of the tokens for their experts and send the results back.
+
+    Args:
+        architecture: the model.
+        spread: how it is spread.
+        tokens: of a step, in a group of GPUs that share attention.
+        link: between the GPUs, one way.
+    """
+    own = np.asarray(tokens, np.float64) * architecture.hidden_size * HIDDEN_BYTES
+    moe_layers = architecture.moe_layer_count
+    found = (2 * architecture.layer_count - moe_layers) * all_reduce_s(own, spread.tensor, link)
+    if spread.expert > 1:
+        dispatched = own * min(architecture.moe.top_k, spread.expert) / spread.tensor
+        return found + moe_layers * 2 * all_to_all_s(dispatched, spread.expert, link)
+    return found + moe_layers * all_reduce_s(own, spread.expert_tensor, link)

@@ -44,6 +44,10 @@ class Distributed(ABC):
         """The expected number of each layer, as (layer, *batch)."""
 
     @abstractmethod
+    def popularity(self) -> FloatArray | None:
+        """How often each expert is among the k of a token, as (layer, expert); None for a law that does not say which are."""
+
+    @abstractmethod
     def variance(self, layer: int, batch: int) -> float:
         """Of one layer."""
 

@@ -15,7 +15,7 @@ from prophet_memory.errors import ModelError
 from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.gpu import Gpu
 from prophet_memory.integers import is_count
-from prophet_memory.measured import RoutingCounts
+from prophet_memory.measured import ReplayedCaches, RoutingCounts
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.precision import FileWeights
 from prophet_memory.provision import MEAN, Provision
@@ -24,11 +24,12 @@ from prophet_memory.routing import RoutingLaw
 
 
 class Model(NamedTuple):
-    """A model by the name that results give it; its counts are what was measured of its routing, if anything was."""
+    """A model by the name that results give it; counts and caches are what was measured of its routing, if anything was."""
 
     name: str
     architecture: Architecture
     counts: RoutingCounts | None = None
+    caches: ReplayedCaches | None = None
 
 
 @dataclass(frozen=True, slots=True)

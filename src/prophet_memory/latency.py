@@ -123,20 +123,17 @@ def streamed_step_s(
     return own + asked - np.minimum(prefetch.overlap * own, asked) + waited
 
 
-def first_token_s(chunk_s: npt.ArrayLike, missing: npt.ArrayLike, link: Link, chunks: npt.ArrayLike) -> FloatArray:
-    """The time to the first token of a prompt that is read in chunks, each of which streams what it lacks behind its own work."""
-    each = streamed_step_s(chunk_s, missing, link, Prefetch(recall=1.0))
-    return each * np.asarray(chunks, np.float64)
-
-
 def all_reduce_s(size_bytes: npt.ArrayLike, gpus: int, link: Link) -> FloatArray:
-    """Adding up what each of some GPUs holds, on all: every byte leaves each of them 2 (n - 1) / n times (a ring, or better)."""
-    return link.seconds(2 * (gpus - 1) / gpus * np.asarray(size_bytes, np.float64), 0 if gpus == 1 else 2 * (gpus - 1))
+    """Adding up what each of some GPUs holds, on all: every byte leaves each of them 2 (n - 1) / n times (a ring, or better).
+
+    All GPUs of a machine talk at once, so an exchange starts once.
+    """
+    return link.seconds(2 * (gpus - 1) / gpus * np.asarray(size_bytes, np.float64), int(gpus > 1))
 
 
 def all_to_all_s(size_bytes: npt.ArrayLike, gpus: int, link: Link) -> FloatArray:
     """Sending an equal part of what each of some GPUs holds to each: (n - 1) / n of it leaves."""
-    return link.seconds((gpus - 1) / gpus * np.asarray(size_bytes, np.float64), 0 if gpus == 1 else gpus - 1)
+    return link.seconds((gpus - 1) / gpus * np.asarray(size_bytes, np.float64), int(gpus > 1))
 
 
 def _require(key: str, value: float, allowed: str, *, holds: bool) -> None:

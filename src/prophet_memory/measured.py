@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -70,6 +71,17 @@ class RoutingCounts:
         """The coefficient of variation of the counts of each layer."""
         found: FloatArray = self.counts.std(axis=1) / self.counts.mean(axis=1)
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class ReplayedCaches:
+    """Hit rates of caches that were replayed on a model's own tokens.
+
+    Args:
+        rates: by cache and batch, (resident fraction, hit rate) ascending.
+    """
+
+    rates: Mapping[str, Mapping[int, Sequence[tuple[float, float]]]]
 
 
 @lru_cache

@@ -197,7 +197,8 @@ def sequence_room(
 class Activated:
     """Distinct experts of an MoE layer; zero in a dense model."""
 
-    mean: FloatArray  # (batch, routing)
+    mean: FloatArray  # (batch, routing), of all ranks together
+    mean_on_fullest: FloatArray
     provided: FloatArray  # (batch, routing, provision): that pools are sized for, of all ranks together
     provided_on_fullest: FloatArray
 
@@ -207,7 +208,7 @@ def activated(model: Model, spread: Parallelism, tokens: IntArray, grid: Grid, l
     moe, pool = model.architecture.moe, Pool(model.architecture.moe_layer_count, layer_correlation)
     if model.architecture.is_dense:
         nothing = np.zeros((len(tokens), len(grid.routings), len(grid.provisions)))
-        return Activated(nothing[..., 0], nothing, nothing)
+        return Activated(nothing[..., 0], nothing[..., 0], nothing, nothing)
     bound = [law.bind(moe, model.counts) for law in grid.routings]
 
     def each(value: Callable[[DistinctExperts], FloatArray]) -> FloatArray:
@@ -218,6 +219,7 @@ def activated(model: Model, spread: Parallelism, tokens: IntArray, grid: Grid, l
 
     return Activated(
         each(lambda law: law.mean(tokens)),
+        each(lambda law: law.on_fullest_rank(tokens, spread.expert)),
         provided(lambda of, law: of.needed(law, tokens, pool)),
         provided(lambda of, law: of.needed_on_fullest_rank(law, tokens, spread.expert, pool)),
     )
@@ -266,8 +268,11 @@ class Cell:
         tokens = batch_sizes * taken.tokens_per_sequence
         found = activated(self.model, spread, tokens, self.grid, taken.layer_correlation)
 
+        layers = max(1, architecture.moe_layer_count)
+
         def slots(needed: FloatArray, of: int) -> FloatArray:
-            return np.stack([policy.slots(needed, of) for policy in self.policies], axis=-2)[None, :, :, None]
+            each = [policy.slots(needed, of) + policy.staged(needed, of) / layers for policy in self.policies]
+            return np.minimum(np.stack(each, axis=-2), of)[None, :, :, None]
 
         resident = slots(found.provided_on_fullest, experts_on_fullest_rank(experts, spread.expert))
         activations = _activations(architecture, self.stored, spread, self.assumptions, self.grid.gpus, batch_sizes)

@@ -39,8 +39,8 @@ class Named(ABC):
     order: ClassVar[int] = 100
 
     @property
-    def parameters(self) -> dict[str, int | float]:
-        """Values by parameter."""
+    def parameters(self) -> dict[str, int | float | None]:
+        """Values by parameter; None for one that may be left out and is."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
@@ -51,7 +51,7 @@ class Named(ABC):
         return "_".join([self.kind, *(f"{name if several else ''}{value}".removesuffix(".0") for name, value in own.items())])
 
     @property
-    def specification(self) -> str | dict[str, dict[str, int | float]]:
+    def specification(self) -> str | dict[str, dict[str, int | float | None]]:
         """As config writes it."""
         return {self.kind: self.parameters} if self.name != self.kind else self.kind
 
@@ -104,9 +104,11 @@ def parsed(specification: object, kinds: Mapping[str, type[Kind]]) -> Kind:
         raise ParameterError(f"{kind}.{problem.key}", problem.value, problem.allowed) from None
 
 
-def _number(key: str, field: Field[Any], given: Mapping[str, object]) -> int | float:
+def _number(key: str, field: Field[Any], given: Mapping[str, object]) -> int | float | None:
     whole = field.type in {int, "int"}
     value = given.get(field.name, field.default)
+    if value is None is field.default:
+        return None
     if value is MISSING:
         raise ParameterError(key, None, "this parameter is required")
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):

@@ -18,7 +18,7 @@ from prophet_memory.edge.configuration import CONFIG
 from prophet_memory.edge.messages import error
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Described, Slug, Text
-from prophet_memory.measured import FloatArray, RoutingCounts
+from prophet_memory.measured import FloatArray, ReplayedCaches, RoutingCounts
 from prophet_memory.routing.zipf import Zipf
 
 ROUTING_FOLDER = CONFIG / "routing"
@@ -31,6 +31,7 @@ ERROR_COLUMNS = ("routing", "tokens", "predicted", "measured", ERROR, "worst_lay
 OVERFLOW_COLUMNS = ("routing", "provision", "tokens", "layers_short", "steps_short")
 TOPIC_COLUMNS = ("domain", "sequences", "tokens", "predicted", "measured", ERROR)
 CACHE_COLUMNS = ("policy", "start", "batch", "resident_fraction", "hit_rate", "lowest_layer", "highest_layer")
+WARM = "warm"  # caches that were full before the first step
 PUBLISHED_COLUMNS = ("id", "model", "kind", "resident_fraction", "inferred", "hit_rate", "what", "source")
 PUBLISHED_KINDS = ("lru", "engine", "static", "hindsight")
 MOST_PLACES = 100_000  # layers, or experts
@@ -73,8 +74,8 @@ def read_counts(file: Path, domain: str | None = None) -> RoutingCounts:
     """
     found: dict[tuple[int, int], float] = {}
     seen: set[tuple[str, int, int]] = set()
-    for number, row in _rows(file, COLUMNS):
-        layer, expert, count = (_number(file, number, row, name) for name in COLUMNS[1:])
+    for number, row in rows_of(file, COLUMNS):
+        layer, expert, count = (number_of(file, number, row, name) for name in COLUMNS[1:])
         place = (row["domain"], int(layer), int(expert))
         if place in seen:
             raise error(file, f"line {number}", f"{place[0]}, layer {place[1]}, expert {place[2]}", "each of them once")
@@ -101,6 +102,23 @@ def counts_of(model: str) -> RoutingCounts | None:
     return read_counts(file) if file.is_file() else None
 
 
+def caches_of(model: str) -> ReplayedCaches | None:
+    """Warm caches that were replayed on a catalogue's model's tokens; None where no order of tokens was recorded.
+
+    Raises:
+        ConfigurationError: one line for a file that cannot be read.
+    """
+    file = MEASURED_FOLDER / f"{model}_caches.csv"
+    if not file.is_file():
+        return None
+    rates: dict[str, dict[int, list[tuple[float, float]]]] = {}
+    for row in measured_hits(file):
+        if row["start"] == WARM:
+            own = rates.setdefault(str(row["policy"]), {}).setdefault(int(row["batch"]), [])
+            own.append((float(row["resident_fraction"]), float(row["hit_rate"])))
+    return ReplayedCaches({cache: {batch: sorted(each) for batch, each in own.items()} for cache, own in rates.items()})
+
+
 def variations() -> dict[str, FloatArray]:
     """The coefficient of variation of the counts of each measured layer, by model; of a model with several runs, of all of them.
 
@@ -109,8 +127,8 @@ def variations() -> dict[str, FloatArray]:
     """
     found = {model: counts.variation() for model in counted_models() if (counts := counts_of(model)) is not None}
     for file in sorted(VARIATION_FOLDER.glob("*.csv")):
-        rows = _rows(file, VARIATION_COLUMNS)
-        found[file.stem] = np.array([_number(file, number, row, VARIATION_COLUMNS[-1]) for number, row in rows])
+        rows = rows_of(file, VARIATION_COLUMNS)
+        found[file.stem] = np.array([number_of(file, number, row, VARIATION_COLUMNS[-1]) for number, row in rows])
     return found
 
 
@@ -130,7 +148,7 @@ def median_skew(moe: MoE) -> Zipf:
 
 def domains_of(file: Path) -> list[str]:
     """The domains of a file of counts. Raises ConfigurationError."""
-    return sorted({row["domain"] for _, row in _rows(file, COLUMNS)})
+    return sorted({row["domain"] for _, row in rows_of(file, COLUMNS)})
 
 
 def measured_distinct(file: Path, kind: str = "batch") -> dict[int, MeasuredDistinct]:
@@ -144,10 +162,10 @@ def measured_distinct(file: Path, kind: str = "batch") -> dict[int, MeasuredDist
         ConfigurationError: for a file that cannot be read.
     """
     of_layers: dict[int, list[list[float]]] = {}
-    for number, row in _rows(file, DISTINCT_COLUMNS):
+    for number, row in rows_of(file, DISTINCT_COLUMNS):
         if row["kind"] == kind and row["layer"] != "all":
-            values = [_number(file, number, row, name) for name in ("mean", "sd", "p05", "p95", "p99")]
-            of_layers.setdefault(int(_number(file, number, row, "tokens")), []).append(values)
+            values = [number_of(file, number, row, name) for name in ("mean", "sd", "p05", "p95", "p99")]
+            of_layers.setdefault(int(number_of(file, number, row, "tokens")), []).append(values)
     return {batch: MeasuredDistinct(*np.mean(layers, axis=0).tolist()) for batch, layers in sorted(of_layers.items())}
 
 
@@ -174,19 +192,19 @@ def measured_hits(file: Path) -> list[dict[str, str | float]]:
 def _measured(file: Path, columns: tuple[str, ...], words: int) -> list[dict[str, str | float]]:
     """The rows of a table whose first columns are words and whose others are numbers; errors are the reader's to compute."""
     return [
-        {name: row[name] if name in columns[:words] else _number(file, number, row, name) for name in columns if name != ERROR}
-        for number, row in _rows(file, columns)
+        {name: row[name] if name in columns[:words] else number_of(file, number, row, name) for name in columns if name != ERROR}
+        for number, row in rows_of(file, columns)
     ]
 
 
 def published_hits(file: Path) -> list[dict[str, str | float]]:
     """Hit rates that others published. Raises ConfigurationError."""
     found: list[dict[str, str | float]] = []
-    for number, row in _rows(file, PUBLISHED_COLUMNS):
+    for number, row in rows_of(file, PUBLISHED_COLUMNS):
         for name, allowed in (("kind", PUBLISHED_KINDS), ("inferred", ("yes", "no"))):
             if row[name] not in allowed:
                 raise error(file, f"line {number}, {name}", row[name], f"one of {', '.join(allowed)}")
-        numbers = {name: _number(file, number, row, name) for name in ("resident_fraction", "hit_rate")}
+        numbers = {name: number_of(file, number, row, name) for name in ("resident_fraction", "hit_rate")}
         if wrong := [name for name, value in numbers.items() if value > 1]:
             raise error(file, f"line {number}, {wrong[0]}", row[wrong[0]], "a share from 0 to 1")
         found.append(dict(row) | numbers)
@@ -200,7 +218,8 @@ def checked_counts(file: Path, counts: RoutingCounts, moe_layers: int) -> Routin
     return counts
 
 
-def _rows(file: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+def rows_of(file: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with these columns and no others, each with its line. Raises ConfigurationError."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
@@ -218,7 +237,8 @@ def _rows(file: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str
     return rows
 
 
-def _number(file: Path, line: int, row: dict[str, str], name: str) -> float:
+def number_of(file: Path, line: int, row: dict[str, str], name: str) -> float:
+    """A column of a row as a number of at least 0, whole where it counts layers or experts. Raises ConfigurationError."""
     text = row[name]
     try:
         value = float(text)

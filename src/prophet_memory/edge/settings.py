@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from annotated_types import Ge, Le, Len
+from annotated_types import Ge, Gt, Le, Len
 
 from prophet_memory.design_space import Family
 from prophet_memory.edge.configuration import (
@@ -27,12 +27,26 @@ from prophet_memory.edge.configuration import (
 from prophet_memory.edge.messages import error, hint, relative
 from prophet_memory.edge.remembered import read
 from prophet_memory.errors import ModelError
-from prophet_memory.fields import Context, Count, Described, EachOnce, OneOf, Parsed, PlainSize, Several, Size, Slug
-from prophet_memory.formats import CACHE_FORMATS, PRECISIONS
+from prophet_memory.fields import (
+    Context,
+    Count,
+    Described,
+    EachOnce,
+    Fraction,
+    OneOf,
+    Parsed,
+    PlainSize,
+    PositiveBytes,
+    Several,
+    Size,
+    Slug,
+)
+from prophet_memory.formats import CACHE_FORMATS, DEFAULT_FORMAT, PRECISIONS
 from prophet_memory.inclusion import MOST_SKEW
 from prophet_memory.provision import MEAN, PROVISIONS, Provision
 from prophet_memory.residency import BASELINE, ResidencyPolicy, residency_policy
 from prophet_memory.routing import LAWS, RoutingLaw, routing_law
+from prophet_memory.steps import FIXED, HOST_MEMORY, Timing
 
 SETTINGS_FILE = CONFIG / "config.yaml"
 DESIGN_SPACE_FILE = CONFIG / "design_space.yaml"
@@ -57,6 +71,7 @@ MOST = {
     "context_tokens": 10**9,
 }  # fmt: skip
 RANGES = tuple(LEAST)
+TIMED = tuple(field.name for field in fields(Timing))
 SWEPT_MODELS = f"the files in {relative(MODELS_FOLDER)} with routed experts"
 POINT_PRECISIONS = ("bf16", "int8_experts")
 
@@ -141,6 +156,49 @@ class ConcurrencySettings(Described):
 
 
 @dataclass(frozen=True, slots=True)
+class LatencySettings(Described):
+    """What times of steps are computed with; seconds, bytes and operations a second, and shares of peaks."""
+
+    context_tokens: Context
+    memory_efficiency: Fraction
+    flops_efficiency: Fraction
+    host_memory: Annotated[str, OneOf(HOST_MEMORY)]
+    pageable_bytes_per_s: PositiveBytes
+    copy_start_s: Annotated[float, Ge(0), Le(1)]
+    exchange_start_s: Annotated[float, Ge(0), Le(1)]
+    host_memory_bytes_per_s: PositiveBytes
+    host_flops_per_s: Annotated[int, Ge(1), Le(10**18)]
+    fixed_costs: bool
+    layer_s: Annotated[float, Ge(0), Le(1)]
+    offload_layer_s: Annotated[float, Ge(0), Le(1)]
+
+    def timing(self, *, fixed_costs: bool | None = None) -> Timing:
+        """As the library takes it, with or without fixed costs; default: as config says."""
+        values = {name: getattr(self, name) for name in TIMED}
+        taken = self.fixed_costs if fixed_costs is None else fixed_costs
+        return Timing(**values | ({} if taken else dict.fromkeys(FIXED, 0.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class AlternativesCase(Described):
+    """A model on some GPUs that figures and tables of the alternatives show."""
+
+    model: Slug
+    gpu: Slug
+    n_gpus: Annotated[int, Ge(1), Le(4096)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlternativesSettings(AxesSettings):
+    """The grid of policies at equal memory, for every model of the sweep."""
+
+    step_target_s: Annotated[float, Gt(0), Le(1000)]  # of a token, for the largest batch within it
+    recalls: Several[Annotated[float, Ge(0), Le(1)]]  # of predictors
+    bearable_factor: Annotated[float, Gt(1), Le(1000)]  # of the resident step
+    cases: Several[AlternativesCase]
+
+
+@dataclass(frozen=True, slots=True)
 class SensitivityCase(Described):
     """A model on one GPU, at the precision and the provision of the paper's reference."""
 
@@ -180,6 +238,8 @@ class Settings(Described):
     sweep: SweepSettings
     concurrency: ConcurrencySettings
     assumptions: AssumptionSettings
+    latency: LatencySettings
+    alternatives: AlternativesSettings
     sensitivity: SensitivitySettings
     paper: PaperSettings
 
@@ -283,6 +343,7 @@ def _swept(settings: Settings, models: Iterable[str], gpus: Iterable[str], file:
     cases = settings.sensitivity.cases
     check_known([case.model for case in cases], "sensitivity.cases", sweep.models, "the values of sweep.models", file)
     check_known([case.gpu for case in cases], "sensitivity.cases", sweep.gpus, "the values of sweep.gpus", file)
+    _alternatives(settings, gpus, file)
     known = f"the entries of {relative(ENGINES_FILE)}"
     check_known(settings.sensitivity.engines, "sensitivity.engines", read_engines(), known, file)
     for key, (values, axis, names) in swept.items():
@@ -296,6 +357,24 @@ def _swept(settings: Settings, models: Iterable[str], gpus: Iterable[str], file:
     if 1 not in sweep.n_gpus:
         raise error(file, "sweep.n_gpus", sweep.n_gpus, "a list with 1, which figures and tables of a single GPU show")
     return settings
+
+
+def _alternatives(settings: Settings, gpus: Iterable[str], file: Path) -> None:
+    """Raise a ConfigurationError unless the grid of the alternatives holds its cases."""
+    study = settings.alternatives
+    check_known(study.gpus, "alternatives.gpus", gpus, f"the entries of {relative(GPUS_FILE)}", file)
+    cases = study.cases
+    check_known([case.model for case in cases], "alternatives.cases", settings.sweep.models, "the values of sweep.models", file)
+    check_known([case.gpu for case in cases], "alternatives.cases", study.gpus, "the values of alternatives.gpus", file)
+    if wrong := [case.n_gpus for case in cases if case.n_gpus not in study.n_gpus]:
+        raise error(file, "alternatives.cases", wrong[0], f"numbers of GPUs in alternatives.n_gpus: {study.n_gpus}")
+    if wrong := [batch for batch in (1, settings.paper.reference.batch_size) if batch not in study.batch_sizes]:
+        raise error(file, "alternatives.batch_sizes", study.batch_sizes, f"a list with {wrong[0]}")
+    if BASELINE not in study.policies or DEFAULT_FORMAT not in study.precisions:
+        raise error(file, "alternatives.policies", [policy.name for policy in study.policies],
+                    f"a list with {BASELINE.name}, and {DEFAULT_FORMAT} among the precisions")  # fmt: skip
+    if settings.paper.reference.provision not in study.provisions:
+        raise error(file, "alternatives.provisions", study.provisions, f"a list with {settings.paper.reference.provision}")
 
 
 def read_design_space(models: Iterable[str], gpus: Iterable[str], file: Path = DESIGN_SPACE_FILE) -> DesignSettings:

@@ -27,7 +27,12 @@ class AllResident(ResidencyPolicy):
         """All of them."""
         return np.full_like(needed, experts)
 
-    def transfers(self, needed: FloatArray, slots: FloatArray) -> Transfers:
+    def host_copies(self, slots: FloatArray, experts: int) -> FloatArray:
         """None."""
-        del slots
-        return Transfers(np.zeros_like(needed))
+        del experts
+        return np.zeros_like(slots)
+
+    def transfers(self, needed: FloatArray, hit_rate: FloatArray, experts: int) -> Transfers:
+        """None."""
+        del hit_rate, experts
+        return Transfers(np.zeros_like(needed), np.zeros_like(needed))

@@ -76,6 +76,10 @@ class BetaExperts(Distributed):
         found: FloatArray = self.experts * (1 - self._missed(batch))[None]
         return found
 
+    def popularity(self) -> None:
+        """Not said: rho covers lasting popularity, which caches use, and the topics of a batch, which they do not."""
+        return
+
     def variance(self, layer: int, batch: int) -> float:
         """Of independent experts."""
         del layer

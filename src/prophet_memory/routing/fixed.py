@@ -61,6 +61,10 @@ class FixedExperts(ABC):
 
         return each(batch, of)
 
+    def popularity(self) -> FloatArray | None:
+        """Not said: how many, and not which."""
+        return None
+
     def is_exact(self, batch: int, ranks: int) -> bool:
         """Past EXACT_EXPERTS a bound stands for the mean."""
         del batch

@@ -69,6 +69,10 @@ class FrequencyExperts(Distributed):
     def _variances(self) -> dict[tuple[int, int], float]:
         return {}
 
+    def popularity(self) -> FloatArray:
+        """As was measured."""
+        return self.inclusion
+
     def variance(self, layer: int, batch: int) -> float:
         """Of k-subsets of the largest entropy with the same inclusion probabilities."""
         known = self._variances

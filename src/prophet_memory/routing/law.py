@@ -49,6 +49,9 @@ class DistinctExperts(Protocol):
     def is_exact(self, batch: int, ranks: int) -> bool:
         """Whether `on_fullest_rank` is computed exactly."""
 
+    def popularity(self) -> FloatArray | None:
+        """How often each expert is among the k of a token, as (layer, expert); None for a law that does not say which are."""
+
     def batch_for(self, fraction: float) -> float | None:
         """The continuous batch at which the mean reaches a fraction of all experts, at least 1; None where it never does."""
 

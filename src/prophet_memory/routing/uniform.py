@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import MoE
@@ -54,6 +55,10 @@ class UniformExperts(Distributed):
     def means(self, batch: npt.ArrayLike) -> FloatArray:
         """E (1 - (1 - k/E)^B)."""
         return mean_distinct(self.experts, self.top_k, batch)[None]
+
+    def popularity(self) -> FloatArray:
+        """All alike."""
+        return np.full((1, self.experts), self.top_k / self.experts)
 
     def variance(self, layer: int, batch: int) -> float:
         """E q1 + E (E - 1) q2 - E^2 q1^2, where q1 and q2 are the chances that one expert and that two are missed."""

@@ -70,6 +70,10 @@ class ZipfExperts(Distributed):
         """Sum over experts of 1 - (1 - f)^B."""
         return mean_distinct(self._inclusion[None], batch)
 
+    def popularity(self) -> FloatArray:
+        """By rank."""
+        return self._inclusion[None]
+
     def variance(self, layer: int, batch: int) -> float:
         """Of k-subsets of the largest entropy with the same inclusion probabilities."""
         del layer

@@ -1,0 +1,317 @@
+"""How long the steps of a sweep take under each policy, and what they move (docs/latency.md): columns beside the sweep's own.
+
+The resident step is what the same model would take with every expert in GPU memory, whether it fits or not. A policy fetches what
+its cache misses over the host link, or lets the host compute it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from prophet_memory.decode import HIDDEN_BYTES, Work, decode_work, exchange_s
+from prophet_memory.errors import ModelError
+from prophet_memory.gpu import Gpu
+from prophet_memory.grid import Grid, Model
+from prophet_memory.hits import hits_of
+from prophet_memory.latency import Link, Processor, streamed_step_s
+from prophet_memory.memory import Assumptions, activated, expert_bytes, stored_as
+from prophet_memory.occupancy import experts_on_fullest_rank
+from prophet_memory.parallelism import Parallelism
+from prophet_memory.precision import Stored
+from prophet_memory.residency import ResidencyPolicy
+from prophet_memory.residency.policy import Transfers
+from prophet_memory.sweeps import CELL, Sweep
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FloatArray = npt.NDArray[np.float64]
+
+PINNED, PAGEABLE = HOST_MEMORY = ("pinned", "pageable")
+FIXED = ("layer_s", "offload_layer_s")
+LEAST = 1e-12  # experts, where a dense layer needs none
+STEP = ("gpu", "batch_size", "routing", "precision", "policy", "provision")
+COLUMNS = (
+    "resident_step_s", "step_s", "latency_factor", "hit_rate", "host_link_bytes", "host_computed_bytes", "host_memory_bytes",
+    "tokens_per_s_per_gpu", "first_token_s",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What times are computed with; config holds the values and their sources. By default each is the bound that it can be.
+
+    Raises:
+        ModelError: for an efficiency outside (0, 1], a bandwidth that is not above 0 and a negative time.
+    """
+
+    host_memory_bytes_per_s: float  # of the machine, which its GPUs share
+    host_flops_per_s: float
+    pageable_bytes_per_s: float = np.inf  # of copies from memory that is not pinned
+    host_memory: str = PINNED
+    memory_efficiency: float = 1.0
+    flops_efficiency: float = 1.0
+    copy_start_s: float = 0.0  # of a copy over the host link: one expert
+    exchange_start_s: float = 0.0  # of a message between GPUs
+    layer_s: float = 0.0  # fixed, of each layer
+    offload_layer_s: float = 0.0  # fixed, of each MoE layer whose experts are not all resident
+
+    def __post_init__(self) -> None:
+        limits = {
+            "a number above 0": ("host_memory_bytes_per_s", "host_flops_per_s", "pageable_bytes_per_s"),
+            "a number of at least 0": ("copy_start_s", "exchange_start_s", "layer_s", "offload_layer_s"),
+        }
+        for allowed, names in limits.items():
+            for name in names:
+                value = getattr(self, name)
+                if value < 0 or (value == 0 and "above" in allowed):
+                    raise ModelError(name, value, allowed)
+        if self.host_memory not in HOST_MEMORY:
+            raise ModelError("host_memory", self.host_memory, f"one of {', '.join(HOST_MEMORY)}")
+
+    def processor(self, gpu: Gpu) -> Processor:
+        """Of a GPU. Raises ModelError for one without a bandwidth or a peak."""
+        bandwidth = _of(gpu, "hbm_bandwidth_bytes_per_s", "a GPU with a memory bandwidth")
+        peak = _of(gpu, "compute_peak_flops_per_s", "a GPU with peak arithmetic")
+        return Processor(bandwidth, peak, self.memory_efficiency, self.flops_efficiency)
+
+    def host_link(self, gpu: Gpu) -> Link:
+        """Between a GPU and host memory. Raises ModelError for one of which nobody said."""
+        own = _of(gpu, "host_link_effective_bandwidth_bytes_per_s", "a GPU with a bandwidth of its host link")
+        return Link(own if self.host_memory == PINNED else min(own, self.pageable_bytes_per_s), self.copy_start_s)
+
+    def gpu_link(self, gpu: Gpu, gpus: int) -> Link:
+        """Between GPUs. Raises ModelError for one of which nobody said."""
+        return Link(gpu.between(gpus), self.exchange_start_s)
+
+    def host(self, gpus: int) -> Processor:
+        """What computes experts on the host, the share of one GPU."""
+        memory, peak = self.host_memory_bytes_per_s / gpus, self.host_flops_per_s / gpus
+        return Processor(memory, peak, self.memory_efficiency, self.flops_efficiency)
+
+
+def _of(gpu: Gpu, name: str, allowed: str) -> float:
+    value: int | None = getattr(gpu, name)
+    if value is None:
+        raise ModelError("gpu", gpu.name, allowed)
+    return float(value)
+
+
+class StepTimes:
+    """The columns of a sweep's points; arrays broadcast to the grid's shape, and are masked where a value is undefined.
+
+    Args:
+        swept: the memory model over the grid.
+        timing: what times are computed with.
+        context_tokens: that each sequence has while it decodes, up to the model's own maximum.
+
+    Raises:
+        ModelError: for a GPU without a bandwidth, and for a cache under a law that does not say which experts are popular.
+    """
+
+    def __init__(self, swept: Sweep, timing: Timing, context_tokens: int) -> None:
+        self.grid = swept.grid
+        self._cells = [
+            [_Cell(model, spread, swept.assumptions, swept.grid, timing, context_tokens) for spread in spreads]
+            for model, spreads in zip(swept.grid.models, swept.spreads, strict=True)
+        ]
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """One of COLUMNS."""
+        found: npt.NDArray[Any] = getattr(self, name)
+        values = np.broadcast_to(np.ma.getdata(found), self.grid.shape)
+        if not np.ma.isMaskedArray(found):
+            return values
+        return np.ma.masked_array(values, np.broadcast_to(np.ma.getmaskarray(found), self.grid.shape))
+
+    def series(self) -> list[pl.Series]:
+        """Every column as the grid's rows have it; what is undefined is null."""
+        import polars as pl  # noqa: PLC0415 - arrays alone need no tables
+
+        columns = {name: self.column(name) for name in COLUMNS}
+        whole = [pl.Series(name, np.ma.getdata(values).ravel()) for name, values in columns.items()]
+        known = [~np.ma.getmaskarray(values).ravel() for values in columns.values()]
+        return [one.set(pl.Series(~defined), None) for one, defined in zip(whole, known, strict=True)]
+
+    def _along(self, name: str) -> FloatArray:
+        return self.grid.along((*CELL, *STEP), np.array([[getattr(cell, name) for cell in row] for row in self._cells]))
+
+    @cached_property
+    def resident_step_s(self) -> FloatArray:
+        """With every expert resident, in the same precision."""
+        return self._along("resident_step_s")
+
+    @cached_property
+    def step_s(self) -> FloatArray:
+        """Under the policy."""
+        return self._along("step_s")
+
+    @property
+    def latency_factor(self) -> FloatArray:
+        """Of the resident step."""
+        found: FloatArray = self.step_s / self.resident_step_s
+        return found
+
+    @property
+    def hit_rate(self) -> npt.NDArray[Any]:
+        """Of a step's distinct experts, the share that is resident when it begins; undefined without a cache."""
+        return np.ma.masked_invalid(self._along("hit_rate"))
+
+    @property
+    def host_link_bytes(self) -> FloatArray:
+        """That cross the host link of the fullest GPU in a step; of pipeline stages those of all together."""
+        return self._along("host_link_bytes")
+
+    @property
+    def host_computed_bytes(self) -> FloatArray:
+        """Of experts that the host computes for the fullest GPU in a step."""
+        return self._along("host_computed_bytes")
+
+    @property
+    def host_memory_bytes(self) -> FloatArray:
+        """Of experts in host memory, for all GPUs together."""
+        return self._along("host_memory_bytes")
+
+    @cached_property
+    def first_token_s(self) -> FloatArray:
+        """Of a prompt as long as the context, read in chunks of the engine's step: each chunk takes what its pool lacks, too.
+
+        A chunk activates nearly every expert, so a pool for decoding saves it little. The prompt of one sequence is read alone.
+        """
+        cells = [[cell.prompt() for cell in row] for row in self._cells]
+        return self.grid.along((*CELL, *STEP), np.array(cells))
+
+    @property
+    def tokens_per_s_per_gpu(self) -> FloatArray:
+        """Sequences of the batch a second, over the GPUs: a step gives each a token."""
+        batch = self.grid.along("batch_size", np.array(self.grid.batch_sizes, np.float64))
+        gpus = self.grid.along("n_gpus", np.array(self.grid.n_gpus, np.float64))
+        found: FloatArray = batch / self.step_s / gpus
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """What a policy moves in a step of an MoE layer, on average: arrays (batch, routing, provision)."""
+
+    transfers: Transfers
+    hit_rate: FloatArray  # NaN without a cache
+    host_copies: FloatArray
+    lacks: npt.NDArray[np.bool_]  # whether experts are not all resident
+
+
+class _Cell:
+    """One model on some GPUs: arrays along STEP."""
+
+    def __init__(
+        self, model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid, timing: Timing, context_tokens: int,
+        provided: FloatArray | None = None,
+    ) -> None:  # fmt: skip
+        self.model, self.spread, self.assumptions, self.grid, self.timing = model, spread, assumptions, grid, timing
+        architecture = model.architecture
+        self._context = min(context_tokens, architecture.max_context_tokens or context_tokens)
+        self._layers = architecture.moe_layer_count
+        self._experts = experts_on_fullest_rank(architecture.moe.routed_experts, spread.expert)
+        self._tokens = np.array(grid.batch_sizes, np.int64) * assumptions.tokens_per_sequence
+        # Of a group of GPUs that share attention.
+        self._own_tokens = (spread.sequences(grid.batch_sizes) * assumptions.tokens_per_sequence).astype(np.float64)
+        found = activated(model, spread, self._tokens, grid, assumptions.layer_correlation)
+        self._logits = None if provided is None else 1  # of a prompt the head sees the last token
+        self._needed = found.mean_on_fullest[..., None]
+        self._needed_of_all = found.mean[..., None] / spread.expert  # of a rank, on average
+        self._provided = found.provided_on_fullest if provided is None else provided
+        moved = [self._moved(policy) for policy in grid.policies]
+        stored = [stored_as(precision, architecture) for precision in grid.precisions]
+        self._sizes = [0 if architecture.is_dense else self._layers * expert_bytes(architecture, form, spread, assumptions.engine)
+                       for form in stored]  # fmt: skip
+        times = [[self._times(form, size, policy, own) for policy, own in zip(grid.policies, moved, strict=True)]
+                 for form, size in zip(stored, self._sizes, strict=True)]  # fmt: skip
+        self.resident_step_s, self.step_s = (
+            np.stack([np.stack([one[part] for one in row], axis=-2) for row in times], axis=3) for part in (0, 1)
+        )
+        self.hit_rate = np.stack([one.hit_rate for one in moved], axis=-2)[None, :, :, None]
+        self.host_link_bytes = self._in_bytes([one.transfers.link_experts for one in moved])
+        self.host_computed_bytes = self._in_bytes([one.transfers.host_experts for one in moved])
+        whole = architecture.moe.routed_experts  # the fullest rank's share times the ranks can be more
+        copies = [np.minimum(one.host_copies * spread.expert, whole) for one in moved]
+        self.host_memory_bytes = self._in_bytes(copies) * spread.expert_tensor
+
+    def prompt(self) -> FloatArray:
+        """The time of a whole prompt, along STEP: pools are those of decoding, a chunk is a step of many tokens of a sequence."""
+        found = []
+        for gpu in self.grid.gpus:
+            whole, rest = divmod(self._context, self.assumptions.engine.step_size(gpu).tokens)
+            chunks = ((whole, self.assumptions.engine.step_size(gpu).tokens), (1, rest))
+            found.append(np.sum([count * self._chunk(gpu, size) for count, size in chunks if count and size], axis=0))
+        return np.concatenate(found)
+
+    def _chunk(self, gpu: Gpu, tokens: int) -> FloatArray:
+        """A chunk of a prompt, which finds half of it in the cache on average."""
+        alone = replace(self.grid, gpus=[gpu], batch_sizes=[1] * len(self._tokens))
+        taken = replace(self.assumptions, tokens_per_sequence=tokens)
+        return _Cell(self.model, self.spread, taken, alone, self.timing, max(1, self._context // 2), self._provided).step_s
+
+    def _in_bytes(self, counted: list[FloatArray]) -> FloatArray:
+        sizes = np.array(self._sizes, np.float64)[:, None, None]
+        found: FloatArray = (np.stack(counted, axis=-2)[:, :, None] * sizes)[None]
+        return found
+
+    def _moved(self, policy: ResidencyPolicy) -> _Moved:
+        slots = np.minimum(policy.slots(self._provided, self._experts), self._experts)
+        hits = np.full(slots.shape, np.nan)
+        if policy.cache is not None and self._experts:
+            for place, law in enumerate(self.grid.routings):
+                own = hits_of(self.model, law, policy.name)
+                for batch, tokens in enumerate(self._tokens.tolist()):
+                    rates = [own.rate(policy.cache, tokens, held / self._experts) for held in slots[batch, place].tolist()]
+                    hits[batch, place] = rates
+        transfers = policy.transfers(np.broadcast_to(self._needed, slots.shape), np.nan_to_num(hits), self._experts)
+        return _Moved(transfers, hits, policy.host_copies(slots, self._experts), slots < self._experts)
+
+    def _times(self, stored: Stored, size: int, policy: ResidencyPolicy, moved: _Moved) -> tuple[FloatArray, FloatArray]:
+        """The resident step and the policy's, as (gpu, batch, routing, provision)."""
+        shape = moved.lacks.shape
+        batches = np.array(self.grid.batch_sizes, np.int64)
+        needed = np.broadcast_to(self._needed, shape)
+        work = decode_work(self.model, self.spread, stored, self.assumptions, batches, self._context, needed, self._logits)
+        share = moved.transfers.host_experts / np.maximum(needed, LEAST)
+        each = [self._on(gpu, work, size, policy, moved, share) for gpu in self.grid.gpus]
+        return np.stack([resident for resident, _ in each]), np.stack([step for _, step in each])
+
+    def _on(
+        self, gpu: Gpu, work: Work, size: int, policy: ResidencyPolicy, moved: _Moved, share: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        timing, architecture = self.timing, self.model.architecture
+        processor, link = timing.processor(gpu), timing.host_link(gpu)
+        fixed = timing.layer_s * architecture.layer_count + self._exchanged(gpu)[:, None, None]
+        resident = processor.seconds(work.read_bytes, work.flops + work.expert_flops) + fixed
+        kept = 1 - share  # of the experts that the step activates, what the GPU computes
+        own = processor.seconds(
+            work.rest_bytes + work.cache_bytes + kept * work.expert_bytes, work.flops + kept * work.expert_flops
+        )
+        own = own + fixed + np.where(moved.lacks, timing.offload_layer_s * self._layers, 0)
+        beside = processor.seconds(kept * work.expert_bytes, kept * work.expert_flops)
+        own = own + np.maximum(0, self._on_host(work, share, link) - beside)
+        fetched = moved.transfers.link_experts
+        return resident, streamed_step_s(own, fetched * size, link, policy.prefetch, fetched * self._layers)
+
+    def _on_host(self, work: Work, share: FloatArray, link: Link) -> FloatArray:
+        """What the host computes for a GPU, and the hidden states on their way there and back."""
+        # One stage works at a time, and its GPUs share the host: together they ask for the ranks' mean, not for the fullest.
+        host = self.timing.host(self.spread.tensor * self.spread.data)
+        mean = self._needed_of_all / np.maximum(self._needed, LEAST)
+        states = 2 * self._own_tokens * self.model.architecture.hidden_size * HIDDEN_BYTES * self._layers
+        sent = np.where(share > 0, link.seconds(states, 2 * self._layers)[:, None, None], 0)
+        return host.seconds(mean * share * work.expert_bytes, share * work.expert_flops) + sent
+
+    def _exchanged(self, gpu: Gpu) -> FloatArray:
+        spread = self.spread
+        if spread.tensor * spread.data == 1:
+            return np.zeros(len(self._tokens))
+        link = self.timing.gpu_link(gpu, spread.tensor * spread.data)
+        return exchange_s(self.model.architecture, spread, self._own_tokens, link)
