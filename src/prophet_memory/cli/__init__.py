@@ -16,6 +16,7 @@ from prophet_memory.edge.remembered import cache_folder, keep_in
 COMMANDS = {
     "plan": "what one model needs and holds on some GPUs",
     "fit": "the GPUs that hold so many requests of a context",
+    "compare": "policies and precisions side by side, with the time of a step",
     "models": "the catalogue of models",
     "gpus": "the catalogue of GPUs",
     "explain": "a model's parameters by component, and its cache in numbers",

@@ -15,11 +15,11 @@ import click
 from prophet_memory.architecture import Architecture
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import read_engines, read_gpus
-from prophet_memory.edge.counting import ROUTING_FOLDER, checked_counts, counted_models, counts_of, read_counts
+from prophet_memory.edge.counting import ROUTING_FOLDER, caches_of, checked_counts, counted_models, counts_of, read_counts
 from prophet_memory.edge.messages import error, hint
 from prophet_memory.edge.model_files import OpenedModel
 from prophet_memory.edge.results import assumptions_of
-from prophet_memory.edge.settings import AssumptionSettings, Settings
+from prophet_memory.edge.settings import AssumptionSettings, LatencySettings, Settings
 from prophet_memory.engine import Engine
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import CACHE_FORMATS, DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE
@@ -28,10 +28,12 @@ from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions
 from prophet_memory.named import Named, ParameterError
-from prophet_memory.parallelism import ParallelismError
+from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism, with_context
 from prophet_memory.provision import PROVISIONS
 from prophet_memory.residency import BASELINE, POLICIES, ResidencyPolicy, residency_policy
 from prophet_memory.routing import LAWS, RoutingLaw, routing_law
+from prophet_memory.stages import pipeline_stages
+from prophet_memory.steps import HOST_MEMORY, Timing
 
 Command = Callable[..., Any]
 CUSTOM, LEAST_CUSTOM, MOST_CUSTOM = "custom", 0.5, 100_000  # GiB, or GB/s
@@ -186,6 +188,15 @@ STEP_TOKENS = click.option(
 COUNTS = click.option(
     "--counts", type=click.Path(path_type=Path), help="measured routing for --routing frequency (docs/routing.md)"
 )
+HOST_MEMORY_OPTION = click.option(
+    "--host-memory", type=Among(HOST_MEMORY), help="whether copies to the GPU come from pinned memory; default: config's"
+)
+FIXED_COSTS = click.option(
+    "--fixed-costs/--no-fixed-costs",
+    "fixed_costs",
+    default=None,
+    help="what engines pay for each layer beside bytes; default: config's",
+)
 ENGINE = click.option("--engine", type=EngineName(), help="profile of config/engines.yaml; default: config's")
 as_json = click.option("--json", "as_json", is_flag=True, help="print JSON for programs")
 
@@ -232,7 +243,8 @@ def model_with_counts(
         found.inclusion(architecture.moe)
     except ModelError as problem:
         raise error(file, problem.key, problem.value, problem.allowed) from None
-    return Model(opened.slug, architecture, checked_counts(file, found, architecture.moe_layer_count))
+    caches = caches_of(opened.slug) if counts is None else None
+    return Model(opened.slug, architecture, checked_counts(file, found, architecture.moe_layer_count), caches)
 
 
 def kept(policy: ResidencyPolicy | None, architecture: Architecture, engine: Engine, settings: Settings) -> ResidencyPolicy:
@@ -288,6 +300,41 @@ def shared_tokens(asked: int | None, assumptions: Assumptions) -> int | None:
         why = f"or --kv {formats}" if formats else f"for no source says how {engine.name} shares the tokens of a cache"
         raise ConfigurationError(f"--dcp: {asked}; allowed: 1 with a cache in {form}, {why}")
     return 1
+
+
+def spread_over(
+    architecture: Architecture,
+    assumptions: Assumptions,
+    n_gpus: int,
+    tp: int | None = None,
+    ep: int | None = None,
+    pp: int | None = None,
+    dcp: int | None = None,
+) -> Parallelism:
+    """A layout; raises ConfigurationError, naming the option, for one that model or engine cannot have."""
+    shared = shared_tokens(dcp, assumptions)
+    try:
+        found = parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=assumptions.engine.cuts_experts)
+        pipeline_stages(architecture, found.pipeline)  # refuses more of them than there are layers
+        return with_context(architecture, found, shared or 1)
+    except ParallelismError as problem:
+        raise layout_error(problem) from None
+
+
+def changed_timing(settings: LatencySettings, host_memory: str | None, fixed_costs: bool | None) -> Timing:
+    """Config's timing with what the options change."""
+    return replace(settings, host_memory=host_memory or settings.host_memory).timing(fixed_costs=fixed_costs)
+
+
+def asked_timing(settings: LatencySettings, host_memory: str | None, fixed_costs: bool | None, *, asked: bool) -> Timing | None:
+    """The same for --latency; None without it. Raises ConfigurationError for an option that would then be ignored."""
+    if asked:
+        return changed_timing(settings, host_memory, fixed_costs)
+    if host_memory is not None or fixed_costs is not None:
+        raise ConfigurationError(
+            f"{'--host-memory' if fixed_costs is None else '--fixed-costs'}: alone; allowed: beside --latency"
+        )
+    return None
 
 
 def checked_context(context: int | None, architecture: Architecture, name: str = "the model") -> int | None:

@@ -19,7 +19,9 @@ from prophet_memory.cli.options import (
     COUNTS,
     ENGINE,
     EXPERT_FORMATS,
+    FIXED_COSTS,
     GPUS,
+    HOST_MEMORY_OPTION,
     LAW_HELP,
     POLICY,
     POLICY_HELP,
@@ -30,14 +32,14 @@ from prophet_memory.cli.options import (
     Among,
     Number,
     as_json,
+    asked_timing,
     changed_assumptions,
     checked_context,
     kept,
-    layout_error,
     model_with_counts,
     open_gpu,
     precision_name,
-    shared_tokens,
+    spread_over,
 )
 from prophet_memory.cli.render import MIB, gib, print_json, print_table, say
 from prophet_memory.cli.said import (
@@ -45,6 +47,7 @@ from prophet_memory.cli.said import (
     law_in_words,
     of_experts_alone,
     partly_measured,
+    said_of_caches,
     said_of_pools,
     say_notes,
     say_warnings,
@@ -64,16 +67,17 @@ from prophet_memory.errors import ModelError
 from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, NATIVE
 from prophet_memory.gguf import FILE_TYPES, recipe_weights
 from prophet_memory.gpu import Gpu
-from prophet_memory.memory import Assumptions, largest_step
-from prophet_memory.parallelism import Parallelism, ParallelismError, context_sizes, parallelism, with_context
+from prophet_memory.grid import Grid, Model
+from prophet_memory.memory import largest_step
+from prophet_memory.parallelism import context_sizes
 from prophet_memory.planning import Plan
 from prophet_memory.planning import plan as planned
 from prophet_memory.precision import FileWeights
 from prophet_memory.provision import Provision
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
-from prophet_memory.stages import pipeline_stages
-from prophet_memory.sweeps import FIT_VERDICTS, NEWLY_FITS, UNLIMITED
+from prophet_memory.steps import COLUMNS, StepTimes, Timing
+from prophet_memory.sweeps import FIT_VERDICTS, NEWLY_FITS, UNLIMITED, sweep
 
 HEADS = (("on the fullest GPU", False), ("GiB", True), ("share", True))
 PARTS = {
@@ -131,25 +135,6 @@ def asked_context(question: str | None, context: int | None, batch: int | None, 
         raise ConfigurationError(f"--max: {json.dumps(question)}; allowed: {allowed}")
     own = architecture.max_context_tokens if question in {"batch", "concurrency"} else None
     return checked_context(context, architecture) or own
-
-
-def spread_over(
-    architecture: Architecture,
-    assumptions: Assumptions,
-    n_gpus: int,
-    tp: int | None,
-    ep: int | None,
-    pp: int | None,
-    dcp: int | None,
-) -> Parallelism:
-    """A layout; raises ConfigurationError, naming the option, for one that model or engine cannot have."""
-    shared = shared_tokens(dcp, assumptions)
-    try:
-        found = parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=assumptions.engine.cuts_experts)
-        pipeline_stages(architecture, found.pipeline)  # refuses more of them than there are layers
-        return with_context(architecture, found, shared or 1)
-    except ParallelismError as problem:
-        raise layout_error(problem) from None
 
 
 def verdict_in_words(plan: Plan) -> str:
@@ -274,6 +259,50 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
     )
 
 
+def step_times(
+    own: Model, device: Gpu, plan: Plan, taken: str | FileWeights, policy: ResidencyPolicy, timing: Timing, context_tokens: int
+) -> dict[str, Any]:
+    """A step of the plan's point, as plain values."""
+    grid = Grid(
+        [own],
+        gpus=[device],
+        n_gpus=[plan.layout.n_gpus],
+        batch_sizes=[plan.row["batch_size"]],
+        routings=[plan.law],
+        precisions=[taken],
+        policies=[policy],
+        layouts={plan.layout.n_gpus: plan.layout},
+        provisions=[plan.provision],
+    )
+    times = StepTimes(sweep(grid, plan.assumptions), timing, context_tokens)
+    found = {name: times.column(name).ravel()[0] for name in COLUMNS}
+    limit = own.architecture.max_context_tokens or context_tokens
+    values = {name: None if value is np.ma.masked else round(float(value), FLOAT_DECIMALS) for name, value in found.items()}
+    return values | {"context_tokens": min(context_tokens, limit), "timing": asdict(timing)}
+
+
+def latency_lines(times: dict[str, Any]) -> Iterator[str]:
+    """What a step takes and moves, in lines."""
+    factor = (
+        ""
+        if times["latency_factor"] == 1
+        else f", {multiplied(times['latency_factor'])} of {1e3 * times['resident_step_s']:,.2f} ms"
+    )
+    resident = f"{factor} with all experts resident" if factor else ""
+    fixed = "with fixed costs" if times["timing"]["layer_s"] else "without fixed costs"
+    yield f"step               {1e3 * times['step_s']:,.2f} ms with {times['context_tokens']:,} tokens each{resident} ({fixed})"
+    yield f"throughput         {times['tokens_per_s_per_gpu']:,.0f} tokens a second and GPU, one of each sequence a step"
+    prompt = f"of a prompt of {times['context_tokens']:,} tokens that is read alone"
+    yield f"first token        {times['first_token_s']:,.2f} s {prompt}"
+    if times["host_link_bytes"] or times["host_computed_bytes"]:
+        hits = (
+            "" if times["hit_rate"] is None else f"; {times['hit_rate']:.1%} of the experts of a step are resident when it begins"
+        )
+        what = "over the host link" if times["host_link_bytes"] else "computed by the host"
+        size = times["host_link_bytes"] or times["host_computed_bytes"]
+        yield f"missing experts    {size / 1e9:,.2f} GB a step {what}{hits}"
+
+
 @click.command(name="plan")
 @click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
 @click.option("--gpu", required=True, help="name of the catalogue (prophet-memory gpus), or custom:GiB[:GB/s]")
@@ -308,13 +337,16 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
 @click.option("--max-step-tokens", type=Number(1, 10**8), help="tokens of the largest step")
 @click.option("--max-step-sequences", type=Number(1, 10**6), help="sequences of the largest step")
 @click.option("--source-tokens", "encoder_source_tokens", type=Number(0, 10**8), help="encoder input of encoder-decoders")
+@click.option("--latency", is_flag=True, help="the time of a step, too, with --context tokens of each sequence, else config's")
+@HOST_MEMORY_OPTION
+@FIXED_COSTS
 @click.option("--check", is_flag=True, help="exit with status 1 if it does not fit: of --context, else of one token a sequence")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int | None, batch: int | None,
     context: int | None, weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None,
     counts: Path | None, provision: Provision | None, policy: ResidencyPolicy | None, question: str | None, engine: str | None,
-    check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
+    latency: bool, host_memory: str | None, fixed_costs: bool | None, check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
 
@@ -357,11 +389,17 @@ def command(  # noqa: PLR0913 - one argument an option
             context_tokens=context, provision=sized,
         )  # fmt: skip
     answer = answered(question, plan, found, architecture)
+    timing = asked_timing(settings.latency, host_memory, fixed_costs, asked=latency)
+    times = None
+    if timing is not None:
+        times = step_times(own, device, plan, taken, chosen, timing, context or settings.latency.context_tokens)
     of_experts = {"--routing": routing, "--counts": counts, "--provision": provision, "--policy": policy}
     notes = [
         *opened.notes, *partly_measured(own), *of_experts_alone(architecture, of_experts),
         *said_of_pools(own, chosen, law, sized, [spread.expert]),
     ]  # fmt: skip
+    if times is not None:
+        notes += said_of_caches(own, [chosen], law, plan.row["batch_size"] * assumptions.tokens_per_sequence)
     warnings = list(warnings_of(plan, architecture, device))
     if as_json:
         print_json(
@@ -370,6 +408,7 @@ def command(  # noqa: PLR0913 - one argument an option
             | {"context_parallel": plan.layout.context, "host_bytes": plan.host_bytes}
             | {"concurrency": None if found is None else asdict(found), "max": answer}
             | engine_lines.as_document(plan)
+            | ({} if times is None else {"latency": times})
             | {"counts": None if counts is None else str(counts), "assumptions": asdict(plan.assumptions)}
             | {"fullest_rank_is_exact": plan.fullest_is_exact, "warnings": warnings, "notes": notes}
         )
@@ -388,6 +427,7 @@ def command(  # noqa: PLR0913 - one argument an option
         *concurrency_lines(plan, found, device),
         *longest_line(plan, answer),
         *verdict(plan),
+        *([] if times is None else latency_lines(times)),
         "",
         *basis(plan, architecture.moe.routed_experts, profile, device),
     ):

@@ -12,9 +12,11 @@ from prophet_memory.engine import Engine
 from prophet_memory.formats import NATIVE
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
+from prophet_memory.latency import Prefetch
 from prophet_memory.provision import Provision
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
+from prophet_memory.steps import Timing
 
 
 def say_notes(notes: Iterable[str]) -> None:
@@ -70,6 +72,24 @@ def of_experts_alone(architecture: Architecture, given: Mapping[str, object]) ->
     if architecture.is_dense and options:
         said = f"{', '.join(options)} {'changes' if len(options) == 1 else 'change'} nothing"
         yield f"the model is dense, it has no routed experts: {said}"
+
+
+def said_of_caches(model: Model, policies: Iterable[ResidencyPolicy], law: RoutingLaw, tokens: int) -> Iterator[str]:
+    """What the hit rates of caches rest on, and how good a predictor is taken to be."""
+    cached = [policy for policy in policies if policy.cache is not None]
+    if model.architecture.is_dense or not cached:
+        return
+    if model.caches is None or not law.needs_counts:
+        yield "hit rates are those of independent steps; routers repeat themselves, real caches hit more often (docs/latency.md)"
+    elif tokens > (largest := max(max(batches) for batches in model.caches.rates.values())):
+        yield f"caches were replayed for up to {largest:,} tokens a step; for more the hit rates are those of independent steps"
+    if any(policy.kind == "prophet" and policy.prefetch == Prefetch(recall=1.0) for policy in cached):
+        yield "Prophet's predictor is taken as perfect: prophet:recall=0.5 and the like change that"
+
+
+def said_of_times(timing: Timing) -> str:
+    """What times hold and leave out."""
+    return "times with the fixed costs of engines" if timing.layer_s else "times without the fixed costs of engines"
 
 
 def partly_measured(model: Model) -> Iterator[str]:

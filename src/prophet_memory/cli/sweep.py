@@ -13,18 +13,23 @@ import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from prophet_memory.alternatives import Asked
+from prophet_memory.architecture import MoE
 from prophet_memory.axes import KEYS
 from prophet_memory.cli.options import (
     BATCH,
     CACHE,
     ENGINE,
+    FIXED_COSTS,
     GPUS,
+    HOST_MEMORY_OPTION,
     POLICY,
     ROUTING,
     STEP_TOKENS,
     Among,
     Number,
     Several,
+    asked_timing,
     changed_assumptions,
     checked_context,
     model_with_counts,
@@ -47,11 +52,16 @@ from prophet_memory.gpu import Gpu
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import ParallelismError
 from prophet_memory.provision import PROVISIONS
+from prophet_memory.residency import ResidencyPolicy
+from prophet_memory.routing import RoutingLaw
+from prophet_memory.steps import StepTimes
 from prophet_memory.sweeps import sweep as swept_grid
 
+ANY_EXPERTS = MoE(2, 1, expert_intermediate_size=1)
 NUMBERS = ("n_gpus", "batch_size")
 DEFAULTED = ("n_gpus", "batch_sizes", "routings", "precisions", "policies", "provisions")
 SUFFIXES = (".parquet", ".csv")
+TIMED_HEADS = (("step ms", True), ("x resident", True))
 MOST_ROWS = 200  # of a table at a terminal
 HEADS = (
     *((key, key in NUMBERS) for key in KEYS), ("usable KV tokens", True), ("memory holds a sequence", True),
@@ -99,6 +109,7 @@ def swept(
     assumptions: Assumptions,
     context: int | None,
     tokens_per_sequence: int | None,
+    latency: Asked | None,
     progress: Progress,
 ) -> pl.DataFrame:
     """The rows of all models, sorted as the paper's are; with a context the verdicts say whether each sequence can have it.
@@ -112,7 +123,9 @@ def swept(
                 own = model_with_counts(model, axes.routings, option="--routings")
                 asked = checked_context(context, model.architecture, model.slug) or 1
                 grid = replace(grid_of([own], axes, gpus), context_tokens=[asked])
-                parts.append(swept_grid(grid, assumptions).to_polars())
+                found = swept_grid(grid, assumptions)
+                timed = [] if latency is None else StepTimes(found, latency.timing, latency.context_tokens).series()
+                parts.append(found.to_polars().with_columns(timed))
         except ParallelismError as problem:
             raise ConfigurationError(f"--n-gpus: {problem.value}; allowed for {model.slug}: {problem.allowed}") from None
         except EngineError as problem:
@@ -140,6 +153,9 @@ def swept(
 @STEP_TOKENS
 @click.option("--usable-fraction", type=Number(fraction=True), help="of each GPU's memory; serving engines take 0.9")
 @ENGINE
+@click.option("--latency", is_flag=True, help="columns with the time of a step, too, of --context tokens, else config's")
+@HOST_MEMORY_OPTION
+@FIXED_COSTS
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help=".parquet or .csv file; without it a table is printed"
 )
@@ -154,6 +170,9 @@ def command(  # noqa: PLR0913 - one argument an option
     kv_format: str | None,
     state_format: str | None,
     engine: str | None,
+    latency: bool,
+    host_memory: str | None,
+    fixed_costs: bool | None,
     **axes: list[Any] | None,
 ) -> None:
     """Every combination of the lists as a row, in the columns of the paper's results (docs/results.md)."""
@@ -174,13 +193,18 @@ def command(  # noqa: PLR0913 - one argument an option
         opened = long_enough(opened, context)
     if everything and any(law.needs_counts for law in sweep.routings):
         opened = measured_ones(opened)
+    timing = asked_timing(settings.latency, host_memory, fixed_costs, asked=latency)
+    timed = None if timing is None else Asked(context or settings.latency.context_tokens, timing)
+    if latency and axes["routings"] is None:
+        sweep = replace(sweep, routings=answering(sweep.routings, sweep.policies))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("models"), TimeElapsedColumn())
     console = Console(stderr=True)
     shown = Progress(*columns, console=console, disable=not os.isatty(2))
     with said_of_profile(assumptions.engine.name), shown as progress:
-        found = swept(opened, sweep, taken_gpus, assumptions, context, tokens_per_sequence, progress)
+        found = swept(opened, sweep, taken_gpus, assumptions, context, tokens_per_sequence, timed, progress)
     if out is None:
-        print_table(HEADS, map(line, found.head(MOST_ROWS).to_dicts()))
+        heads = (*HEADS, *TIMED_HEADS) if latency else HEADS
+        print_table(heads, map(line, found.head(MOST_ROWS).to_dicts()))
         if found.height > MOST_ROWS:
             click.echo(f"{MOST_ROWS} of {found.height:,} rows: --out FILE.csv writes all of them", err=True)
     else:
@@ -190,6 +214,16 @@ def command(  # noqa: PLR0913 - one argument an option
         say_notes([f"as in {relative(SETTINGS_FILE)}: {'; '.join(of_config(name, getattr(sweep, name)) for name in taken)}"])
     for model in opened:
         say_notes(f"{model.slug}: {note}" for note in model.notes)
+
+
+def answering(laws: Iterable[RoutingLaw], policies: Iterable[ResidencyPolicy]) -> tuple[RoutingLaw, ...]:
+    """Config's laws that can time the policies, after a note that names the others."""
+    cached = [policy.name for policy in policies if policy.cache is not None]
+    silent = [law for law in laws if cached and not law.needs_counts and law.bind(ANY_EXPERTS).popularity() is None]
+    if silent:
+        names = ", ".join(law.name for law in silent)
+        say_notes([f"{names} does not say which experts are popular, which {', '.join(cached)} needs for --latency: left out"])
+    return tuple(law for law in laws if law not in silent)
 
 
 def of_config(axis: str, values: Iterable[object]) -> str:
@@ -215,4 +249,5 @@ def line(row: dict[str, Any]) -> list[str]:
         *("" if number is None else f"{number:,}" for number in numbers),
         "" if extension is None else multiplied(extension),
         row["fit_verdict"].replace("_", " "),
+        *([f"{1e3 * row['step_s']:,.1f}", multiplied(row["latency_factor"])] if "step_s" in row else []),
     ]
