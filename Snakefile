@@ -9,6 +9,7 @@ rule all:
         rules.results.input,
         rules.routing.input,
         rules.sensitivity.output,
+        rules.alternatives_study.input,
         rules.claims.input,
         rules.figures.input,
         rules.tables.input,

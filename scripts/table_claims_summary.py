@@ -14,7 +14,7 @@ NAMES = {
     "external": "about the world outside", "total": "all",
 }  # fmt: skip
 COLUMNS = (Column("Claims"), Column("number", (3, 0)))
-OF_ONE_LAW = (Column("holds", (2, 0)), Column("fails", (2, 0)))
+OF_ONE_LAW = (Column("holds", (3, 0)), Column("fails", (3, 0)))
 CAPTION = r"""The source document's claims by kind, and how many hold under each routing law. Claims about the world outside are
     not tested here; Table~\ref{tab:claims} lists them all."""
 

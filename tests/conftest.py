@@ -138,6 +138,31 @@ sweep:
   policies: [prophet, all_resident]
   provisions: [p99, mean]
 concurrency: {{context_tokens: [2048]}}
+latency:
+  context_tokens: 1024
+  memory_efficiency: 0.8
+  flops_efficiency: 0.8
+  host_memory: pinned
+  pageable_bytes_per_s: 12900000000
+  copy_start_s: 0.0000048
+  exchange_start_s: 0.000006
+  host_memory_bytes_per_s: 460800000000
+  host_flops_per_s: 14745600000000
+  fixed_costs: false
+  layer_s: 0.000017
+  offload_layer_s: 0.00028
+alternatives:
+  gpus: [h100-80gb]
+  n_gpus: [1]
+  batch_sizes: [1, 8]
+  routings: [uniform]
+  precisions: [bf16, int8]
+  policies: [all_resident, prophet, on_demand_offload, cpu_compute]
+  provisions: [p99]
+  step_target_s: 0.05
+  recalls: [0.0, 1.0]
+  bearable_factor: 1.2
+  cases: [{{model: qwen1.5-moe-a2.7b, gpu: h100-80gb, n_gpus: 1}}]
 sensitivity:
   cases: [{{model: qwen1.5-moe-a2.7b, gpu: h100-80gb, batch_size: 8}}]
   base_samples: 8

@@ -24,7 +24,7 @@ from prophet_paper.verdicts import NOT_REPRODUCED, REPRODUCED, by_claim
 
 LEDGER = REPOSITORY / "config" / "claims.yaml"
 CLAIMS = read_claims(LEDGER)
-STUDIES = [REPOSITORY / RESULTS, REPOSITORY / "evaluation/memory_results/routing"]
+STUDIES = [REPOSITORY / RESULTS, *(REPOSITORY / "evaluation/memory_results" / name for name in ("routing", "alternatives"))]
 FILES = [
     file for folder in STUDIES for file in folder.iterdir() if file.suffix in {".csv", ".parquet"} and "data.csv" not in file.name
 ]

@@ -23,6 +23,9 @@ NAMES = [
     "figure10_provisioned_savings",
     "figure11_locality",
     "figure12_sensitivity",
+    "figure13_memory_latency",
+    "figure14_latency_observed",
+    "figure15_residency",
     "figure_concurrency",
 ]
 

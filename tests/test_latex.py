@@ -39,7 +39,7 @@ def compiled(folder, body: str, references: str = "", options: str = ",twocolumn
 
 
 def test_all_tables_compile_in_one_document(tmp_path):
-    assert len(TABLES) == 14
+    assert len(TABLES) == 16
     labels = [line.split("{")[1].rstrip("}") for file in TABLES for line in file.read_text().splitlines() if "\\label" in line]
     assert len(set(labels)) == len(TABLES)
     body = "\n".join(rf"\input{{{file}}}" for file in TABLES)

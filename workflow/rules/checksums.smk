@@ -5,6 +5,7 @@ COMMITTED = [
     for path in rules.results.input
     + rules.routing.input
     + list(rules.sensitivity.output)
+    + rules.alternatives_study.input
     + rules.claims.input
     + rules.figures.input
     + rules.tables.input

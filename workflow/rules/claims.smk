@@ -13,6 +13,8 @@ QUERIED = [
     f"{RESULTS}/mean_extension_by_model.csv",
     f"{RESULTS}/mean_extension_by_expert_count.csv",
     f"{ROUTING}/distinct_experts.csv",
+    f"{ROUTING}/cache_hits.csv",
+    f"{ALTERNATIVES}/alternatives.parquet",
 ]
 
 

@@ -27,6 +27,7 @@ from prophet_memory.edge.configuration import (
 )
 from prophet_memory.edge.documents import read_yaml
 from prophet_memory.edge.observing import read_observations
+from prophet_memory.edge.offloading import timed_models
 from prophet_memory.edge.settings import (
     SETTINGS_FILE,
     check_settings,
@@ -70,6 +71,7 @@ PLACE = run(read_cluster)
 RESULTS = "evaluation/memory_results/prophet_kv_extension"
 ROUTING = "evaluation/memory_results/routing"
 SENSITIVITY = "evaluation/memory_results/sensitivity"
+ALTERNATIVES = "evaluation/memory_results/alternatives"
 FIGURES = "evaluation/figures/prophet_kv_extension"
 TABLES = "paper_tables"
 DATA = f"{RESULTS}/prophet_kv_extension_data.parquet"
@@ -84,7 +86,16 @@ CONCURRENCY = f"{RESULTS}/concurrency.parquet"
 run(
     lambda: check_writable(
         map(
-            Path, (RESULTS, ROUTING, SENSITIVITY, FIGURES, TABLES, "evaluation/reports")
+            Path,
+            (
+                RESULTS,
+                ROUTING,
+                SENSITIVITY,
+                ALTERNATIVES,
+                FIGURES,
+                TABLES,
+                "evaluation/reports",
+            ),
         )
     )
 )
@@ -98,6 +109,8 @@ COUNTED = sorted(glob_wildcards("config/routing/{name,[^/]+}.csv").name)
 COUNTS = expand("config/routing/{model}.csv", model=COUNTED)
 TOKENS = sorted(glob_wildcards("config/routing/measured/{name}_distinct.csv").name)
 VARIATIONS = sorted(glob_wildcards("config/routing/variation/{name}.csv").name)
+# Models of which others measured the time of a step.
+TIMED_MODELS = run(timed_models)
 MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])
 
 

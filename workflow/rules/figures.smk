@@ -299,6 +299,74 @@ rule figure12_sensitivity:
         RUN
 
 
+rule figure13_memory_latency:
+    input:
+        **program("figure13_memory_latency"),
+        alternatives=rules.alternatives.output[0],
+        claims=f"{RESULTS}/claims.csv",
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+    output:
+        figure("figure13_memory_latency", FIGURES),
+    log:
+        "logs/figure13_memory_latency.log",
+    localrule: True
+    params:
+        **options(
+            cases=compact_json(config["alternatives"]["cases"]),
+            batch_size=REFERENCE["batch_size"],
+            routing=REFERENCE["routing"],
+            provision=REFERENCE["provision"],
+        ),
+    message:
+        "Drawing Figure 13"
+    shell:
+        RUN
+
+
+rule figure14_latency_observed:
+    input:
+        **program("figure14_latency_observed"),
+        observed=rules.latency_observed.output,
+    output:
+        figure("figure14_latency_observed", FIGURES),
+    log:
+        "logs/figure14_latency_observed.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Drawing Figure 14"
+    shell:
+        RUN
+
+
+rule figure15_residency:
+    input:
+        **program("figure15_residency"),
+        curves=rules.residency_curves.output[0],
+        needed=rules.residency_curves.output[1],
+        hits=rules.cache_hits.output,
+        claims=f"{RESULTS}/claims.csv",
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+    output:
+        figure("figure15_residency", FIGURES),
+    log:
+        "logs/figure15_residency.log",
+    localrule: True
+    params:
+        **options(
+            cases=compact_json(config["alternatives"]["cases"][:4]),
+            batch_size=1,
+        ),
+    message:
+        "Drawing Figure 15"
+    shell:
+        RUN
+
+
 rule figures:
     input:
         rules.figure1_detailed_memory_breakdown.output,
@@ -314,3 +382,6 @@ rule figures:
         rules.figure10_provisioned_savings.output,
         rules.figure11_locality.output,
         rules.figure12_sensitivity.output,
+        rules.figure13_memory_latency.output,
+        rules.figure14_latency_observed.output,
+        rules.figure15_residency.output,

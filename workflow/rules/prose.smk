@@ -7,6 +7,9 @@ ASKED = QUERIED + [
     CONCURRENCY,
     *rules.routing.input,
     *rules.sensitivity.output,
+    rules.residency_curves.output[1],
+    rules.latency_observed.output,
+    rules.prophet_losses.output,
 ]
 PROSE_NUMBERS = f"{RESULTS}/prose_numbers.csv"
 GUIDE = "evaluation/reports/batch_size_justification"

@@ -301,6 +301,50 @@ rule table_law_errors:
         RUN
 
 
+rule table_alternatives:
+    input:
+        **program("table_alternatives"),
+        alternatives=rules.alternatives.output[0],
+        claims=f"{RESULTS}/claims.csv",
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+    output:
+        f"{TABLES}/table_alternatives.tex",
+    log:
+        "logs/table_alternatives.log",
+    localrule: True
+    params:
+        **options(
+            cases=compact_json(config["alternatives"]["cases"]),
+            routing=REFERENCE["routing"],
+            provision=REFERENCE["provision"],
+            context_tokens=config["latency"]["context_tokens"],
+            batch_sizes=[1, REFERENCE["batch_size"]],
+        ),
+    message:
+        "Writing table_alternatives"
+    shell:
+        RUN
+
+
+rule table_latency_observed:
+    input:
+        **program("table_latency_observed"),
+        observed=rules.latency_observed.output,
+    output:
+        f"{TABLES}/table_latency_observed.tex",
+    log:
+        "logs/table_latency_observed.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Writing table_latency_observed"
+    shell:
+        RUN
+
+
 rule tables:
     input:
         rules.table_model_catalogue.output,
@@ -317,3 +361,5 @@ rule tables:
         rules.table_claims_summary.output,
         rules.table_observations.output,
         rules.table_concurrency.output,
+        rules.table_alternatives.output,
+        rules.table_latency_observed.output,
