@@ -70,7 +70,7 @@ def test_every_point_is_what_the_paper_sweep_says(small):
     assert points.height == len(design.models) * design.settings.rows_per_model == (3 + 3 * 4) * 2 * 2 * 2 * 2
     assert points.n_unique(["architecture", "gpu", "batch_size", "routing", "precision", "context_tokens"]) == points.height
     memory = {gpu.name: gpu.memory_bytes for gpu in design.gpus}
-    for number, (name, architecture, _) in enumerate(design.models):
+    for number, (name, architecture, *_) in enumerate(design.models):
         keys = ("policy", "gpu", "batch_size", "routing")
         paper = {tuple(row[key] for key in keys): row for row in
                  sweep(grid_of({name: architecture}, memory), ASSUMED).to_polars().to_dicts()}  # fmt: skip

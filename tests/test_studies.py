@@ -166,8 +166,12 @@ def test_hit_rates_of_caches():
         assert (np.diff(rates) > 0).all()
         assert rates[-1] == pytest.approx(1) or part["start"][0] == "cold"
     published = table.filter(pl.col("origin") == "published")
-    assert published["source"].str.contains(r"^github (PR|issue) [\w.-]+/[\w.-]+#\d+$").all()
-    assert set(published.filter(~pl.col("residency_is_stated"))["source"]) == {"github PR kekzl/imp#1374"}
+    assert published["source"].str.contains(r"^github( (PR|issue) [\w.-]+/[\w.-]+#\d+$|:[\w.-]+/[\w.-]+ \w)").all()
+    inferred = published.filter(~pl.col("residency_is_stated"))["source"].str.split(" ").list.first().unique(maintain_order=True)
+    assert set(inferred) == {"github", "github:cyanmishra92/specMoE"}
+    assert set(published.filter(~pl.col("residency_is_stated") & pl.col("source").str.starts_with("github PR"))["source"]) == {
+        "github PR kekzl/imp#1374"
+    }
 
 
 @pytest.mark.parametrize(
