@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from prophet_memory.alternatives import Asked, alternatives, within_target
+from prophet_memory.axes import KEYS
 from prophet_memory.edge.command import script
 from prophet_memory.edge.configuration import ENGINES_FILE, GPUS_FILE, read_engines, read_gpus, read_model, said_of_profile
 from prophet_memory.edge.counting import caches_of, counts_of
@@ -24,12 +25,19 @@ from prophet_memory.parallelism import ParallelismError
 
 
 def grids(file: Path, axes: AlternativesSettings, gpus: Path) -> Iterator[Grid]:
-    """The grid of a model, without what it has not: laws that were not measured, and `native` where that is another row."""
+    """The grids of a model, without what it has not: laws that were not measured, and `native` where that is another row.
+
+    A law that does not say which experts are popular answers for no cache: its grid has the other policies.
+    """
     model = Model(file.stem, read_model(file).architecture, counts_of(file.stem), caches_of(file.stem))
-    laws = tuple(law for law in axes.routings if model.counts is not None or not law.needs_counts)
+    laws = [law for law in axes.routings if model.counts is not None or not law.needs_counts]
     published = model.architecture.published_precision
     precisions = tuple(name for name in axes.precisions if name != NATIVE or published not in axes.precisions)
-    yield grid_of([model], replace(axes, routings=laws, precisions=precisions), read_gpus(gpus))
+    says = {law: law.bind(model.architecture.moe, model.counts).popularity() is not None for law in laws}
+    kept = {True: axes.policies, False: tuple(policy for policy in axes.policies if policy.cache is None)}
+    for is_said, policies in kept.items():
+        if own := tuple(law for law in laws if says[law] is is_said):
+            yield grid_of([model], replace(axes, routings=own, precisions=precisions, policies=policies), read_gpus(gpus))
 
 
 def main(
@@ -61,7 +69,8 @@ def main(
                     SETTINGS_FILE, f"alternatives.{problem.key}", problem.value, f"{problem.allowed}, {file.stem}"
                 ) from None
     for table, file in zip((points, targets), output, strict=True):
-        write_table(pl.concat(table), file)
+        keys = [key for key in KEYS if key in table[0].columns]
+        write_table(pl.concat(table).sort(keys, maintain_order=True), file)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from prophet_memory.edge.offloading import published_runs, resident_runs
 from prophet_memory.edge.results import taken_assumptions
 from prophet_memory.edge.settings import SETTINGS_FILE, LatencySettings
 from prophet_memory.edge.tables import write_rows
-from prophet_memory.offloading import least_resident_step_s, least_step, with_fixed_costs
+from prophet_memory.offloading import HOST, OffloadRun, least_resident_step_s, least_step, with_fixed_costs
 
 RESIDENT, KERNELS = "all_resident", "composed of measured kernels"
 
@@ -49,7 +50,14 @@ def main(
         own = {"policy": run.policy, "weights": run.weights, "batch_size": run.batch_size, "hit_rate": run.hits}
         fixed = with_fixed_costs(run, bound, costs.layer_s, costs.offload_layer_s)
         low, high = published.bytes_per_s
-        said = {"least_bytes_per_s": low, "most_bytes_per_s": high, "doubt": published.doubt or None, "source": published.source}
+        stated = None if low is None else run.step_s / least_step(slower(run, low), taken).step_s
+        said = {
+            "least_bytes_per_s": low,
+            "most_bytes_per_s": high,
+            "ratio_at_least_bytes_per_s": stated,
+            "doubt": published.doubt or None,
+            "source": published.source,
+        }
         rows.append(key | own | compared(run.step_s, bound, fixed) | said)
     timing = costs.timing(fixed_costs=True)
     for step in resident_runs(steps, folder, gpus):
@@ -63,9 +71,20 @@ def main(
             "engine": KERNELS,
         }
         own = {"policy": RESIDENT, "weights": step.precision, "batch_size": step.batch_size, "hit_rate": None}
-        said = {"least_bytes_per_s": None, "most_bytes_per_s": None, "doubt": None, "source": step.source}
+        said = {
+            "least_bytes_per_s": None,
+            "most_bytes_per_s": None,
+            "ratio_at_least_bytes_per_s": None,
+            "doubt": None,
+            "source": step.source,
+        }
         rows.append(key | own | compared(step.step_s, bound, fixed) | said)
     write_rows(rows, output)
+
+
+def slower(run: OffloadRun, bytes_per_s: float) -> OffloadRun:
+    """A run whose link, or whose host's memory, is no faster than its source says."""
+    return replace(run, host_bytes_per_s=bytes_per_s) if run.policy == HOST else replace(run, link_bytes_per_s=bytes_per_s)
 
 
 def compared(measured_s: float, bound_s: float, fixed_s: float) -> dict[str, float]:

@@ -31,7 +31,7 @@ def main(*, alternatives: Path, catalogue: Path, gpu_catalogue: Path, routing: s
     found = by_key(alternatives, keys=keys, at={"routing": routing, "provision": provision})
     published = {name: row["published_precision"] for name, row in catalogued(catalogue, "model").items()}
     memory = {name: row["memory_bytes"] for name, row in catalogued(gpu_catalogue, "gpu").items()}
-    points = sorted({key[:4] for key in found})
+    points = sorted({key[:4] for key in found if key[0] in published})
     write_rows([row for point in points if (row := losses(point, found, published[point[0]], memory))], output)
 
 

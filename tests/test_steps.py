@@ -14,6 +14,7 @@ from prophet_memory.edge.settings import read_settings_alone
 from prophet_memory.errors import ModelError
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
+from prophet_memory.parallelism import parallelism
 from prophet_memory.parameters import count_parameters
 from prophet_memory.provision import PROVISIONS
 from prophet_memory.residency import POLICIES, ResidencyPolicy, residency_policies, residency_policy
@@ -196,3 +197,35 @@ def test_a_prompt_is_bound_by_arithmetic_and_by_what_its_chunks_fetch():
     fetched = 4 * 2 * counts.routed_expert / gpu.host_link_effective_bandwidth_bytes_per_s  # four chunks of 2,048
     assert found[1, 0] == pytest.approx(found[0, 0] + fetched, rel=0.01)
     assert (found[2] >= fetched * np.array([0.74, 0, 0])).all()  # a pool of two of eight misses the others
+
+
+def test_the_host_serves_the_mean_of_the_ranks_and_one_stage_at_a_time():
+    chosen = [residency_policy("cpu_compute")]
+    gpus, one = GPUS["h200-141gb"], {"gpu": "h200-141gb", "batch_sizes": [16], "timing": BOUND}
+    eight = times("deepseek-v3", chosen, n_gpus=[8], **one)
+    law = routing_law("uniform").bind(MODELS["deepseek-v3"].moe)
+    fullest, mean = float(law.on_fullest_rank(16, 8)), float(law.mean(16)) / 8
+    assert fullest > 1.2 * mean
+    computed = eight.host_computed_bytes.item() * mean / fullest
+    least = 8 * computed / BOUND.host_memory_bytes_per_s
+    assert gpus.hbm_bandwidth_bytes_per_s
+    assert least < eight.step_s.item() < eight.resident_step_s.item() + 1.05 * least
+    staged = times(
+        "qwen3-30b-a3b", chosen, n_gpus=[8], layouts={8: parallelism(MODELS["qwen3-30b-a3b"], 8, 4, pipeline=2)}, **one
+    )
+    alone = times("qwen3-30b-a3b", chosen, n_gpus=[4], layouts={4: parallelism(MODELS["qwen3-30b-a3b"], 4, 4)}, **one)
+    assert staged.step_s.item() == pytest.approx(alone.step_s.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("gpus", [1, 2, 8])
+def test_host_memory_is_at_most_that_of_all_experts(gpus: int):
+    found = times("qwen1.5-moe-a2.7b", [residency_policy("lru_cache")], n_gpus=[gpus], batch_sizes=[1])
+    counts = count_parameters(MODELS["qwen1.5-moe-a2.7b"])
+    assert found.host_memory_bytes.item() == pytest.approx(2 * counts.routed_expert)
+
+
+def test_the_last_chunk_of_a_prompt_is_as_long_as_it_is():
+    chosen = [residency_policy("all_resident")]
+    found = [times("mixtral-8x7b", chosen, batch_sizes=[1], context=tokens).first_token_s.item() for tokens in (2048, 2049, 4096)]
+    assert found[0] < found[1] < 1.2 * found[0]  # one token more reads the weights once more
+    assert found[2] == pytest.approx(2 * found[0], rel=0.02)

@@ -113,7 +113,7 @@ def within_target(grid: Grid, assumptions: Assumptions, asked: Asked, step_targe
     place = tried.order.index("batch_size")
     step = times.column("step_s")
     good = np.broadcast_to((swept.fit_verdict != DOES_NOT_FIT) & (step <= step_target_s), tried.shape)
-    last = LADDER - 1 - np.flip(good, axis=place).argmax(axis=place)  # steps take longer the more sequences there are
+    last = LADDER - 1 - np.flip(good, axis=place).argmax(axis=place)
     found = good.any(axis=place)
     at = np.expand_dims(last, place)
     columns = {

@@ -56,6 +56,6 @@ def choices(published: str) -> list[tuple[str, str]]:
     """Policies and precisions that stand side by side for a model: in 16 bit or as published, and in fewer bits."""
     own = DEFAULT_FORMAT if published == DEFAULT_FORMAT else NATIVE
     fewer = [("all_resident", name) for name in ("int8", "int4") if own == DEFAULT_FORMAT or name == "int4"]
-    alone = ("on_demand_offload", "layer_offload", "lru_cache", "cpu_compute", "oracle_cache", "prophet")
+    alone = ("on_demand_offload", "layer_offload", "lru_cache", "static_cache", "cpu_compute", "oracle_cache", "prophet")
     combined = [("prophet", "int8" if own == DEFAULT_FORMAT else "int4")]
     return [("all_resident", own), *fewer, *((policy, own) for policy in alone), *combined]
