@@ -157,6 +157,9 @@ class Toy(Mixer):
         return True
 '''
 THE_REST = """
+    def products_per_pair(self, *, tokens, tensor=1):
+        return 2 * self.width
+
     def values_per_token(self, *, tensor=1):
         return self.width
 """

@@ -193,7 +193,8 @@ def test_a_prompt_is_bound_by_arithmetic_and_by_what_its_chunks_fetch():
     found = of_policies(times("mixtral-8x7b", chosen, timing=BOUND, context=8192), "first_token_s")
     gpu, counts = GPUS["a100-80gb"], count_parameters(MODELS["mixtral-8x7b"])
     body = counts.active_per_token - 2 * counts.embedding  # an embedding that is no head, and the head
-    assert found[0, 0] == pytest.approx(2 * 8192 * body / gpu.compute_peak_flops_per_s, rel=1e-3)
+    attended = 32 * 32 * (128 + 128) * 8192 / 2  # layers x query heads x (key + value) x half of the prompt
+    assert found[0, 0] == pytest.approx(2 * 8192 * (body + attended) / gpu.compute_peak_flops_per_s, rel=1e-3)
     fetched = 4 * 2 * counts.routed_expert / gpu.host_link_effective_bandwidth_bytes_per_s  # four chunks of 2,048
     assert found[1, 0] == pytest.approx(found[0, 0] + fetched, rel=0.01)
     assert (found[2] >= fetched * np.array([0.74, 0, 0])).all()  # a pool of two of eight misses the others
@@ -228,4 +229,4 @@ def test_the_last_chunk_of_a_prompt_is_as_long_as_it_is():
     chosen = [residency_policy("all_resident")]
     found = [times("mixtral-8x7b", chosen, batch_sizes=[1], context=tokens).first_token_s.item() for tokens in (2048, 2049, 4096)]
     assert found[0] < found[1] < 1.2 * found[0]  # one token more reads the weights once more
-    assert found[2] == pytest.approx(2 * found[0], rel=0.02)
+    assert 2 * found[0] < found[2] < 2.05 * found[0]  # of a longer prompt each token sees more

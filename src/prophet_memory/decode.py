@@ -1,8 +1,8 @@
 """What a decode step reads and computes on the fullest GPU: what `latency` divides by bandwidths and peaks (docs/latency.md).
 
 A step reads the weights that its tokens pass, each once, and the cache of every sequence. Of an embedding that is no head it
-reads a row a token, which is nothing beside the rest. Operations are those of the weights, two a parameter and token; attention's
-own products with the cache are left out, so the bound stays one.
+reads a row a token, which is nothing beside the rest. Operations are those of the weights, two a parameter and token, and of
+attention with the cache; what recurrent mixers do to their state is left out, so the bound stays one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from prophet_memory.tensors import Weight
 from prophet_memory.weights import expert_weights, model_weights
 
 FloatArray = npt.NDArray[np.float64]
-FLOPS_PER_PARAMETER = 2  # a product and a sum
+FLOPS_PER_PRODUCT = 2  # a product and a sum: of a parameter with a token, of a value of the cache with a query
 HEADS = ("embedding", "lm_head")  # of what a token passes: the head, be it tied or not
 HIDDEN_BYTES = FORMATS[DEFAULT_FORMAT].bits // 8  # of a value between layers
 
@@ -50,6 +50,22 @@ def passed_weights(architecture: Architecture) -> list[Weight]:
     """What every token passes: all weights but routed experts, and without an embedding that is no head."""
     own = [weight for weight in model_weights(architecture) if weight.component != "routed_expert"]
     return own if architecture.tied_embeddings else [weight for weight in own if weight.component != "embedding"]
+
+
+def attention_products(architecture: Architecture, assumptions: Assumptions, context_tokens: int, tensor: int) -> float:
+    """Multiplications of a new token with the cache of its sequence, on the fullest GPU, in all layers.
+
+    GPUs that share a sequence's tokens also share them: each takes a part of the tokens for the others' heads, too.
+    """
+    tokens, decoder = assumptions.tokens_per_sequence, architecture.decoder
+    found = 0.0
+    for layer in decoder.layers:
+        seen = min(context_tokens, layer.mixer.window_tokens or context_tokens)
+        found += layer.count * layer.mixer.products_per_pair(tokens=tokens, tensor=tensor) * seen
+    if decoder.cross_attention is not None:
+        each = decoder.cross_attention.products_per_pair(tokens=tokens, tensor=tensor)
+        found += decoder.layer_count * each * assumptions.encoder_source_tokens
+    return found
 
 
 def decode_work(
@@ -85,7 +101,8 @@ def decode_work(
     seen = assumptions.tokens_per_sequence if logits_per_sequence is None else logits_per_sequence
     head = sum(weight.parameters for weight in rest if weight.component in HEADS)
     body = sum(weight.parameters for weight in rest) - head
-    flops = (body * assumptions.tokens_per_sequence + head * seen) * sequences
+    attended = attention_products(architecture, assumptions, context_tokens, spread.tensor)
+    flops = ((body + attended) * assumptions.tokens_per_sequence + head * seen) * sequences
     each = 0
     expert_flops = np.zeros_like(flops)
     if not architecture.is_dense:
@@ -99,8 +116,8 @@ def decode_work(
         rest_bytes=np.broadcast_to(np.float64(_rest_bytes(stored, rest)), needed.shape),
         expert_bytes=needed * each,
         cache_bytes=np.broadcast_to(cache, needed.shape),
-        flops=np.broadcast_to(FLOPS_PER_PARAMETER * flops, needed.shape),
-        expert_flops=np.broadcast_to(FLOPS_PER_PARAMETER * expert_flops, needed.shape),
+        flops=np.broadcast_to(FLOPS_PER_PRODUCT * flops, needed.shape),
+        expert_flops=np.broadcast_to(FLOPS_PER_PRODUCT * expert_flops, needed.shape),
     )
 
 

@@ -54,6 +54,11 @@ class Attention(Mixer):
         query = share(self.query_heads, tensor) * self.head_dim
         return query * (3 if self.output_gate else 2) + 2 * share(self.kv_heads, tensor) * self.head_dim
 
+    def products_per_pair(self, *, tokens: int, tensor: int = 1) -> float:
+        """Its query with the key, and its weight with the value, for each query head."""
+        del tokens
+        return 2 * share(self.query_heads, tensor) * self.head_dim
+
     def divides_among(self, gpus: int) -> bool:
         """Whole heads on each; key-value heads divided or replicated evenly."""
         return self.query_heads % gpus == 0 and (self.kv_heads % gpus == 0 or gpus % self.kv_heads == 0)

@@ -54,6 +54,11 @@ class GatedDeltaNet(Mixer):
         conv = 2 * share(self.key_heads, tensor) * self.key_head_dim + values * self.value_head_dim
         return 2 * conv + 2 * values * self.value_head_dim + 2 * values
 
+    def products_per_pair(self, *, tokens: int, tensor: int = 1) -> float:
+        """None: a token meets the state alone."""
+        del tokens, tensor
+        return 0.0
+
     def divides_among(self, gpus: int) -> bool:
         """Whole heads on each."""
         return self.key_heads % gpus == 0 and self.value_heads % gpus == 0

@@ -48,6 +48,13 @@ class LatentAttention(Mixer):
         queries_and_keys = 2 * heads * (self.qk_nope_head_dim + self.qk_rope_head_dim)
         return latents + queries_and_keys + 2 * heads * self.v_head_dim
 
+    def products_per_pair(self, *, tokens: int, tensor: int = 1) -> float:
+        """The cheaper of two: with the latent itself, or with keys and values that are made of it once for all new tokens."""
+        made = self.qk_nope_head_dim + self.v_head_dim
+        with_latent = 2 * self.kv_lora_rank + self.qk_rope_head_dim
+        with_made = made + self.qk_rope_head_dim + self.kv_lora_rank * made / tokens
+        return share(self.query_heads, tensor) * min(with_latent, with_made)
+
     def divides_among(self, gpus: int) -> bool:
         """Whole heads on each."""
         return self.query_heads % gpus == 0

@@ -37,6 +37,11 @@ class LightningAttention(Mixer):
         """Queries, keys and values, the gate, the output."""
         return 5 * share(self.heads, tensor) * self.head_dim
 
+    def products_per_pair(self, *, tokens: int, tensor: int = 1) -> float:
+        """None: a token meets the state alone."""
+        del tokens, tensor
+        return 0.0
+
     def divides_among(self, gpus: int) -> bool:
         """Whole heads on each."""
         return self.heads % gpus == 0

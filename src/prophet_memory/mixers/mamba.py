@@ -38,6 +38,11 @@ class Mamba(Mixer):
         """X and its gate, x after the convolution, dt, B and C, the output."""
         return 5 * share(self.inner_size, tensor) + self.dt_rank + 2 * self.state_size
 
+    def products_per_pair(self, *, tokens: int, tensor: int = 1) -> float:
+        """None: a token meets the state alone."""
+        del tokens, tensor
+        return 0.0
+
     def divides_among(self, gpus: int) -> bool:
         """As many channels on each."""
         return self.inner_size % gpus == 0

@@ -58,5 +58,9 @@ class Mixer(Described, ABC):
         """Values alive at once, per token: what the projections yield and what goes to the output projection."""
 
     @abstractmethod
+    def products_per_pair(self, *, tokens: int, tensor: int = 1) -> float:
+        """Multiplications of a new token with one of the cache, in a step of so many new tokens a sequence."""
+
+    @abstractmethod
     def divides_among(self, gpus: int) -> bool:
         """Whether a number of GPUs can share it."""
