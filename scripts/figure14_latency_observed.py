@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,22 +15,40 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, read_rows
 from prophet_memory.edge.text import multiplied
+from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.residency import BASELINE, residency_policy
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
 from prophet_paper.looks import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 MS = 1e3
-MARKS = {"all_resident": "s", "on_demand_offload": "X", "lru_cache": "v", "cpu_compute": "^"}
-COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)
+POLICIES: dict[str, dict[str, Any]] = {
+    "on_demand_offload": {"marker": "X", "color": VERMILLION},
+    "lru_cache": {"marker": "v", "color": PURPLE},
+    "cpu_compute": {"marker": "^", "color": GREEN},
+}
+# Of what is all resident: published formats have fewer bits, which kernels unpack.
+RESIDENT: dict[tuple[bool, bool], tuple[str, dict[str, Any]]] = {
+    (True, True): ("16-bit weights, one GPU", {"marker": "s", "color": BLACK, "markersize": 3.6}),
+    (False, True): ("published format, one GPU", {"marker": "D", "color": ORANGE, "markersize": 3.4}),
+    (True, False): ("16-bit weights, 2 to 8 GPUs", {"marker": ".", "color": BLUE, "markersize": 3.4}),
+    (False, False): ("published format, 2 to 8 GPUs", {"marker": "x", "color": SKY, "markersize": 2.8}),
+}
+POINT: dict[str, Any] = {"linestyle": "none", "markersize": 4.2, "markeredgewidth": 0.8}
 NAMED = 1  # of the rows that lie farthest from the bound
 
 
-def draw(axes: Axes, rows: Sequence[Row], colours: dict[str, str], bound: str, ratio: str, named: int) -> None:
+def look_of(row: Row) -> dict[str, Any]:
+    """How a row is marked: by its policy, or by its weights and GPUs."""
+    if row["policy"] != BASELINE.name:
+        return POLICIES[row["policy"]]
+    return RESIDENT[row["weights"] == DEFAULT_FORMAT, row["n_gpus"] == 1][1]
+
+
+def draw(axes: Axes, rows: Sequence[Row], bound: str, ratio: str, named: int) -> None:
     """A panel: measured against computed, and the line on which both are the same; nothing may lie below it."""
-    for row in rows:
-        colour = colours[row["name"]]
-        hollow = {"markerfacecolor": "white", "markeredgecolor": colour, "markeredgewidth": 0.8}
-        look: dict[str, Any] = {"marker": MARKS[row["policy"]], "color": colour, "linestyle": "none", "markersize": 4.2}
+    for row in sorted(rows, key=lambda row: -row["n_gpus"]):
+        look = POINT | look_of(row)
+        hollow = {"markerfacecolor": "white", "markeredgecolor": look["color"], "zorder": 4}
         axes.plot(MS * row[bound], MS * row["measured_s"], **look | (hollow if row["doubt"] else {}))
     ends = MS * min(row[bound] for row in rows) / 1.5, MS * max(row["measured_s"] for row in rows) * 1.5
     axes.plot(ends, ends, color=GREY, linewidth=0.8)
@@ -43,10 +61,10 @@ def draw(axes: Axes, rows: Sequence[Row], colours: dict[str, str], bound: str, r
         axis.set_minor_formatter(NullFormatter())
     for row in sorted(rows, key=lambda row: -row[ratio])[:named]:
         place = MS * row[bound], MS * row["measured_s"]
-        look = {"xytext": (5, -2), "textcoords": "offset points", "fontsize": 7, "color": GREY}
-        axes.annotate(f"{row['engine']}, {multiplied(row[ratio])}", place, **look)
+        words: dict[str, Any] = {"xytext": (5, -2), "textcoords": "offset points", "fontsize": 7, "color": GREY}
+        axes.annotate(f"{row['engine']}, {multiplied(row[ratio])}", place, **words)
     middle = median(row[ratio] for row in rows)
-    axes.text(0.97, 0.04, f"median {multiplied(middle)}, {len(rows)} runs", transform=axes.transAxes, ha="right", fontsize=7)
+    axes.text(0.97, 0.04, f"median {multiplied(middle)}, {len(rows)} steps", transform=axes.transAxes, ha="right", fontsize=7)
 
 
 def main(*, observed: Path, output: list[Path]) -> None:
@@ -57,26 +75,21 @@ def main(*, observed: Path, output: list[Path]) -> None:
         output: .pdf and .png files
     """
     rows = read_rows(observed)
-    colours = dict(zip(dict.fromkeys(row["name"] for row in rows), cycle(COLOURS), strict=False))
     resident = [row for row in rows if row["policy"] == BASELINE.name]
     elsewhere = [row for row in rows if row["policy"] != BASELINE.name]
-    figure = new_figure(DOUBLE_COLUMN_INCHES, 2.9)
-    panels = figure.subplots(1, 3, squeeze=False)[0]
-    draw(panels[0], resident, colours, "bound_s", "ratio", 0)
-    draw(panels[1], elsewhere, colours, "bound_s", "ratio", NAMED)
-    draw(panels[2], elsewhere, colours, "bound_with_fixed_costs_s", "ratio_with_fixed_costs", NAMED)
-    titles = "everything resident, bound", "experts elsewhere, bound", "experts elsewhere, with fixed costs"
-    for axes, title in zip(panels, titles, strict=True):
-        axes.set_title(title, fontsize=7.5)
-    panels[0].set_ylabel("Measured (ms a step)")
-    for axes in panels:
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 2.7)
+    panels = figure.subplots(1, 4, squeeze=False)[0]
+    bounds = ("bound_s", "ratio", "bound"), ("bound_with_fixed_costs_s", "ratio_with_fixed_costs", "with fixed costs")
+    each = (("everything resident", resident, 0), ("experts elsewhere", elsewhere, NAMED))
+    for axes, ((name, own, named), (bound, ratio, words)) in zip(panels, product(each, bounds), strict=True):
+        draw(axes, own, bound, ratio, named)
+        axes.set_title(f"{name},\n{words}", fontsize=7.5)
         axes.set_xlabel("Computed (ms a step)")
-    marks = [Line2D([], [], linestyle="none", marker=mark, color=GREY, label=residency_policy(policy).words.label)
-             for policy, mark in MARKS.items()]  # fmt: skip
-    marks.append(Line2D([], [], linestyle="none", marker="o", color=GREY, markerfacecolor="white", markeredgecolor=GREY,
-                        markeredgewidth=0.8, label="doubtful"))  # fmt: skip
-    own = [Line2D([], [], linestyle="none", marker="o", color=colour, label=name) for name, colour in colours.items()]
-    figure.legend(handles=[*marks, *own], loc="outside lower center", ncols=5, fontsize=7, columnspacing=1.2, handletextpad=0.4)
+    panels[0].set_ylabel("Measured (ms a step)")
+    handles = [Line2D([], [], **POINT | look, label=label) for label, look in RESIDENT.values()]
+    handles += [Line2D([], [], **POINT | look, label=residency_policy(policy).words.label) for policy, look in POLICIES.items()]
+    handles.append(Line2D([], [], **POINT, marker="o", markerfacecolor="white", markeredgecolor=GREY, label="doubtful"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7, columnspacing=1.2, handletextpad=0.4)
     save(figure, output)
 
 

@@ -45,6 +45,7 @@ def main(
             "model": run.model.name,
             "name": names[run.model.name],
             "gpu": None if run.gpu is None else run.gpu.name,
+            "n_gpus": 1,
             "engine": run.engine,
         }
         own = {"policy": run.policy, "weights": run.weights, "batch_size": run.batch_size, "hit_rate": run.hits}
@@ -68,6 +69,7 @@ def main(
             "model": step.model.name,
             "name": names[step.model.name],
             "gpu": step.gpu.name,
+            "n_gpus": step.spread.n_gpus,
             "engine": KERNELS,
         }
         own = {"policy": RESIDENT, "weights": step.precision, "batch_size": step.batch_size, "hit_rate": None}
@@ -75,7 +77,7 @@ def main(
             "least_bytes_per_s": None,
             "most_bytes_per_s": None,
             "ratio_at_least_bytes_per_s": None,
-            "doubt": None,
+            "doubt": step.doubt or None,
             "source": step.source,
         }
         rows.append(key | own | compared(step.step_s, bound, fixed) | said)

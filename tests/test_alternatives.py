@@ -129,7 +129,7 @@ def test_the_bound_lies_above_no_published_speed(published):
 def test_enough_runs_of_enough_sources():
     assert len(PUBLISHED) >= 40
     assert len({one.source for one in PUBLISHED}) >= 15
-    assert len(resident_runs()) == 15
+    assert len(resident_runs()) >= 300
 
 
 def test_the_fixed_cost_is_where_the_line_of_one_engine_ends():
@@ -157,7 +157,7 @@ def test_resident_bounds_are_those_of_the_table():
     table = pl.read_csv(STUDY / "latency_observed.csv").filter(policy="all_resident")
     for run in resident_runs():
         assert table.filter(run=run.name)["bound_s"].item() == pytest.approx(least_resident_step_s(run, ASSUMED))
-    assert (pl.read_csv(STUDY / "latency_observed.csv")["ratio"] >= 1).all()
+    assert (pl.read_csv(STUDY / "latency_observed.csv").filter(pl.col("doubt").is_null())["ratio"] >= 1).all()
 
 
 @pytest.mark.parametrize(

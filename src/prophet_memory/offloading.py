@@ -8,18 +8,18 @@ catalogue, what the GPU reads takes no time. So no measurement may lie below it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from prophet_memory.decode import decode_work
+from prophet_memory.decode import decode_work, exchange_s
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.gguf import FILE_TYPES, recipe_weights
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions, stored_as
-from prophet_memory.parallelism import ALONE
+from prophet_memory.parallelism import ALONE, Parallelism
 from prophet_memory.precision import FileWeights, Stored, non_expert_bytes
 from prophet_memory.routing import routing_law
 from prophet_memory.steps import Timing
@@ -139,20 +139,31 @@ class ResidentRun:
     name: str
     model: Model
     gpu: Gpu
+    spread: Parallelism
     precision: str
+    kv_format: str
     context_tokens: int
     batch_size: int
     distinct_experts: float
     step_s: float
     source: str = ""
+    doubt: str = ""
 
 
 def least_resident_step_s(run: ResidentRun, assumptions: Assumptions, timing: Timing | None = None) -> float:
-    """The time of a resident step without fixed costs; by default at its GPU's peaks. Raises ModelError where it has none."""
-    needed, batches = np.array([run.distinct_experts]), np.array([run.batch_size])
-    stored = stored_as(run.precision, run.model.architecture)
-    work = decode_work(run.model, ALONE, stored, assumptions, batches, run.context_tokens, needed)
-    return float((timing or PEAKS).processor(run.gpu).seconds(work.read_bytes, work.flops + work.expert_flops)[0])
+    """The time of a resident step without fixed costs of layers; by default at the peaks of its GPUs and of their link.
+
+    Raises:
+        ModelError: for a GPU without a bandwidth or a peak.
+    """
+    timing, needed, batches = timing or PEAKS, np.array([run.distinct_experts]), np.array([run.batch_size])
+    stored, taken = stored_as(run.precision, run.model.architecture), replace(assumptions, kv_format=run.kv_format)
+    work = decode_work(run.model, run.spread, stored, taken, batches, run.context_tokens, needed)
+    own = float(timing.processor(run.gpu).seconds(work.read_bytes, work.flops + work.expert_flops)[0])
+    if run.spread.n_gpus == 1:
+        return own
+    link = timing.gpu_link(run.gpu, run.spread.n_gpus)
+    return own + float(exchange_s(run.model.architecture, run.spread, batches.astype(np.float64), link)[0])
 
 
 def with_fixed_costs(run: OffloadRun, bound_s: float, layer_s: float, offload_layer_s: float) -> float:

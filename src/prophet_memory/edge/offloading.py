@@ -16,10 +16,11 @@ from prophet_memory.edge.configuration import (
 )
 from prophet_memory.edge.counting import number_of, rows_of
 from prophet_memory.edge.messages import error, relative
-from prophet_memory.formats import PRECISIONS
+from prophet_memory.formats import OF_CACHE, PRECISIONS
 from prophet_memory.gguf import FILE_TYPES
 from prophet_memory.grid import Model
 from prophet_memory.offloading import OffloadRun, ResidentRun
+from prophet_memory.parallelism import Parallelism
 from prophet_memory.residency import POLICIES
 
 LATENCY_FOLDER = CONFIG / "latency"
@@ -30,10 +31,10 @@ NUMBERS = ("file_gib", *SHARES, "context_tokens", "batch_size", *RANGES[0], *RAN
 COLUMNS = ("id", "model", "gpu", "engine", "policy", "weights", *NUMBERS, "doubt", "source", "note")
 GIB = 2**30
 KERNELS, STEPS_SOURCE = "kernels", "github:ai-dynamo/aiconfigurator 0.12"
-STEP_NUMBERS = ("batch_size", "prompt_tokens", "output_tokens", "distinct_experts", "step_s")
+STEP_NUMBERS = ("tensor", "batch_size", "prompt_tokens", "output_tokens", "distinct_experts", "step_s")
 STEP_COLUMNS = (
-    "model", "gpu", "precision", "engine", "tensor", "batch_size", "prompt_tokens", "output_tokens", "distinct_experts", "kind",
-    "step_s",
+    "model", "gpu", "precision", "kv_format", "engine", "tensor", "batch_size", "prompt_tokens", "output_tokens",
+    "distinct_experts", "kind", "step_s", "doubt",
 )  # fmt: skip
 
 
@@ -56,16 +57,21 @@ def timed_models() -> list[str]:
 def resident_runs(file: Path = STEPS_FILE, models: Path = MODELS_FOLDER, gpus: Path = GPUS_FILE) -> list[ResidentRun]:
     """Steps that were composed of measured kernels. Raises ConfigurationError for what is no number or not known."""
     known, found = read_gpus(gpus), []
-    for line, row in rows_of(file, STEP_COLUMNS):
-        if row["kind"] != KERNELS:
-            continue
+    rows = [(line, row) for line, row in rows_of(file, STEP_COLUMNS) if row["kind"] == KERNELS]
+    architectures = {name: read_model(models / f"{name}.yaml").architecture for name in {row["model"] for _, row in rows}}
+    for line, row in rows:
         check_known([row["gpu"]], f"line {line}, gpu", known, f"the entries of {relative(GPUS_FILE)}", file)
+        check_known([row["precision"]], f"line {line}, precision", PRECISIONS, "the precisions", file)
+        check_known([row["kv_format"]], f"line {line}, kv_format", OF_CACHE, "the formats of a cache", file)
         numbers = {name: number_of(file, line, row, name) for name in STEP_NUMBERS}
         context = int(numbers["prompt_tokens"] + numbers["output_tokens"] / 2)  # the mean over the tokens that are made
-        model = Model(row["model"], read_model(models / f"{row['model']}.yaml").architecture)
-        name = f"{row['model']}, {row['gpu']}, batch {row['batch_size']}"
-        found.append(ResidentRun(name, model, known[row["gpu"]], row["precision"], context, int(numbers["batch_size"]),
-                                 numbers["distinct_experts"], numbers["step_s"], STEPS_SOURCE))  # fmt: skip
+        spread = Parallelism(tensor=int(numbers["tensor"]))
+        name = f"{row['model']}, {spread.n_gpus} {row['gpu']}, batch {row['batch_size']}"
+        model = Model(row["model"], architectures[row["model"]])
+        found.append(ResidentRun(
+            name, model, known[row["gpu"]], spread, row["precision"], row["kv_format"], context, int(numbers["batch_size"]),
+            numbers["distinct_experts"], numbers["step_s"], STEPS_SOURCE, row["doubt"],
+        ))  # fmt: skip
     return found
 
 
