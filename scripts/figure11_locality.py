@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, read_rows
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
-from prophet_paper.looks import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
+from prophet_paper.looks import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION
 
 POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
     "belady": ("Belady's optimum", {"color": BLACK, "linestyle": (0, (5, 1.4, 1.2, 1.4)), "marker": "D"}),
@@ -22,38 +21,35 @@ POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
     "lfu": ("least frequently used", {"color": GREEN, "linestyle": (0, (4, 1.5)), "marker": "^"}),
     "popular": ("most popular of other sequences", {"color": ORANGE, "linestyle": (0, (1.2, 1.2)), "marker": "s"}),
 }
-# Of what others published: the model is told by the colour, what is kept by the mark.
-MODEL_COLOURS = (PURPLE, VERMILLION, GREY, GREEN)
 MARKS = {"lru": "P", "engine": "X", "static": "v", "hindsight": "*"}
 KINDS = {"lru": "LRU", "engine": "an engine's cache", "static": "a fixed list", "hindsight": "the best list afterwards"}
+OTHERS: dict[str, Any] = {"marker": "o", "markersize": 4.2, "markeredgewidth": 0.8, "linestyle": "none", "color": VERMILLION}
 START = "warm"
 
 
 def draw_batch(axes: Axes, rows: Sequence[Row], batch: int) -> None:
-    """One panel: a line for each policy of the measured routing; the chance of a random list is the diagonal."""
-    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (1, 2)))
+    """A panel of the measured routing: a line for each policy."""
     for policy, (_, look) in POLICIES.items():
         own = [row for row in rows if row["policy"] == policy and row["start"] == START and row["batch_size"] == batch]
         own.sort(key=lambda row: float(row["resident_fraction"]))
         axes.plot([r["resident_fraction"] for r in own], [r["hit_rate"] for r in own], markersize=3, clip_on=False, **look)
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, symbol=""))
 
 
-def draw_published(axes: Axes, rows: Sequence[Row]) -> list[Line2D]:
-    """What others published as points; hollow where the residency was inferred. Returns the legend's handles."""
-    models = list(dict.fromkeys(row["model"] for row in rows))
-    colours = dict(zip(models, cycle(MODEL_COLOURS), strict=False))
+def draw_published(axes: Axes, rows: Sequence[Row]) -> None:
+    """A panel of what others published of a model, at batch 1: points, hollow where the residency was inferred."""
     for row in rows:
-        face = colours[row["model"]] if row["residency_is_stated"] else "white"
-        look: dict[str, Any] = {"marker": MARKS[row["policy"]], "markersize": 4.6, "markeredgewidth": 0.6}
-        look |= {"markeredgecolor": colours[row["model"]], "markerfacecolor": face}
-        axes.plot(row["resident_fraction"], row["hit_rate"], linestyle="none", clip_on=False, zorder=4, **look)
-    handles = [Line2D([], [], linestyle="none", marker="o", color=colours[model], label=model) for model in models]
-    kept = [kind for kind in MARKS if any(row["policy"] == kind for row in rows)]
-    return handles + [Line2D([], [], linestyle="none", marker=MARKS[kind], color=GREY, label=KINDS[kind]) for kind in kept]
+        face = OTHERS["color"] if row["residency_is_stated"] else "white"
+        look = OTHERS | {"marker": MARKS[row["policy"]], "markerfacecolor": face}
+        axes.plot(row["resident_fraction"], row["hit_rate"], clip_on=False, zorder=4, **look)
+
+
+def explain(axes: Axes) -> None:
+    """The legend, in the place of a panel."""
+    axes.set_axis_off()
+    lines = [Line2D([], [], markersize=3, label=label, **look) for label, look in POLICIES.values()]
+    points = [Line2D([], [], **OTHERS | {"marker": MARKS[kind], "label": label}) for kind, label in KINDS.items()]
+    points.append(Line2D([], [], **OTHERS | {"markerfacecolor": "white", "label": "residency inferred"}))
+    axes.legend(handles=[*lines, *points], loc="center left", bbox_to_anchor=(-0.12, 0.5), handlelength=2.2, labelspacing=0.35)
 
 
 def main(*, hits: Path, output: list[Path]) -> None:
@@ -66,22 +62,25 @@ def main(*, hits: Path, output: list[Path]) -> None:
     rows = read_rows(hits)
     measured, published = ([row for row in rows if row["origin"] == origin] for origin in ("measured", "published"))
     batches = sorted({row["batch_size"] for row in measured})
-    figure = new_figure(DOUBLE_COLUMN_INCHES, 2.3)
-    panels = figure.subplots(1, len(batches) + 1, sharey=True, squeeze=False)[0]
-    for panel, batch in zip(panels, batches, strict=False):
+    models = list(dict.fromkeys(row["model"] for row in published))
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 3.3)
+    above, below = figure.subplots(2, max(len(batches) + 1, len(models)), sharex=True, sharey=True, squeeze=False)
+    for panel, batch in zip(above, batches, strict=False):
         draw_batch(panel, measured, batch)
-        panel.set_title(f"gpt-oss-20b, batch {batch}")
-    handles = draw_published(panels[-1], published)
-    panels[-1].plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (1, 2)))
-    panels[-1].set_title("published, batch 1")
-    panels[-1].set_xlim(0, 1)
-    panels[-1].xaxis.set_major_formatter(PercentFormatter(1, symbol=""))
-    panels[0].set_ylabel("Hit rate (%)")
-    for panel in panels:
+        panel.set_title(f"gpt-oss-20b, batch {batch}", fontsize=7.5)
+    explain(above[-1])
+    for panel, model in zip(below, models, strict=False):
+        draw_published(panel, [row for row in published if row["model"] == model])
+        panel.set_title(model, fontsize=7)
         panel.set_xlabel("Resident experts (%)")
-    lines = [Line2D([], [], markersize=3, label=label, **look) for label, look in POLICIES.values()]
-    figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
-    figure.legend(handles=handles, loc="outside right center")
+    for panel in (*above[:-1], *below):
+        panel.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (1, 2)))
+        panel.set_xlim(0, 1)
+        panel.set_ylim(0, 1)
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_formatter(PercentFormatter(1, symbol=""))
+    for row, words in ((above, "Hit rate (%), measured"), (below, "Hit rate (%), published")):
+        row[0].set_ylabel(words)
     save(figure, output)
 
 

@@ -18,7 +18,7 @@ from prophet_memory.provision import PROVISIONS
 from prophet_memory.residency import BASELINE, residency_policy
 from prophet_paper.alternatives import ClaimedPoint, claimed_points
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
-from prophet_paper.looks import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PURPLE, VERMILLION
+from prophet_paper.looks import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PURPLE, VERMILLION
 
 GIB, MS = 2**30, 1e3
 COLUMNS = 3
@@ -26,7 +26,13 @@ MARKS = {
     "all_resident": "s", "prophet": "o", "lru_cache": "v", "static_cache": "<", "oracle_cache": "*", "cpu_compute": "^",
     "on_demand_offload": "X", "layer_offload": "P",
 }  # fmt: skip
-COLOURS = {"bf16": BLUE, "int8": ORANGE, "int4": GREEN, "native": PURPLE}
+# Fewer bits are a smaller mark; what is published has an edge.
+PRECISIONS: dict[str, dict[str, Any]] = {
+    "bf16": {"color": BLUE, "markersize": 5.4, "markeredgewidth": 0},
+    "int8": {"color": ORANGE, "markersize": 4.2, "markeredgewidth": 0},
+    "int4": {"color": GREEN, "markersize": 3.1, "markeredgewidth": 0},
+    "native": {"color": PURPLE, "markersize": 4.2, "markeredgecolor": BLACK, "markeredgewidth": 0.8},
+}
 ALONE = 0.35  # the opacity of what another choice dominates
 
 
@@ -39,9 +45,10 @@ def draw_case(
     axes.plot(*zip(*front, strict=True), color=GREY, linewidth=0.8, zorder=1.5, drawstyle="steps-post")
     for (precision, policy), row in found.items():
         is_bound = residency_policy(policy).is_bound
-        look: dict[str, Any] = {"marker": MARKS[policy], "color": COLOURS[precision], "markersize": 4.2, "linestyle": "none"}
+        own = PRECISIONS[precision]
+        look: dict[str, Any] = {"marker": MARKS[policy], "linestyle": "none"} | own
         if not row["fits"] or is_bound:
-            look |= {"markerfacecolor": "white", "markeredgecolor": COLOURS[precision], "markeredgewidth": 0.7}
+            look |= {"markerfacecolor": "white", "markeredgecolor": own["color"], "markeredgewidth": 0.7}
         pale = row["is_dominated"] and row["fits"] and not is_bound
         axes.plot(row["gpu_bytes"] / GIB, MS * row["step_s"], alpha=ALONE if pale else 1, zorder=2 if pale else 3, **look)
     for size, first, last in claimed:
@@ -105,15 +112,16 @@ def main(
 def handles() -> list[Line2D]:
     """What marks and colours mean."""
 
-    def mark(label: str, marker: str, colour: str = GREY, **look: Any) -> Line2D:  # noqa: ANN401 - matplotlib's
-        return Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=4.2, label=label, **look)
+    def mark(label: str, marker: str, **look: Any) -> Line2D:  # noqa: ANN401 - matplotlib's
+        own: dict[str, Any] = {"color": GREY, "markersize": 4.2} | look
+        return Line2D([], [], linestyle="none", marker=marker, label=label, **own)
 
     hollow: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": GREY, "markeredgewidth": 0.7}
     policies = [residency_policy(name) for name in MARKS]
     return [
         *(mark(one.words.label, MARKS[one.kind], **(hollow if one.is_bound else {})) for one in policies),
-        *(mark(PRECISION_LABELS[precision], "s", colour) for precision, colour in COLOURS.items()),
-        mark("claimed by the source", "+", VERMILLION, markeredgewidth=1),
+        *(mark(PRECISION_LABELS[precision], "s", **look) for precision, look in PRECISIONS.items()),
+        mark("claimed by the source", "+", color=VERMILLION, markeredgewidth=1),
         Line2D([], [], color=GREY, linewidth=0.8, label="dominated by nothing"),
     ]
 

@@ -17,7 +17,7 @@ from prophet_paper.figures import DOUBLE_COLUMN_INCHES, laws_in_order, log2_batc
 from prophet_paper.looks import BLACK, GREEN, GREY, LIGHT_GREY
 
 MEASURED, FREQUENCY, SKEWED, UNIFORM = "measured", "frequency", "median_skew", "uniform"
-OF_FREQUENCY: dict[str, Any] = {"color": GREEN, "linewidth": 1.3}
+OF_FREQUENCY: dict[str, Any] = {"color": GREEN, "linestyle": (0, (6, 1.2)), "linewidth": 1.3}
 POINT: dict[str, Any] = {
     "color": BLACK, "marker": "o", "markersize": 3.6, "linestyle": "none", "capsize": 1.8, "elinewidth": 0.8, "capthick": 0.8,
 }  # fmt: skip

@@ -41,7 +41,7 @@ from prophet_memory.routing.uniform import Uniform
 from prophet_memory.routing.zipf import Zipf
 
 TOKENS = (1, 2, 4, 8, 16, 32, 64)
-BATCHES, SHARES = (1, 4, 16), (0.125, 0.25, 0.5, 0.75, 1.0)
+BATCHES, SHARES = (1, 4, 16, 64), (0.125, 0.25, 0.5, 0.75, 1.0)
 DRAWS, SEED = 4000, 20261128
 QUANTILES = {"p05": 0.05, "p95": 0.95, "p99": 0.99}
 
