@@ -112,6 +112,8 @@ def cache_rows(known: TokenRouting, served: TokenRouting) -> Iterator[dict[str, 
     frequency = known.counts()
     for batch in BATCHES:
         groups = needed_steps(served, batch)
+        if not groups:  # fewer sequences than a batch has
+            continue
         asked = np.array([needed.sum(axis=(0, 2)) for needed in groups])
         for share in SHARES:
             slots = round(share * served.expert_count)

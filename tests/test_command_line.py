@@ -674,6 +674,10 @@ def test_a_gpu_that_is_not_catalogued_is_named_by_its_memory():
     assert own["gpu"] == "custom:79.20488"
     assert own["kv_capacity_tokens"] == pytest.approx(known["kv_capacity_tokens"], rel=1e-4)
     assert json.loads(call(*words, "custom:48:960").stdout)["gpu_memory_bytes"] == 48 * 2**30
+    timed = ("--latency", "--batch", "4")
+    own, known = (json.loads(call(*words, gpu, *timed).stdout) for gpu in ("custom:44.42:864:181:25", "l40s"))
+    assert own["latency"]["step_s"] == pytest.approx(known["latency"]["step_s"], rel=1e-3)
+    assert "gpu: 'custom:48:960'; allowed: a GPU with peak arithmetic" in refused(*words, "custom:48:960", *timed)
     for wrong in (
         "custom",
         "custom:",
@@ -685,7 +689,7 @@ def test_a_gpu_that_is_not_catalogued_is_named_by_its_memory():
         "custom:1e3",
         "custom:999999",
     ):
-        assert f'gpu: "{wrong}"; allowed: custom:GiB or custom:GiB:GB/s' in refused(*words, wrong)
+        assert f'gpu: "{wrong}"; allowed: custom:GiB[:GB/s[:TFLOP/s:GB/s of the host link]]' in refused(*words, wrong)
 
 
 def test_a_sweep_without_a_file_is_printed(tmp_path: Path):

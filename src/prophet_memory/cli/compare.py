@@ -14,6 +14,7 @@ from prophet_memory.cli.options import (
     BATCH,
     CACHE,
     COUNTS,
+    CUSTOM_FORMS,
     ENGINE,
     FIXED_COSTS,
     GPUS,
@@ -84,7 +85,7 @@ def answerable(policies: Sequence[ResidencyPolicy], law: RoutingLaw, model: Mode
 
 @click.command(name="compare")
 @click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
-@click.option("--gpu", required=True, help="name of the catalogue (prophet-memory gpus)")
+@click.option("--gpu", required=True, help=f"name of the catalogue (prophet-memory gpus), or {CUSTOM_FORMS}")
 @click.option("--n-gpus", type=GPUS, default=1, show_default=True, help="how many serve the model together")
 @click.option("--batch", type=BATCH, help="sequences decoded together; default: the paper's")
 @click.option(

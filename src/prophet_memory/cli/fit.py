@@ -12,6 +12,7 @@ import click
 from prophet_memory.cli.options import (
     CACHE,
     COUNTS,
+    CUSTOM_FORMS,
     ENGINE,
     EXPERT_FORMATS,
     GPUS,
@@ -81,7 +82,7 @@ def numbers_of_gpus(most: int) -> list[int]:
 @click.option("--context", type=Number(1, 2**40), required=True, help="tokens of each request")
 @click.option("--concurrency", type=Number(1, 2**20), default=1, show_default=True, help="requests at once")
 @click.option(
-    "--gpus", type=Several(click.STRING), default="all", show_default=True, help="names or custom:GiB[:GB/s] with commas; or all"
+    "--gpus", type=Several(click.STRING), default="all", show_default=True, help=f"names or {CUSTOM_FORMS}, with commas; or all"
 )
 @click.option(
     "--max-gpus", type=Number(1, 64), default=8, show_default=True,

@@ -36,8 +36,11 @@ from prophet_memory.stages import pipeline_stages
 from prophet_memory.steps import HOST_MEMORY, Timing
 
 Command = Callable[..., Any]
-CUSTOM, LEAST_CUSTOM, MOST_CUSTOM = "custom", 0.5, 100_000  # GiB, or GB/s
-CUSTOM_NUMBERS = re.compile(r"custom:(\d{1,6}(?:\.\d{1,6})?)(?::(\d{1,6}(?:\.\d{1,6})?))?", re.ASCII)
+CUSTOM, LEAST_CUSTOM, MOST_CUSTOM = "custom", 0.5, 100_000  # each of its numbers
+CUSTOM_FORMS = "custom:GiB[:GB/s[:TFLOP/s:GB/s of the host link]]"
+CUSTOM_NUMBER = r"(\d{1,6}(?:\.\d{1,6})?)"
+CUSTOM_NUMBERS = re.compile(f"custom:{CUSTOM_NUMBER}(?::{CUSTOM_NUMBER}(?::{CUSTOM_NUMBER}:{CUSTOM_NUMBER})?)?", re.ASCII)
+GIGA, TERA = 10**9, 10**12
 OF_ENGINE = {field.name for field in fields(Engine)}
 OF_STEP = {"max_step_tokens": "tokens", "max_step_sequences": "sequences"}
 
@@ -254,16 +257,20 @@ def kept(policy: ResidencyPolicy | None, architecture: Architecture, engine: Eng
 
 
 def _custom_gpu(name: str, key: str) -> Gpu:
-    """A GPU by its memory in GiB and, where it is given, its bandwidth in GB/s."""
+    """A GPU by its memory in GiB and, where they are given, its bandwidth, its peak arithmetic and its host link."""
     numbers = CUSTOM_NUMBERS.fullmatch(name)
     values = [float(number) for number in numbers.groups() if number] if numbers else []
     if not values or not all(LEAST_CUSTOM <= value <= MOST_CUSTOM for value in values):
-        allowed = (
-            f"{CUSTOM}:GiB or {CUSTOM}:GiB:GB/s with numbers from {LEAST_CUSTOM} to {MOST_CUSTOM:,}, such as {CUSTOM}:48:960"
-        )
-        raise ConfigurationError(f"{key}: {json.dumps(name)}; allowed: {allowed}")
-    bandwidth = int(values[1] * 10**9) if len(values) > 1 else None
-    return Gpu(name, int(values[0] * 2**30), hbm_bandwidth_bytes_per_s=bandwidth)
+        limits = f"with numbers from {LEAST_CUSTOM} to {MOST_CUSTOM:,}, such as {CUSTOM}:48:960:155:25"
+        raise ConfigurationError(f"{key}: {json.dumps(name)}; allowed: {CUSTOM_FORMS} {limits}")
+    hbm, peak, link = (int(unit * value) for unit, value in zip((GIGA, TERA, GIGA), (*values[1:], 0, 0, 0), strict=False))
+    return Gpu(
+        name,
+        int(values[0] * 2**30),
+        hbm_bandwidth_bytes_per_s=hbm or None,
+        compute_peak_flops_per_s=peak or None,
+        host_link_effective_bandwidth_bytes_per_s=link or None,
+    )
 
 
 def open_gpus(names: Sequence[str]) -> list[Gpu]:
@@ -272,12 +279,12 @@ def open_gpus(names: Sequence[str]) -> list[Gpu]:
 
 
 def open_gpu(name: str, key: str = "--gpu") -> Gpu:
-    """A GPU by its name in the catalogue, or one that is not catalogued: custom:GiB or custom:GiB:GB/s."""
+    """A GPU by its name in the catalogue, or one that is not catalogued, by its numbers."""
     if name.partition(":")[0] == CUSTOM:
         return _custom_gpu(name, key)
     gpus = read_gpus()
     if name not in gpus:
-        raise ConfigurationError(f"{key}: {json.dumps(name)}; allowed: {', '.join(gpus)}, {CUSTOM}:GiB{hint(name, gpus)}")
+        raise ConfigurationError(f"{key}: {json.dumps(name)}; allowed: {', '.join(gpus)}, {CUSTOM_FORMS}{hint(name, gpus)}")
     return gpus[name]
 
 

@@ -17,6 +17,7 @@ from prophet_memory.cli.options import (
     BATCH,
     CACHE,
     COUNTS,
+    CUSTOM_FORMS,
     ENGINE,
     EXPERT_FORMATS,
     FIXED_COSTS,
@@ -305,7 +306,7 @@ def latency_lines(times: dict[str, Any]) -> Iterator[str]:
 
 @click.command(name="plan")
 @click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
-@click.option("--gpu", required=True, help="name of the catalogue (prophet-memory gpus), or custom:GiB[:GB/s]")
+@click.option("--gpu", required=True, help=f"name of the catalogue (prophet-memory gpus), or {CUSTOM_FORMS}")
 @click.option("--n-gpus", type=GPUS, default=1, show_default=True, help="how many serve the model together")
 @click.option("--tp", type=GPUS, help="GPUs that share attention; default: as many as the heads allow")
 @click.option("--ep", type=GPUS, help="ranks of whole experts; default: one a GPU as far as there are experts, or the engine's")

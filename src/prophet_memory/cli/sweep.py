@@ -19,6 +19,7 @@ from prophet_memory.axes import KEYS
 from prophet_memory.cli.options import (
     BATCH,
     CACHE,
+    CUSTOM_FORMS,
     ENGINE,
     FIXED_COSTS,
     GPUS,
@@ -140,7 +141,7 @@ def swept(
 @click.option(
     "--models", type=Several(click.STRING), required=True, help="names, catalogue files or config.json, with commas; or all"
 )
-@click.option("--gpus", type=Several(click.STRING), required=True, help="names or custom:GiB[:GB/s] with commas; or all")
+@click.option("--gpus", type=Several(click.STRING), required=True, help=f"names or {CUSTOM_FORMS}, with commas; or all")
 @click.option("--n-gpus", type=Several(GPUS), help="with commas; this and the lists below: default as in config/config.yaml")
 @click.option("--batches", "batch_sizes", type=Several(BATCH), help="batch sizes with commas")
 @click.option("--routings", type=Several(ROUTING), help="laws with commas, each as in power_law:exponent=0.9; or all")
