@@ -146,6 +146,7 @@ latency:
   pageable_bytes_per_s: 12900000000
   copy_start_s: 0.0000048
   exchange_start_s: 0.000006
+  machine_gpus: 8
   host_memory_bytes_per_s: 460800000000
   host_flops_per_s: 14745600000000
   fixed_costs: false

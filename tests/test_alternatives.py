@@ -50,7 +50,7 @@ def test_a_choice_is_dominated_where_another_takes_no_more_of_either():
             for other in rows
             if other["fits"] and other["policy"] not in bounds
             and other["gpu_bytes"] <= row["gpu_bytes"] and other["step_s"] <= row["step_s"]
-            and (other["gpu_bytes"], other["step_s"]) != (row["gpu_bytes"], row["step_s"])
+            and any(other[name] < row[name] for name in ("gpu_bytes", "step_s", "host_memory_bytes"))
         ]  # fmt: skip
         assert row["is_dominated"] == bool(better), row["policy"]
     assert {row["is_dominated"] for row in rows} == {True, False}
@@ -62,7 +62,7 @@ def test_what_nothing_dominates_is_a_front(points: list[tuple[int, int, bool]]):
     size, time, fits = (np.array(part).reshape(grid.shape) for part in zip(*points, strict=True))
     left = [
         (s, t)
-        for (s, t, can), beaten in zip(points, dominated(grid, fits, size, time).ravel(), strict=True)
+        for (s, t, can), beaten in zip(points, dominated(grid, fits, size, time, np.zeros_like(size)).ravel(), strict=True)
         if can and not beaten
     ]
     real = [p for p, policy in zip(points, grid.policies, strict=True) if p[2] and not policy.is_bound]
@@ -224,7 +224,7 @@ def test_compare_prints_the_best_first_and_what_dominates():
     ("words", "said"),
     [
         ("compare --model phi-4 --gpu l40s", "--model: phi-4; allowed: a model with routed experts"),
-        ("compare --model dbrx --gpu custom:96 --precisions bf16", "custom:96'; allowed: a GPU with a memory bandwidth"),
+        ("compare --model dbrx --gpu custom:96 --precisions bf16", 'custom:96"; allowed: a GPU with a memory bandwidth'),
         (
             "compare --model dbrx --gpu b200 --routing power_law --policies lru_cache",
             "allowed: a law that says which experts are popular",
@@ -237,7 +237,7 @@ def test_compare_prints_the_best_first_and_what_dominates():
         ("compare --model dbrx --gpu b200 --policies prophet:recall=2", "prophet.recall: 2.0; allowed: a number from 0 to 1"),
         ("compare --model dbrx --gpu b200 --host-memory swapped", "allowed: pinned, pageable"),
         ("plan --model dbrx --gpu b200 --fixed-costs", "--fixed-costs: alone; allowed: beside --latency"),
-        ("plan --model dbrx --gpu custom:96 --latency", "custom:96'; allowed: a GPU with a memory bandwidth"),
+        ("plan --model dbrx --gpu custom:96 --latency", 'custom:96"; allowed: a GPU with a memory bandwidth'),
     ],
 )
 def test_wrong_questions_get_one_line(words: str, said: str):

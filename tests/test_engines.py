@@ -48,7 +48,7 @@ def test_every_value_of_a_profile_has_a_source_and_nothing_else_has():
     without = {key: text for key, text in entry.sources.items() if key != "cache"}
     with pytest.raises(ModelError, match=r"sources\.cache: None; allowed: a source for each value"):
         replace(entry, sources=without)
-    with pytest.raises(ModelError, match=r"sources\.speed: 'x'; allowed: a value that the profile has"):
+    with pytest.raises(ModelError, match=r'sources\.speed: "x"; allowed: a value that the profile has'):
         replace(entry, sources=entry.sources | {"speed": "x"})
 
 
@@ -57,7 +57,7 @@ def test_the_largest_step_goes_by_the_gpu():
     assert (sizes["h100-80gb"].tokens, sizes["h100-80gb"].sequences) == (8192, 1024)
     assert (sizes["l40s"].tokens, sizes["l40s"].sequences) == (2048, 256)
     assert VLLM.step_size(Gpu("a100-80gb", 79 * GIB)).tokens == 2048  # large, and told apart by its name
-    with pytest.raises(EngineError, match="steps: 'l40s'"):
+    with pytest.raises(EngineError, match='steps: "l40s"'):
         replace(VLLM, steps=VLLM.steps[:1]).step_size(Gpu("l40s", 44 * GIB))
 
 

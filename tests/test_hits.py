@@ -81,8 +81,8 @@ def test_laws_that_say_nothing_of_single_experts_are_refused():
     assert hits_of(GPT, routing_law("uniform"), "lru_cache").origin == "popularity"
     for law in ("power_law", "worst_case", "beta"):
         with pytest.raises(
-            ModelError, match=rf"routing: '{law}'; allowed: a law that says which experts are popular, for lru_cache"
+            ModelError, match=rf'routing: "{law}"; allowed: a law that says which experts are popular, for lru_cache'
         ):
             hits_of(GPT, routing_law(law), "lru_cache")
-    with pytest.raises(ModelError, match="cache: 'fifo'; allowed: one of lru, popular, belady"):
+    with pytest.raises(ModelError, match='cache: "fifo"; allowed: one of lru, popular, belady'):
         PopularityHits(popularity(8, 2, 0)).rate("fifo", 1, 0.5)

@@ -316,8 +316,8 @@ def test_the_published_precision_is_read_from_the_config(config: dict, expected:
         ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [64, 64]}}, None, "weight_block_size"),
         ({"quantization_config": {"quant_method": "gptq", "bits": 8, "group_size": 128}}, None, "'bits': 8"),
         ({"quantization_config": {"quant_method": ["fp8"]}}, None, "quantization_config"),
-        ({"quantization_config": "fp8"}, None, "quantization_config: 'fp8'; allowed: a mapping"),
-        ({"dtype": "float8_e4m3fn"}, None, "dtype: 'float8_e4m3fn'"),
+        ({"quantization_config": "fp8"}, None, 'quantization_config: "fp8"; allowed: a mapping'),
+        ({"dtype": "float8_e4m3fn"}, None, 'dtype: "float8_e4m3fn"'),
         ({}, MODELOPT, "hf_quant_config.json: quantization: .*NVFP4"),
         ({}, MODELOPT["quantization"], "hf_quant_config.json: quantization: .*NVFP4"),
         ({}, {"quantization": None}, "hf_quant_config.json: quantization: "),
@@ -330,7 +330,7 @@ def test_the_published_precision_is_read_from_the_config(config: dict, expected:
         (
             {"quantization_config": {"quant_method": "fp8"}, "text_config": {"quantization_config": {"quant_method": "mxfp4"}}},
             None,
-            "text_config.quantization_config: 'mxfp4_experts'; allowed: fp8, as quantization_config has it",
+            'text_config.quantization_config: "mxfp4_experts"; allowed: fp8, as quantization_config has it',
         ),
     ],
 )

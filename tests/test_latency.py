@@ -1,5 +1,7 @@
 """The time of a step: bounds that no predictor passes, and the values that science has for known cards."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +9,7 @@ from conftest import ASSUMED, MODELS, REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prophet_memory.decode import decode_work
+from prophet_memory.decode import Reading, decode_work
 from prophet_memory.edge.configuration import read_gpus
 from prophet_memory.edge.offloading import resident_runs
 from prophet_memory.edge.settings import read_settings_alone
@@ -269,5 +271,47 @@ def test_links_between_gpus():
     assert [gpus["mi300x"].between(n) // 10**9 for n in (2, 4, 8)] == [64, 192, 448]
     assert [gpus["rtx-a6000"].between(n) // 10**8 for n in (2, 4)] == [562, 250]  # a bridge joins two
     assert gpus["l40s"].between(2) == gpus["l40s"].host_link_effective_bandwidth_bytes_per_s
-    with pytest.raises(ModelError, match="custom'; allowed: a GPU with a bandwidth of its host link"):
+    with pytest.raises(ModelError, match='custom"; allowed: a GPU with a bandwidth of its host link'):
         Gpu("custom", 2**36).between(2)
+
+
+def test_a_decode_step_of_an_encoder_decoder_passes_the_decoder_alone():
+    """Switch-Large by hand: 24 decoder blocks, every second an MoE of two matrices, cross-attention without keys and values."""
+    model, batches = Model("switch-large-128", MODELS["switch-large-128"]), np.array([1, 16])
+    uniform = routing_law("uniform").bind(model.architecture.moe).mean(batches)
+    work = decode_work(model, Parallelism(), precision("bf16"), ASSUMED, batches, 8192, uniform)
+    square, wide = 1024 * 1024, 1024 * 4096
+    rest = 24 * (4 + 2) * square + 12 * 2 * wide + 12 * 128 * 1024 + 32128 * 1024  # mixers, dense blocks, routers, the tied head
+    assert work.rest_bytes[0] == pytest.approx(2 * rest, rel=2e-3)  # norms, relative positions
+    assert work.expert_bytes == pytest.approx(12 * uniform * 2 * wide * 2)
+    assert work.expert_flops == pytest.approx(2 * batches * 12 * 2 * wide)
+    cached = 24 * 2 * 1024 * 2 * (8192 + ASSUMED.encoder_source_tokens)
+    assert work.cache_bytes == pytest.approx(batches * cached)
+    source = ASSUMED.encoder_source_tokens
+    taken = replace(ASSUMED, tokens_per_sequence=source)
+    read = decode_work(
+        model, Parallelism(), precision("bf16"), taken, np.array([1]), 1, uniform[:1], Reading(source, encodes=True)
+    )
+    encoder = 24 * (4 + 2) * square + 12 * 2 * wide + 12 * 128 * 1024  # with the keys and values of its output
+    attended = 24 * 2 * 1024 * source
+    assert read.flops[0] == pytest.approx(2 * source * (encoder + attended), rel=2e-3)
+    assert not read.cache_bytes.any()
+
+
+@given(st.integers(1, 4096), st.integers(1, 4096))
+def test_what_a_prompt_sees_is_the_mean_over_its_tokens(whole: int, window: int):
+    seen = np.minimum(np.arange(whole) + 0.5, window).mean()
+    assert Reading(whole).seen(window) == pytest.approx(seen, rel=1e-2, abs=0.26)
+    assert Reading(whole).seen(None) == whole / 2
+    assert Reading(whole, encodes=True).seen(None) == whole
+
+
+def test_machines_end_and_links_share_the_host():
+    timing, gpu = TIMING.timing(), read_gpus()["h200-141gb"]
+    alone, eight = (timing.host_link(gpu, gpus).bandwidth_bytes_per_s for gpus in (1, 8))
+    assert alone == gpu.host_link_effective_bandwidth_bytes_per_s
+    assert eight == pytest.approx(0.8 * 460.8e9 / 8)
+    assert timing.host_link(gpu, 64) == timing.host_link(gpu, 8)  # eight machines have eight hosts
+    assert timing.host(64) == timing.host(8)
+    assert timing.gpu_link(gpu, 8).bandwidth_bytes_per_s == 450e9
+    assert timing.gpu_link(gpu, 16).bandwidth_bytes_per_s == alone

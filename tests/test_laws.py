@@ -382,7 +382,7 @@ def test_a_larger_provision_is_no_smaller_pool(
 
 
 def test_a_provision_that_there_is_not():
-    with pytest.raises(ModelError, match="provision: 'p90'; allowed: one of mean, p95, p99"):
+    with pytest.raises(ModelError, match='provision: "p90"; allowed: one of mean, p95, p99'):
         provision("p90")
 
 

@@ -23,7 +23,8 @@ from prophet_memory.steps import COLUMNS, StepTimes, Timing
 from prophet_memory.sweeps import sweep
 
 GPUS = read_gpus()
-TIMING = read_settings_alone().latency.timing()
+LATENCY = read_settings_alone().latency
+TIMING = LATENCY.timing()
 BOUND = replace(TIMING, memory_efficiency=1.0, flops_efficiency=1.0, copy_start_s=0.0)
 NAMES = sorted(POLICIES)
 
@@ -145,7 +146,7 @@ def test_measured_locality_answers_where_the_measured_law_is_asked():
 @pytest.mark.parametrize(
     ("gpu", "said"),
     [
-        (Gpu("custom:48", 48 * 2**30), "custom:48'; allowed: a GPU with a memory bandwidth"),
+        (Gpu("custom:48", 48 * 2**30), 'custom:48"; allowed: a GPU with a memory bandwidth'),
         (Gpu("custom:48:960", 48 * 2**30, hbm_bandwidth_bytes_per_s=960 * 10**9), "allowed: a GPU with peak arithmetic"),
         (replace(GPUS["l40s"], host_link_effective_bandwidth_bytes_per_s=None), "allowed: a GPU with a bandwidth of its host"),
     ],
@@ -158,7 +159,7 @@ def test_a_gpu_without_a_bandwidth_is_refused(gpu: Gpu, said: str):
 
 def test_a_cache_needs_a_law_that_says_which_experts_are_popular():
     with pytest.raises(
-        ModelError, match="routing: 'power_law'; allowed: a law that says which experts are popular, for lru_cache"
+        ModelError, match='routing: "power_law"; allowed: a law that says which experts are popular, for lru_cache'
     ):
         times("mixtral-8x7b", [residency_policy("lru_cache")], routings=[routing_law("power_law")])
     found = times("mixtral-8x7b", [residency_policy("on_demand_offload")], routings=[routing_law("power_law")])
@@ -170,7 +171,7 @@ def test_a_cache_needs_a_law_that_says_which_experts_are_popular():
     [
         ({"host_memory_bytes_per_s": 0}, "host_memory_bytes_per_s: 0; allowed: a number above 0"),
         ({"layer_s": -1.0}, "layer_s: -1.0; allowed: a number of at least 0"),
-        ({"host_memory": "swapped"}, "host_memory: 'swapped'; allowed: one of pinned, pageable"),
+        ({"host_memory": "swapped"}, 'host_memory: "swapped"; allowed: one of pinned, pageable'),
     ],
 )
 def test_timings_that_cannot_be(change: dict[str, object], said: str):
@@ -230,3 +231,30 @@ def test_the_last_chunk_of_a_prompt_is_as_long_as_it_is():
     found = [times("mixtral-8x7b", chosen, batch_sizes=[1], context=tokens).first_token_s.item() for tokens in (2048, 2049, 4096)]
     assert found[0] < found[1] < 1.2 * found[0]  # one token more reads the weights once more
     assert 2 * found[0] < found[2] < 2.05 * found[0]  # of a longer prompt each token sees more
+
+
+def test_no_transfer_hides_a_fixed_cost():
+    chosen = [residency_policy(name) for name in ("prophet", "lru_cache", "cpu_compute", "all_resident")]
+    with_them = of_policies(times("qwen3-30b-a3b", chosen, timing=LATENCY.timing(fixed_costs=True)), "step_s")
+    without = of_policies(times("qwen3-30b-a3b", chosen, timing=LATENCY.timing(fixed_costs=False)), "step_s")
+    lacking = 48 * (LATENCY.layer_s + LATENCY.offload_layer_s)
+    assert (with_them - without)[0] == pytest.approx([lacking, lacking, lacking])
+    assert (with_them - without)[:3] == pytest.approx(np.broadcast_to((with_them - without)[0], (3, 3)))
+    assert (with_them - without)[3] == pytest.approx([48 * LATENCY.layer_s] * 3)
+
+
+def test_what_is_asked_for_in_vain_crosses_the_link_too():
+    chosen = [residency_policy({"prophet": {"recall": 0.9, "wasted": 0.2}}), residency_policy("prophet")]
+    moved = of_policies(times("qwen3-30b-a3b", chosen), "host_link_bytes")
+    assert moved[0] == pytest.approx((1 + 0.9 * 0.2) * moved[1])
+
+
+def test_an_encoder_decoder_answers_after_its_source_and_one_step():
+    chosen = [residency_policy("all_resident")]
+    short, long = (
+        times("switch-large-128", chosen, batch_sizes=[1], context=tokens).first_token_s.item() for tokens in (16, 8192)
+    )
+    assert short == long  # the source has its own length
+    experts = 12 * float(routing_law("uniform").bind(MODELS["switch-large-128"].moe).mean(ASSUMED.encoder_source_tokens))
+    read = experts * 2 * 1024 * 4096 * 2 / TIMING.processor(GPUS["a100-80gb"]).memory_bytes_per_s / TIMING.memory_efficiency
+    assert read < long < 1.15 * read

@@ -33,6 +33,7 @@ TIMED = (
 )  # fmt: skip
 HALVINGS = 50
 LADDER = 11  # batch sizes of 1 to 1,024 sequences
+SAME = 1e-9  # of a time: what rounding can make of it
 CHOICES = ("precision", "policy")  # what is chosen at a point; the other keys say where
 
 
@@ -69,7 +70,9 @@ def alternatives(grid: Grid, assumptions: Assumptions, asked: Asked) -> pl.DataF
     columns |= {name: swept.column(name) for name in SWEPT} | {name: times.column(name) for name in TIMED}
     columns |= compared(grid, assumptions, asked.timing, times)
     columns["concurrency"] = concurrency_of(grid, assumptions)
-    columns["is_dominated"] = dominated(grid, columns["fits"], columns["gpu_bytes"], columns["step_s"])
+    columns["is_dominated"] = dominated(
+        grid, columns["fits"], columns["gpu_bytes"], columns["step_s"], columns["host_memory_bytes"]
+    )
     flat = {name: np.broadcast_to(np.ma.getdata(array), grid.shape).ravel() for name, array in (grid.keys() | columns).items()}
     masks = {name: np.ma.getmaskarray(array) for name, array in columns.items() if np.ma.isMaskedArray(array)}
     defined = {name: pl.Series(~np.broadcast_to(mask, grid.shape).ravel()) for name, mask in masks.items()}
@@ -177,8 +180,10 @@ def concurrency_of(grid: Grid, assumptions: Assumptions) -> npt.NDArray[np.int64
     return np.expand_dims(found.squeeze(ORDER.index("context_tokens")), grid.order.index("batch_size"))
 
 
-def dominated(grid: Grid, fits: npt.NDArray[Any], gpu_bytes: npt.NDArray[Any], step_s: npt.NDArray[Any]) -> BoolArray:
-    """Whether another choice at the same point takes no more GPU memory and no more time, and less of one.
+def dominated(
+    grid: Grid, fits: npt.NDArray[Any], gpu_bytes: npt.NDArray[Any], step_s: npt.NDArray[Any], host_bytes: npt.NDArray[Any]
+) -> BoolArray:
+    """Whether another choice at the same point takes no more GPU memory and no more time, and less of one; or less of the host.
 
     What does not fit beats nothing, nor does a bound that nobody can build.
     """
@@ -189,9 +194,10 @@ def dominated(grid: Grid, fits: npt.NDArray[Any], gpu_bytes: npt.NDArray[Any], s
         moved = np.moveaxis(np.broadcast_to(array, grid.shape), places, range(-len(places), 0))
         return moved.reshape(*moved.shape[: -len(places)], -1)
 
-    size, time, can = aside(gpu_bytes), aside(step_s), aside(fits & real)
-    no_worse = (size[..., :, None] <= size[..., None, :]) & (time[..., :, None] <= time[..., None, :])
-    better = (size[..., :, None] < size[..., None, :]) | (time[..., :, None] < time[..., None, :])
+    size, time, host, can = aside(gpu_bytes), aside(step_s), aside(host_bytes), aside(fits & real)
+    no_worse = (size[..., :, None] <= size[..., None, :]) & (time[..., :, None] <= (1 + SAME) * time[..., None, :])
+    better = (size[..., :, None] < size[..., None, :]) | ((1 + SAME) * time[..., :, None] < time[..., None, :])
+    better |= host[..., :, None] < host[..., None, :]  # which counts where both others are no worse
     found = (no_worse & better & can[..., :, None]).any(axis=-2)
     lengths = [len(grid.axes[axis]) for axis in CHOICES]
     shaped: BoolArray = np.moveaxis(found.reshape(*found.shape[:-1], *lengths), range(-len(places), 0), places)

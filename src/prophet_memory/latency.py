@@ -1,4 +1,4 @@
-"""How long a step takes: bytes over bandwidths and operations over peaks, a lower bound (docs/latency.md).
+"""How long a step takes: bytes over bandwidths and operations over peaks (docs/latency.md); at the vendors' peaks a lower bound.
 
 A step reads the weights that it activates and the cache of every sequence once, and it multiplies each token with the weights
 that the token passes: the slower of the two bounds it. What is activated and not resident crosses the host link. A predictor can
@@ -83,6 +83,11 @@ class Prefetch:
     recall: float = 0.0
     wasted: float = 0.0
     overlap: float = 1.0
+
+    @property
+    def crossing(self) -> float:
+        """Bytes that cross the link for each that is missing: what is asked for in vain, too."""
+        return 1 + self.recall * self.wasted
 
     def __post_init__(self) -> None:
         for name in ("recall", "overlap"):

@@ -6,6 +6,7 @@ its cache misses over the host link, or lets the host compute it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from prophet_memory.decode import HIDDEN_BYTES, Work, decode_work, exchange_s
+from prophet_memory.decode import HIDDEN_BYTES, Reading, Work, decode_work, exchange_s, moe_layers, passed_stack
 from prophet_memory.errors import ModelError
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
@@ -60,6 +61,7 @@ class Timing:
     exchange_start_s: float = 0.0  # of a message between GPUs
     layer_s: float = 0.0  # fixed, of each layer
     offload_layer_s: float = 0.0  # fixed, of each MoE layer whose experts are not all resident
+    machine_gpus: int = 8  # that share a host; more talk over a network as fast as the host link
 
     def __post_init__(self) -> None:
         limits = {
@@ -80,18 +82,22 @@ class Timing:
         peak = _of(gpu, "compute_peak_flops_per_s", "a GPU with peak arithmetic")
         return Processor(bandwidth, peak, self.memory_efficiency, self.flops_efficiency)
 
-    def host_link(self, gpu: Gpu) -> Link:
-        """Between a GPU and host memory. Raises ModelError for one of which nobody said."""
+    def host_link(self, gpu: Gpu, gpus: int = 1) -> Link:
+        """Between each of some GPUs and host memory, which all read at once. Raises ModelError for one of which nobody said."""
         own = _of(gpu, "host_link_effective_bandwidth_bytes_per_s", "a GPU with a bandwidth of its host link")
+        own = min(own, self.memory_efficiency * self.host_memory_bytes_per_s / min(gpus, self.machine_gpus))
         return Link(own if self.host_memory == PINNED else min(own, self.pageable_bytes_per_s), self.copy_start_s)
 
     def gpu_link(self, gpu: Gpu, gpus: int) -> Link:
         """Between GPUs. Raises ModelError for one of which nobody said."""
+        if gpus > self.machine_gpus:
+            return Link(self.host_link(gpu).bandwidth_bytes_per_s, self.exchange_start_s)
         return Link(gpu.between(gpus), self.exchange_start_s)
 
     def host(self, gpus: int) -> Processor:
         """What computes experts on the host, the share of one GPU."""
-        memory, peak = self.host_memory_bytes_per_s / gpus, self.host_flops_per_s / gpus
+        share = min(gpus, self.machine_gpus)
+        memory, peak = self.host_memory_bytes_per_s / share, self.host_flops_per_s / share
         return Processor(memory, peak, self.memory_efficiency, self.flops_efficiency)
 
 
@@ -164,7 +170,7 @@ class StepTimes:
 
     @property
     def host_link_bytes(self) -> FloatArray:
-        """That cross the host link of the fullest GPU in a step; of pipeline stages those of all together."""
+        """That cross the host link of the fullest GPU in a step, in vain ones too; of pipeline stages those of all together."""
         return self._along("host_link_bytes")
 
     @property
@@ -181,6 +187,7 @@ class StepTimes:
     def first_token_s(self) -> FloatArray:
         """Of a prompt as long as the context, read in chunks of the engine's step: each chunk takes what its pool lacks, too.
 
+        An encoder reads its source at once, and the decoder's first step makes the token.
         A chunk activates nearly every expert, so a pool for decoding saves it little. The prompt of one sequence is read alone.
         """
         cells = [[cell.prompt() for cell in row] for row in self._cells]
@@ -210,39 +217,45 @@ class _Cell:
 
     def __init__(
         self, model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid, timing: Timing, context_tokens: int,
-        provided: FloatArray | None = None,
+        reading: Reading | None = None, provided: FloatArray | None = None,
     ) -> None:  # fmt: skip
         self.model, self.spread, self.assumptions, self.grid, self.timing = model, spread, assumptions, grid, timing
         architecture = model.architecture
         self._context = min(context_tokens, architecture.max_context_tokens or context_tokens)
-        self._layers = architecture.moe_layer_count
+        self._reading, self._stack = reading, passed_stack(architecture, reading)
+        self._layers = moe_layers(self._stack)
         self._experts = experts_on_fullest_rank(architecture.moe.routed_experts, spread.expert)
         self._tokens = np.array(grid.batch_sizes, np.int64) * assumptions.tokens_per_sequence
         # Of a group of GPUs that share attention.
         self._own_tokens = (spread.sequences(grid.batch_sizes) * assumptions.tokens_per_sequence).astype(np.float64)
         found = activated(model, spread, self._tokens, grid, assumptions.layer_correlation)
-        self._logits = None if provided is None else 1  # of a prompt the head sees the last token
         self._needed = found.mean_on_fullest[..., None]
         self._needed_of_all = found.mean[..., None] / spread.expert  # of a rank, on average
         self._provided = found.provided_on_fullest if provided is None else provided
         moved = [self._moved(policy) for policy in grid.policies]
         stored = [stored_as(precision, architecture) for precision in grid.precisions]
-        self._sizes = [0 if architecture.is_dense else self._layers * expert_bytes(architecture, form, spread, assumptions.engine)
+        self._sizes = [0 if architecture.is_dense else expert_bytes(architecture, form, spread, assumptions.engine)
                        for form in stored]  # fmt: skip
-        times = [[self._times(form, size, policy, own) for policy, own in zip(grid.policies, moved, strict=True)]
+        times = [[self._times(form, size * self._layers, policy, own) for policy, own in zip(grid.policies, moved, strict=True)]
                  for form, size in zip(stored, self._sizes, strict=True)]  # fmt: skip
         self.resident_step_s, self.step_s = (
             np.stack([np.stack([one[part] for one in row], axis=-2) for row in times], axis=3) for part in (0, 1)
         )
         self.hit_rate = np.stack([one.hit_rate for one in moved], axis=-2)[None, :, :, None]
-        self.host_link_bytes = self._in_bytes([one.transfers.link_experts for one in moved])
+        crossing = [policy.prefetch.crossing for policy in grid.policies]
+        self.host_link_bytes = self._in_bytes(
+            [one.transfers.link_experts * each for one, each in zip(moved, crossing, strict=True)]
+        )
         self.host_computed_bytes = self._in_bytes([one.transfers.host_experts for one in moved])
+        everywhere = architecture.moe_layer_count  # also in an encoder
         whole = architecture.moe.routed_experts  # the fullest rank's share times the ranks can be more
         copies = [np.minimum(one.host_copies * spread.expert, whole) for one in moved]
-        self.host_memory_bytes = self._in_bytes(copies) * spread.expert_tensor
+        self.host_memory_bytes = self._in_bytes(copies, everywhere) * spread.expert_tensor
 
     def prompt(self) -> FloatArray:
         """The time of a whole prompt, along STEP: pools are those of decoding, a chunk is a step of many tokens of a sequence."""
+        if self.model.architecture.encoder is not None:
+            return self._encoded() + self._started()
         found = []
         for gpu in self.grid.gpus:
             whole, rest = divmod(self._context, self.assumptions.engine.step_size(gpu).tokens)
@@ -252,12 +265,25 @@ class _Cell:
 
     def _chunk(self, gpu: Gpu, tokens: int) -> FloatArray:
         """A chunk of a prompt, which finds half of it in the cache on average."""
-        alone = replace(self.grid, gpus=[gpu], batch_sizes=[1] * len(self._tokens))
-        taken = replace(self.assumptions, tokens_per_sequence=tokens)
-        return _Cell(self.model, self.spread, taken, alone, self.timing, max(1, self._context // 2), self._provided).step_s
+        return self._alone([gpu], tokens, max(1, self._context // 2), Reading(self._context))
 
-    def _in_bytes(self, counted: list[FloatArray]) -> FloatArray:
-        sizes = np.array(self._sizes, np.float64)[:, None, None]
+    def _encoded(self) -> FloatArray:
+        """The encoder's step over its source."""
+        source = max(1, self.assumptions.encoder_source_tokens)
+        return self._alone(self.grid.gpus, source, 1, Reading(source, encodes=True))
+
+    def _started(self) -> FloatArray:
+        """The decoder's first step, of one sequence."""
+        return self._alone(self.grid.gpus, 1, 1, None)
+
+    def _alone(self, gpus: Sequence[Gpu], tokens: int, context_tokens: int, reading: Reading | None) -> FloatArray:
+        """A step of so many tokens of one sequence, with the pools of decoding."""
+        alone = replace(self.grid, gpus=gpus, batch_sizes=[1] * len(self._tokens))
+        taken = replace(self.assumptions, tokens_per_sequence=tokens)
+        return _Cell(self.model, self.spread, taken, alone, self.timing, context_tokens, reading, self._provided).step_s
+
+    def _in_bytes(self, counted: list[FloatArray], layers: int | None = None) -> FloatArray:
+        sizes = (self._layers if layers is None else layers) * np.array(self._sizes, np.float64)[:, None, None]
         found: FloatArray = (np.stack(counted, axis=-2)[:, :, None] * sizes)[None]
         return found
 
@@ -278,7 +304,7 @@ class _Cell:
         shape = moved.lacks.shape
         batches = np.array(self.grid.batch_sizes, np.int64)
         needed = np.broadcast_to(self._needed, shape)
-        work = decode_work(self.model, self.spread, stored, self.assumptions, batches, self._context, needed, self._logits)
+        work = decode_work(self.model, self.spread, stored, self.assumptions, batches, self._context, needed, self._reading)
         share = moved.transfers.host_experts / np.maximum(needed, LEAST)
         each = [self._on(gpu, work, size, policy, moved, share) for gpu in self.grid.gpus]
         return np.stack([resident for resident, _ in each]), np.stack([step for _, step in each])
@@ -286,19 +312,21 @@ class _Cell:
     def _on(
         self, gpu: Gpu, work: Work, size: int, policy: ResidencyPolicy, moved: _Moved, share: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        timing, architecture = self.timing, self.model.architecture
-        processor, link = timing.processor(gpu), timing.host_link(gpu)
-        fixed = timing.layer_s * architecture.layer_count + self._exchanged(gpu)[:, None, None]
-        resident = processor.seconds(work.read_bytes, work.flops + work.expert_flops) + fixed
+        timing, together = self.timing, self.spread.tensor * self.spread.data
+        processor, link = timing.processor(gpu), timing.host_link(gpu, together)
+        exchanged, fixed = self._exchanged(gpu)[:, None, None], timing.layer_s * self._stack.layer_count
+        resident = processor.seconds(work.read_bytes, work.flops + work.expert_flops) + exchanged + fixed
         kept = 1 - share  # of the experts that the step activates, what the GPU computes
         own = processor.seconds(
             work.rest_bytes + work.cache_bytes + kept * work.expert_bytes, work.flops + kept * work.expert_flops
         )
-        own = own + fixed + np.where(moved.lacks, timing.offload_layer_s * self._layers, 0)
+        own = own + exchanged
         beside = processor.seconds(kept * work.expert_bytes, kept * work.expert_flops)
         own = own + np.maximum(0, self._on_host(work, share, link) - beside)
         fetched = moved.transfers.link_experts
-        return resident, streamed_step_s(own, fetched * size, link, policy.prefetch, fetched * self._layers)
+        # Fixed costs come on top, as they were fitted: no transfer hides a launch or a wait.
+        paid = fixed + np.where(moved.lacks, timing.offload_layer_s * self._layers, 0)
+        return resident, streamed_step_s(own, fetched * size, link, policy.prefetch, policy.copies(fetched) * self._layers) + paid
 
     def _on_host(self, work: Work, share: FloatArray, link: Link) -> FloatArray:
         """What the host computes for a GPU, and the hidden states on their way there and back."""
@@ -314,4 +342,4 @@ class _Cell:
         if spread.tensor * spread.data == 1:
             return np.zeros(len(self._tokens))
         link = self.timing.gpu_link(gpu, spread.tensor * spread.data)
-        return exchange_s(self.model.architecture, spread, self._own_tokens, link)
+        return exchange_s(self.model.architecture, spread, self._own_tokens, link, self._reading)

@@ -64,8 +64,8 @@ def stack_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]:
         yield Weight("attention", heads, stack.relative_attention_buckets, cut="rows", units=heads)
 
 
-def model_weights(architecture: Architecture) -> Iterator[Weight]:
-    """Every weight of a model. The vocabulary is cut by its entries."""
+def outer_weights(architecture: Architecture) -> Iterator[Weight]:
+    """Embedding and head. The vocabulary is cut by its entries."""
     vocabulary = architecture.vocabulary_size
     head = architecture.holds_head
     if architecture.holds_embedding or (head and architecture.tied_embeddings):
@@ -74,5 +74,10 @@ def model_weights(architecture: Architecture) -> Iterator[Weight]:
         yield Weight("lm_head", vocabulary, architecture.hidden_size, cut="rows", units=vocabulary)
     if head and architecture.lm_head_bias:
         yield Weight("lm_head", vocabulary, cut="rows", units=vocabulary)
+
+
+def model_weights(architecture: Architecture) -> Iterator[Weight]:
+    """Every weight of a model."""
+    yield from outer_weights(architecture)
     for stack in architecture.stacks:
         yield from stack_weights(stack, architecture)

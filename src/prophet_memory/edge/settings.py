@@ -171,6 +171,7 @@ class LatencySettings(Described):
     fixed_costs: bool
     layer_s: Annotated[float, Ge(0), Le(1)]
     offload_layer_s: Annotated[float, Ge(0), Le(1)]
+    machine_gpus: Annotated[int, Ge(1), Le(1024)]
 
     def timing(self, *, fixed_costs: bool | None = None) -> Timing:
         """As the library takes it, with or without fixed costs; default: as config says."""

@@ -63,13 +63,17 @@ class Attention(Mixer):
         """Whole heads on each; key-value heads divided or replicated evenly."""
         return self.query_heads % gpus == 0 and (self.kv_heads % gpus == 0 or gpus % self.kv_heads == 0)
 
+    def key_and_value_weights(self, hidden_size: int) -> Iterator[Weight]:
+        """The projections that make what the cache holds."""
+        for _ in ("key", "value"):
+            yield from wide("attention", self.kv_heads * self.head_dim, hidden_size, self.kv_heads, bias=self.qkv_bias)
+
     def weights(self, hidden_size: int) -> Iterator[Weight]:
         """Query, key, value and output projections, their biases, the norms of queries and keys, and sinks."""
         query_size, kv_size = self.query_heads * self.head_dim, self.kv_heads * self.head_dim
         query_outputs = query_size * (2 if self.output_gate else 1)
         yield from wide("attention", query_outputs, hidden_size, self.query_heads, bias=self.qkv_bias)
-        for _ in ("key", "value"):
-            yield from wide("attention", kv_size, hidden_size, self.kv_heads, bias=self.qkv_bias)
+        yield from self.key_and_value_weights(hidden_size)
         yield from tall("attention", hidden_size, query_size, self.query_heads, bias=self.output_bias)
         if self.sinks:
             yield Weight("attention", self.query_heads, cut="rows", units=self.query_heads)

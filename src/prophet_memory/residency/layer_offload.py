@@ -40,6 +40,10 @@ class LayerOffload(ResidencyPolicy):
         """Two layers of them."""
         return np.full_like(needed, BUFFERS * experts)
 
+    def copies(self, fetched: FloatArray) -> FloatArray:
+        """A layer is one."""
+        return np.minimum(fetched, 1)
+
     def transfers(self, needed: FloatArray, hit_rate: FloatArray, experts: int) -> Transfers:
         """All, needed or not."""
         del hit_rate

@@ -77,6 +77,10 @@ class ResidencyPolicy(Named):
         """Experts of a layer that host memory must hold: all, where any may have to come back."""
         return np.full_like(slots, experts)
 
+    def copies(self, fetched: FloatArray) -> FloatArray:
+        """Copies of an MoE layer in which so many experts of it cross the link: one each."""
+        return fetched
+
     @abstractmethod
     def transfers(self, needed: FloatArray, hit_rate: FloatArray, experts: int) -> Transfers:
         """What a step moves.
