@@ -142,7 +142,8 @@ def test_verdicts_against_a_second_reading_of_the_results():
 def test_external_claims_name_what_could_test_them_and_only_they_are_untested():
     for claim in pl.read_csv(REPOSITORY / RESULTS / "claims.csv").to_dicts():
         external = claim["kind"] == "external"
-        assert (claim["verdict"] == "not_testable") == external
+        untimed = (claim["reason"] or "").endswith("under power_law")  # which does not say which experts a cache would hold
+        assert (claim["verdict"] == "not_testable") == (external or untimed)
         assert bool(claim["reason"]) or claim["verdict"] != "not_reproduced"
 
 

@@ -78,7 +78,7 @@ class Claim(Described):
     quote: Words
     claim: Claimed
     query: Query | None = None
-    expected: Annotated[dict[str, Literal["reproduced", "not_reproduced"]], Len(1)] | None = None
+    expected: Annotated[dict[str, Literal["reproduced", "not_reproduced", "not_testable"]], Len(1)] | None = None
     why: Words | None = None
 
     def __post_init__(self) -> None:

@@ -123,12 +123,20 @@ class Results:
         where = {name: wanted for name, wanted in implied.items() if name in found.columns} | dict(query.where)
         if loose := [key for key in KEYS if key in found.columns and key not in where]:
             raise QueryError(f"where.{loose[0]}", None, f"a value, a list or {EVERYTHING}: queries or defaults name each axis")
-        whole = found
+        whole, asked = found, {name: wanted for name, wanted in where.items() if name in ("policy", "routing")}
         for name, wanted in where.items():
             try:
                 found = _filtered(found, name, wanted, whole)
             except UNANSWERABLE as problem:
                 raise QueryError(f"where.{name}", wanted, f"values of the column ({first_line(problem)})") from None
+        if found.is_empty() and len(asked) > 1:  # a law that does not say which experts are popular times no cache
+            there = whole
+            for name, wanted in asked.items():
+                there = _filtered(there, name, wanted, whole)
+            if there.is_empty():
+                raise NotSweptError(
+                    "where.policy", f"{asked['policy']} under {asked['routing']}", "a policy that the law can time"
+                )
         columns = ", ".join(sorted(found.columns))
         try:
             with _without_panics():
