@@ -428,9 +428,12 @@ def test_a_model_by_its_name_or_its_repository(name: str):
 def test_what_host_memory_must_hold():
     found = json.loads(call("plan", "--model", "mixtral-8x7b", "--gpu", "b200", "--json").stdout)
     assert found["host_bytes"] == 32 * 8 * 3 * 4096 * 14336 * 2
-    assert (
-        "host memory        84.00 GiB for all routed experts" in call("plan", "--model", "mixtral-8x7b", "--gpu", "b200").stdout
-    )
+    assert "host memory        84.00 GiB for routed experts" in call("plan", "--model", "mixtral-8x7b", "--gpu", "b200").stdout
+    few = ("plan", "--model", "mixtral-8x7b", "--gpu", "b200", "--latency", "--json", "--routing", "uniform", "--policy")
+    for policy, share in (("static_cache:resident_fraction=0.5", 0.5), ("cpu_compute:resident_fraction=0.75", 0.25)):
+        held = json.loads(call(*few, policy).stdout)
+        assert held["host_bytes"] == held["latency"]["host_memory_bytes"] == share * found["host_bytes"]
+    assert json.loads(call(*few, "all_resident").stdout)["host_bytes"] == 0
 
 
 def test_a_plan_says_what_of_a_long_context_is_usable():
@@ -486,10 +489,48 @@ def test_one_verdict_says_whether_the_context_fits():
 
 
 @pytest.mark.parametrize(
-    ("gpu", "meant"), [("h200", "h200-141gb"), ("H100-80GB", "h100-80gb"), ("a100", "a100-40gb or a100-80gb"), ("b210", "b200")]
+    ("gpu", "meant"), [("h200", "h200-141gb"), ("H100-80G", "h100-80gb"), ("a100", "a100-40gb or a100-80gb"), ("b210", "b200")]
 )
 def test_a_name_that_begins_so_is_meant_whatever_its_case(gpu: str, meant: str):
     assert refused("plan", "--model", "dbrx", "--gpu", gpu).endswith(f"(did you mean {meant}?)")
+
+
+@pytest.mark.parametrize("gpu", ["H100-80GB", "RTX 4090", "rtx-4090"])
+def test_a_gpu_can_be_called_as_tables_print_it(gpu: str):
+    assert call("plan", "--model", "olmoe-1b-7b", "--gpu", gpu).returncode == 0
+
+
+def test_the_host_that_computes_can_be_named():
+    words = ("compare", "--model", "gpt-oss-20b", "--gpu", "rtx-4090", "--batch", "8", "--precisions", "native")
+    desktop = call(*words, "--host", "89.6:1.2", "--host-memory", "pageable")
+    assert "copies from pageable memory, a host of 89.6 GB/s and 1.2 TFLOP/s (--host)" in desktop.stdout
+    ours, theirs = (json.loads(call(*words, *more, "--json").stdout) for more in ((), ("--host", "89.6:1.2")))
+    slow = [next(one for one in found["alternatives"] if one["policy"] == "cpu_compute")["step_s"] for found in (ours, theirs)]
+    assert slow[0] < slow[1] / 1.5
+    assert theirs["timing"]["host_memory_bytes_per_s"] == 89_600_000_000
+    for wrong in ("fast", "0:1", "89.6:", "1e3"):
+        assert f'--host: "{wrong}"; allowed: GB/s[:TFLOP/s] with numbers from' in refused(*words, "--host", wrong)
+    assert "--host: alone; allowed: beside --latency" in refused("plan", "--model", "dbrx", "--gpu", "b200", "--host", "50")
+
+
+def test_parameters_are_joined_by_colons():
+    refusal = refused("plan", "--model", "dbrx", "--gpu", "b200", "--policy", "prophet:recall=0.9,wasted=0.2")
+    assert "allowed: a colon before each parameter, as in prophet:recall=0.9:wasted=0.2" in refusal
+
+
+def test_a_sweep_says_what_its_times_rest_on(tmp_path: Path):
+    words = ("sweep", "--models", "dbrx", "--gpus", "b200", "--batches", "1", "--routings", "uniform", "--policies", "prophet")
+    for name, more in (("a.csv", ()), ("b.csv", ("--fixed-costs", "--host-memory", "pageable"))):
+        call(*words, "--latency", *more, "--out", tmp_path / name)
+    first, second = (pd.read_csv(tmp_path / name) for name in ("a.csv", "b.csv"))
+    assert (set(first["host_memory"]), set(second["host_memory"])) == ({"pinned"}, {"pageable"})
+    assert (first["has_fixed_costs"].any(), second["has_fixed_costs"].all()) == (False, True)
+    assert set(first["timed_context_tokens"]) == {8192}
+
+
+def test_what_cannot_run_is_timed_with_a_warning():
+    done = call("plan", "--model", "mixtral-8x7b", "--gpu", "l4", "--latency")
+    assert "warning: times are of 16 x 8,192 tokens, which do not fit" in done.stderr
 
 
 def test_lists_may_have_spaces_and_folders_are_not_made(tmp_path: Path):
@@ -677,7 +718,7 @@ def test_a_gpu_that_is_not_catalogued_is_named_by_its_memory():
     timed = ("--latency", "--batch", "4")
     own, known = (json.loads(call(*words, gpu, *timed).stdout) for gpu in ("custom:44.42:864:181:25", "l40s"))
     assert own["latency"]["step_s"] == pytest.approx(known["latency"]["step_s"], rel=1e-3)
-    assert "gpu: 'custom:48:960'; allowed: a GPU with peak arithmetic" in refused(*words, "custom:48:960", *timed)
+    assert 'gpu: "custom:48:960"; allowed: a GPU with peak arithmetic' in refused(*words, "custom:48:960", *timed)
     for wrong in (
         "custom",
         "custom:",

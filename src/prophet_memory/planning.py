@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from prophet_memory.architecture import Architecture
 from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
@@ -22,6 +23,7 @@ from prophet_memory.memory import (
     setting_of,
     stored_as,
 )
+from prophet_memory.occupancy import experts_on_fullest_rank
 from prophet_memory.paging import Blocks
 from prophet_memory.parallelism import Parallelism, known_layout
 from prophet_memory.peaks import Buffer, Moment
@@ -40,6 +42,7 @@ class Plan:
     row: dict[str, Any]
     law: RoutingLaw
     provision: Provision
+    policy: ResidencyPolicy
     assumptions: Assumptions
     layout: Parallelism
     growth: KVGrowth
@@ -51,7 +54,7 @@ class Plan:
     blocks: Blocks | None  # of a paged cache
     unread: tuple[str, ...]  # parts whose buffers the activation peak leaves out
     usable_fraction: float
-    host_bytes: int  # of all routed experts of the model, where they stand that are not resident
+    host_bytes: int  # of the routed experts that the host holds a copy of, all ranks together
     baseline_context_tokens: int  # the longest context with all experts resident
     uncounted_bytes: int  # that the activation peak would take beyond, at the capacity or the context that was asked for
 
@@ -65,6 +68,15 @@ class Plan:
         """Whether the longest context is the model's own maximum: memory bounds none where no layer's cache grows forever."""
         bound = self.growth.max_context_tokens if self.growth.unbounded_bytes_per_token == 0 else None
         return bound is not None and self.row["max_context_tokens"] == bound
+
+
+def _host_copies(architecture: Architecture, policy: ResidencyPolicy, spread: Parallelism, resident: float | None) -> float:
+    """Experts of all layers that the host holds, as `StepTimes.host_memory_bytes` counts them."""
+    if architecture.is_dense:
+        return 0.0
+    experts = experts_on_fullest_rank(architecture.moe.routed_experts, spread.expert)
+    copies = float(policy.host_copies(np.array([resident or 0.0]), experts)[0]) * spread.expert
+    return min(copies, float(architecture.moe.routed_experts)) * architecture.moe_layer_count
 
 
 def plan(  # noqa: PLR0913 - one argument a choice
@@ -104,7 +116,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         EngineError: for what the engine's profile does not say.
         ModelError: for a count below one, and a precision that there is not.
     """
-    law = routing or routing_law("uniform")
+    law, keeps = routing or routing_law("uniform"), policy or residency_policy("prophet")
     spread = known_layout(model.architecture, n_gpus, layout, cut_experts=assumptions.engine.cuts_experts)
     grid = Grid(
         [model],
@@ -113,7 +125,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         batch_sizes=[batch_size],
         routings=[law],
         precisions=[precision],
-        policies=[policy or residency_policy("prophet")],
+        policies=[keeps],
         context_tokens=[1 if context_tokens is None else context_tokens],
         layouts={n_gpus: spread},
         provisions=[provision],
@@ -139,6 +151,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         row,
         law,
         provision,
+        keeps,
         assumptions,
         spread,
         growth,
@@ -150,8 +163,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         blocks=paged,
         unread=peak.unread(decisive, setting),
         uncounted_bytes=int(longer) - int(peak.peak_bytes(decisive, step, setting)),
-        host_bytes=model.architecture.moe.routed_experts
-        * model.architecture.moe_layer_count
+        host_bytes=round(_host_copies(model.architecture, keeps, spread, row["resident_experts_per_layer"]))
         * routed_expert_bytes(model.architecture, stored, expert_tensor=1),
         usable_fraction=assumptions.engine.fraction(gpu, spread, decisive),
         baseline_context_tokens=int(np.broadcast_to(swept.baseline_context, grid.shape).item()),

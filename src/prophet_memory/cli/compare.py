@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from prophet_memory.alternatives import Asked, alternatives
+from prophet_memory.alternatives import SAME, Asked, alternatives
 from prophet_memory.cli.options import (
     BATCH,
     CACHE,
@@ -19,6 +19,7 @@ from prophet_memory.cli.options import (
     FIXED_COSTS,
     GPUS,
     HOST_MEMORY_OPTION,
+    HOST_OPTION,
     LAW_HELP,
     POLICY,
     PROVISION,
@@ -41,6 +42,7 @@ from prophet_memory.cli.said import (
     law_in_words,
     partly_measured,
     said_of_caches,
+    said_of_measured,
     said_of_pools,
     said_of_times,
     say_notes,
@@ -65,6 +67,10 @@ HEADS = (
     ("policy", False), ("weights", False), ("GPU GiB", True), ("host GiB", True), ("hits", True), ("link MB", True),
     ("step ms", True), ("× resident", True), ("tokens/s/GPU", True), ("KV tokens", True), ("at once", True), ("", False),
 )  # fmt: skip
+COLUMNS_IN_WORDS = (
+    "GPU GiB (beside the KV cache) and link MB (of a step) are of the fullest GPU, host GiB of all; × resident: in the same bits",
+    "KV tokens are what is left at this batch; at once is how many such sequences fit where pools grow with them",
+)
 MEGA = 10**6
 
 
@@ -104,12 +110,13 @@ def answerable(policies: Sequence[ResidencyPolicy], law: RoutingLaw, model: Mode
 @ENGINE
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory; serving engines take 0.9")
 @HOST_MEMORY_OPTION
+@HOST_OPTION
 @FIXED_COSTS
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
     *, model: str, gpu: str, n_gpus: int, batch: int | None, context: int | None, precisions: list[str] | None,
     policies: list[ResidencyPolicy] | None, routing: RoutingLaw | None, counts: Path | None, provision: Provision | None,
-    engine: str | None, host_memory: str | None, fixed_costs: bool | None, as_json: bool,
+    engine: str | None, host_memory: str | None, host: tuple[int, int | None] | None, fixed_costs: bool | None, as_json: bool,
     **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> None:  # fmt: skip
     """Every policy and precision side by side: what fits and is fast first, what another one beats marked.
@@ -138,7 +145,7 @@ def command(  # noqa: PLR0913 - one argument an option
         provisions=[sized],
         layouts={n_gpus: spread_over(architecture, assumptions, n_gpus)},
     )
-    timing = changed_timing(settings.latency, host_memory, fixed_costs)
+    timing = changed_timing(settings.latency, host_memory, host, fixed_costs)
     with described_by(opened.file), said_of_profile(profile.name):
         table = alternatives(grid, assumptions, Asked(held, timing))
     rows = sorted(table.to_dicts(), key=lambda row: (not row["fits"], row["step_s"], row["gpu_bytes"], row["precision"]))
@@ -146,22 +153,26 @@ def command(  # noqa: PLR0913 - one argument an option
     spread = grid.layouts[n_gpus]
     notes = [
         *opened.notes, *partly_measured(own), *said_of_caches(own, chosen, law, asked * assumptions.tokens_per_sequence),
-        *said_of_pools(own, chosen[-1], law, sized, [spread.expert]),
+        *said_of_pools(own, chosen[-1], law, sized, [spread.expert]), *said_of_measured(own, law), *COLUMNS_IN_WORDS,
     ]  # fmt: skip
     doubts = dict.fromkeys(said for one in grid.precisions for said in hypothetical(architecture, str(one)))
     warnings = [*unread_gpus(profile, [device]), *doubts]
     if as_json:
         choices = [
-            {name: rounded(value) for name, value in row.items()} | {"dominated_by": beaten_by(row, rows, bounds)} for row in rows
+            {name: rounded(value) for name, value in row.items()}
+            | {"is_bound": row["policy"] in bounds, "dominated_by": beaten_by(row, rows, bounds)}
+            for row in rows
         ]
-        print_json({"alternatives": choices, "assumptions": asdict(assumptions), "warnings": warnings, "notes": notes})
+        said = {"assumptions": asdict(assumptions), "timing": asdict(timing), "warnings": warnings, "notes": notes}
+        print_json({"alternatives": choices, "layout": asdict(spread)} | said)
         return
-    say(f"{opened.name} on {n_gpus} x {gpu}, batch {asked}, {rows[0]['context_tokens']:,} tokens each", bold=True)
+    ways = f" ({spread.tensor}-way tensor, {spread.expert}-way expert parallel)" if n_gpus > 1 else ""
+    say(f"{opened.name} on {n_gpus} x {gpu}{ways}, batch {asked}, {rows[0]['context_tokens']:,} tokens each", bold=True)
     print_table(HEADS, [line(row, rows, bounds) for row in rows])
     tokens = assumptions.tokens_per_sequence
     drafts = f", {tokens:,} tokens of each sequence a step" if tokens > 1 else ""
     say(f"assumed: {law_in_words(law)}, pools for {sized.words}{drafts}, KV {assumptions.kv_format}, "
-        f"{profile.name} in {relative(ENGINES_FILE)}; {said_of_times(timing)}")  # fmt: skip
+        f"{profile.name} in {relative(ENGINES_FILE)}; {said_of_times(timing, chosen)}")  # fmt: skip
     if len(grid.precisions) > 1:
         say("Fewer bits cost accuracy, which nothing here judges: --precisions with one format compares policies alone.")
     say_warnings(warnings)
@@ -179,11 +190,13 @@ def beaten_by(row: dict[str, Any], rows: Sequence[dict[str, Any]], bounds: Seque
     """The fastest choice that takes no more GPU memory and no more time, and less of one; None where nothing does."""
     if not row["is_dominated"]:
         return None
-    others = (other for other in rows if other["fits"] and other["policy"] not in bounds and other is not row)
-    own = row["gpu_bytes"], row["step_s"]
-    better = (one for one in others if one["gpu_bytes"] <= own[0] and one["step_s"] <= own[1])
-    best = next(one for one in better if (one["gpu_bytes"], one["step_s"]) != own)
-    return f"{best['policy']} {best['precision']}"
+    latest = (1 + SAME) * row["step_s"]
+    for one in rows:
+        if one["fits"] and one["policy"] not in bounds and one["gpu_bytes"] <= row["gpu_bytes"] and one["step_s"] <= latest:
+            shorter = (1 + SAME) * one["step_s"] < row["step_s"]
+            if shorter or any(one[name] < row[name] for name in ("gpu_bytes", "host_memory_bytes")):
+                return f"{one['policy']} {one['precision']}"
+    return None
 
 
 def line(row: dict[str, Any], rows: Sequence[dict[str, Any]], bounds: Sequence[str]) -> tuple[str, ...]:

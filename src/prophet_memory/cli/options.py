@@ -40,6 +40,8 @@ CUSTOM, LEAST_CUSTOM, MOST_CUSTOM = "custom", 0.5, 100_000  # each of its number
 CUSTOM_FORMS = "custom:GiB[:GB/s[:TFLOP/s:GB/s of the host link]]"
 CUSTOM_NUMBER = r"(\d{1,6}(?:\.\d{1,6})?)"
 CUSTOM_NUMBERS = re.compile(f"custom:{CUSTOM_NUMBER}(?::{CUSTOM_NUMBER}(?::{CUSTOM_NUMBER}:{CUSTOM_NUMBER})?)?", re.ASCII)
+HOST_NUMBERS = re.compile(f"{CUSTOM_NUMBER}(?::{CUSTOM_NUMBER})?", re.ASCII)
+LEAST_HOST = 0.001
 GIGA, TERA = 10**9, 10**12
 OF_ENGINE = {field.name for field in fields(Engine)}
 OF_STEP = {"max_step_tokens": "tokens", "max_step_sequences": "sequences"}
@@ -78,8 +80,8 @@ class NamedObject(click.ParamType[Named]):
 
     name = "name"
 
-    def __init__(self, parse: Callable[[object], Named], kinds: Iterable[str]) -> None:
-        self.parse, self.kinds = parse, tuple(kinds)
+    def __init__(self, parse: Callable[[object], Named], kinds: Iterable[str], example: str) -> None:
+        self.parse, self.kinds, self.example = parse, tuple(kinds), example
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Named:
         """The object, or one line."""
@@ -89,7 +91,9 @@ class NamedObject(click.ParamType[Named]):
         given: dict[str, int | float | str] = {}
         for name, sign, text in (word.partition("=") for word in words):
             if not sign or name in given:
-                self.fail(f"{json.dumps(value)}; allowed: parameters as in power_law:exponent=0.9, each once", param, ctx)
+                self.fail(f"{json.dumps(value)}; allowed: parameters as in {self.example}, each once", param, ctx)
+            if "," in text:
+                self.fail(f"{json.dumps(value)}; allowed: a colon before each parameter, as in {self.example}", param, ctx)
             given[name] = plain(text)
         try:
             return self.parse({kind: given} if words else kind)
@@ -110,6 +114,26 @@ class NamedObject(click.ParamType[Named]):
         """For --help: the kinds."""
         del param, ctx
         return f"[{'|'.join(self.kinds)}]"
+
+
+class Host(click.ParamType[tuple[int, int | None]]):
+    """A host by the GB/s of its memory and, where they are given, its TFLOP/s."""
+
+    name = "host"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int | None]:
+        """Bytes and operations a second, or one line."""
+        numbers = HOST_NUMBERS.fullmatch(str(value))
+        given = [float(number) for number in numbers.groups() if number] if numbers else []
+        if not given or not all(LEAST_HOST <= number <= MOST_CUSTOM for number in given):
+            limits = f"with numbers from {LEAST_HOST} to {MOST_CUSTOM:,}, such as 89.6:1.2"
+            self.fail(f"{json.dumps(value)}; allowed: GB/s[:TFLOP/s] {limits}", param, ctx)
+        return int(GIGA * given[0]), int(TERA * given[1]) if len(given) > 1 else None
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """For --help."""
+        del param, ctx
+        return "GB/s[:TFLOP/s]"
 
 
 class Number(click.ParamType[int | float]):
@@ -173,8 +197,8 @@ GPUS = Number(1, 4096)
 WEIGHT_FORMATS = Among([*FORMATS, NATIVE, *FILE_TYPES])
 EXPERT_FORMATS = Among(FORMATS)
 CACHE = Among(CACHE_FORMATS)
-ROUTING = NamedObject(routing_law, sorted(LAWS))
-POLICY = NamedObject(residency_policy, sorted(POLICIES))
+ROUTING = NamedObject(routing_law, sorted(LAWS), "power_law:exponent=0.9")
+POLICY = NamedObject(residency_policy, sorted(POLICIES), "prophet:recall=0.9:wasted=0.2")
 PARAMETERS = ", ".join(f"{kind}:{field.name}={field.default}" for kind, law in sorted(LAWS.items()) for field in fields(law))
 LAW_HELP = f"law of the distinct experts, its parameters by default {PARAMETERS}; default: the paper's"
 POLICY_HELP = (
@@ -193,6 +217,9 @@ COUNTS = click.option(
 )
 HOST_MEMORY_OPTION = click.option(
     "--host-memory", type=Among(HOST_MEMORY), help="whether copies to the GPU come from pinned memory; default: config's"
+)
+HOST_OPTION = click.option(
+    "--host", type=Host(), help="the machine's memory bandwidth and arithmetic, for experts that it computes; default: config's"
 )
 FIXED_COSTS = click.option(
     "--fixed-costs/--no-fixed-costs",
@@ -283,6 +310,9 @@ def open_gpu(name: str, key: str = "--gpu") -> Gpu:
     if name.partition(":")[0] == CUSTOM:
         return _custom_gpu(name, key)
     gpus = read_gpus()
+    slug = name.lower().replace(" ", "-")  # as tables print it
+    if slug in gpus:
+        return gpus[slug]
     if name not in gpus:
         raise ConfigurationError(f"{key}: {json.dumps(name)}; allowed: {', '.join(gpus)}, {CUSTOM_FORMS}{hint(name, gpus)}")
     return gpus[name]
@@ -328,19 +358,26 @@ def spread_over(
         raise layout_error(problem) from None
 
 
-def changed_timing(settings: LatencySettings, host_memory: str | None, fixed_costs: bool | None) -> Timing:
+def changed_timing(
+    settings: LatencySettings, host_memory: str | None, host: tuple[int, int | None] | None, fixed_costs: bool | None
+) -> Timing:
     """Config's timing with what the options change."""
-    return replace(settings, host_memory=host_memory or settings.host_memory).timing(fixed_costs=fixed_costs)
+    memory, peak = host or (settings.host_memory_bytes_per_s, None)
+    changed = replace(settings, host_memory=host_memory or settings.host_memory, host_memory_bytes_per_s=memory)
+    return replace(changed, host_flops_per_s=peak or settings.host_flops_per_s).timing(fixed_costs=fixed_costs)
 
 
-def asked_timing(settings: LatencySettings, host_memory: str | None, fixed_costs: bool | None, *, asked: bool) -> Timing | None:
+def asked_timing(
+    settings: LatencySettings, host_memory: str | None, host: tuple[int, int | None] | None, fixed_costs: bool | None,
+    *, asked: bool,
+) -> Timing | None:  # fmt: skip
     """The same for --latency; None without it. Raises ConfigurationError for an option that would then be ignored."""
     if asked:
-        return changed_timing(settings, host_memory, fixed_costs)
-    if host_memory is not None or fixed_costs is not None:
-        raise ConfigurationError(
-            f"{'--host-memory' if fixed_costs is None else '--fixed-costs'}: alone; allowed: beside --latency"
-        )
+        return changed_timing(settings, host_memory, host, fixed_costs)
+    given = {"--host-memory": host_memory, "--host": host, "--fixed-costs": fixed_costs}
+    for option, value in given.items():
+        if value is not None:
+            raise ConfigurationError(f"{option}: alone; allowed: beside --latency")
     return None
 
 

@@ -23,6 +23,7 @@ from prophet_memory.cli.options import (
     FIXED_COSTS,
     GPUS,
     HOST_MEMORY_OPTION,
+    HOST_OPTION,
     LAW_HELP,
     POLICY,
     POLICY_HELP,
@@ -49,7 +50,9 @@ from prophet_memory.cli.said import (
     of_experts_alone,
     partly_measured,
     said_of_caches,
+    said_of_measured,
     said_of_pools,
+    said_of_times,
     say_notes,
     say_warnings,
     unread_gpus,
@@ -142,7 +145,8 @@ def verdict_in_words(plan: Plan) -> str:
     """Whether it fits: with the context where one was asked for."""
     row, context = plan.row, plan.context_tokens
     alone = ", where all experts resident do not" if row["fit_verdict"] == FIT_VERDICTS[NEWLY_FITS] else ""
-    each = "" if context is None else f"with {context:,} tokens in each of {row['batch_size']:,} sequences"
+    many = f"each of {row['batch_size']:,} sequences" if row["batch_size"] > 1 else "a sequence"
+    each = "" if context is None else f"with {context:,} tokens in {many}"
     if plan.holds:
         return f"fits{', ' if each else ''}{each}{alone}"
     if context is None or not row["max_context_tokens"]:
@@ -185,7 +189,8 @@ def verdict(plan: Plan) -> Iterator[str]:
         yield f"KV extension       {multiplied(extension)} over all experts resident ({extension:.4f}){usable}"
     elif plan.context_tokens is None:
         yield f"KV extension       undefined: {'all experts resident do not' if plan.holds else 'the model does not'} fit"
-    yield f"host memory        {gib(plan.host_bytes)} GiB for all routed experts"
+    if plan.host_bytes:
+        yield f"host memory        {gib(plan.host_bytes)} GiB for routed experts"
 
 
 def routed(plan: Plan, experts: int) -> str:
@@ -197,6 +202,8 @@ def routed(plan: Plan, experts: int) -> str:
     each = f" with {tokens:,} tokens of each sequence" if tokens > 1 else ""
     slots = "" if plan.row["expert_parallel"] > 1 else f" of {plan.row['resident_experts_per_layer']:,.2f}"  # else by rank
     sized = "" if plan.row["policy"] == BASELINE.name else f", pools{slots} for {plan.provision.words}"
+    if plan.policy.parameters.get("resident_fraction") is not None:
+        sized = f", pools{slots}, a share of all"
     mean = f"{distinct:,.2f} of {experts:,} experts a layer on average"
     return f"{law_in_words(plan.law)}: {mean} at batch {batch}{each}{sized}"
 
@@ -282,7 +289,13 @@ def step_times(
     return values | {"context_tokens": min(context_tokens, limit), "timing": asdict(timing)}
 
 
-def latency_lines(times: dict[str, Any]) -> Iterator[str]:
+def untimely(plan: Plan, times: dict[str, Any] | None) -> Iterator[str]:
+    """That a step is timed which cannot run."""
+    if times is not None and (plan.row["max_context_tokens"] or 0) < times["context_tokens"]:
+        yield f"times are of {plan.row['batch_size']:,} x {times['context_tokens']:,} tokens, which do not fit"
+
+
+def latency_lines(times: dict[str, Any], policy: ResidencyPolicy, timing: Timing) -> Iterator[str]:
     """What a step takes and moves, in lines."""
     factor = (
         ""
@@ -290,8 +303,8 @@ def latency_lines(times: dict[str, Any]) -> Iterator[str]:
         else f", {multiplied(times['latency_factor'])} of {1e3 * times['resident_step_s']:,.2f} ms"
     )
     resident = f"{factor} with all experts resident" if factor else ""
-    fixed = "with fixed costs" if times["timing"]["layer_s"] else "without fixed costs"
-    yield f"step               {1e3 * times['step_s']:,.2f} ms with {times['context_tokens']:,} tokens each{resident} ({fixed})"
+    yield f"step               {1e3 * times['step_s']:,.2f} ms with {times['context_tokens']:,} tokens each{resident}"
+    yield f"times              {said_of_times(timing, [policy]).removeprefix('times ')}"
     yield f"throughput         {times['tokens_per_s_per_gpu']:,.0f} tokens a second and GPU, one of each sequence a step"
     prompt = f"of a prompt of {times['context_tokens']:,} tokens that is read alone"
     yield f"first token        {times['first_token_s']:,.2f} s {prompt}"
@@ -340,6 +353,7 @@ def latency_lines(times: dict[str, Any]) -> Iterator[str]:
 @click.option("--source-tokens", "encoder_source_tokens", type=Number(0, 10**8), help="encoder input of encoder-decoders")
 @click.option("--latency", is_flag=True, help="the time of a step, too, with --context tokens of each sequence, else config's")
 @HOST_MEMORY_OPTION
+@HOST_OPTION
 @FIXED_COSTS
 @click.option("--check", is_flag=True, help="exit with status 1 if it does not fit: of --context, else of one token a sequence")
 @as_json
@@ -347,7 +361,8 @@ def command(  # noqa: PLR0913 - one argument an option
     *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int | None, batch: int | None,
     context: int | None, weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None,
     counts: Path | None, provision: Provision | None, policy: ResidencyPolicy | None, question: str | None, engine: str | None,
-    latency: bool, host_memory: str | None, fixed_costs: bool | None, check: bool, as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
+    latency: bool, host_memory: str | None, host: tuple[int, int | None] | None, fixed_costs: bool | None, check: bool,
+    as_json: bool, **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
     """What one model needs on some GPUs and what it holds there, by the numbers of the sweep.
 
@@ -390,7 +405,7 @@ def command(  # noqa: PLR0913 - one argument an option
             context_tokens=context, provision=sized,
         )  # fmt: skip
     answer = answered(question, plan, found, architecture)
-    timing = asked_timing(settings.latency, host_memory, fixed_costs, asked=latency)
+    timing = asked_timing(settings.latency, host_memory, host, fixed_costs, asked=latency)
     times = None
     if timing is not None:
         times = step_times(own, device, plan, taken, chosen, timing, context or settings.latency.context_tokens)
@@ -401,7 +416,8 @@ def command(  # noqa: PLR0913 - one argument an option
     ]  # fmt: skip
     if times is not None:
         notes += said_of_caches(own, [chosen], law, plan.row["batch_size"] * assumptions.tokens_per_sequence)
-    warnings = list(warnings_of(plan, architecture, device))
+    warnings = [*warnings_of(plan, architecture, device), *untimely(plan, times)]
+    notes += said_of_measured(own, law)
     if as_json:
         print_json(
             {name: round(value, FLOAT_DECIMALS) if isinstance(value, float) else value for name, value in plan.row.items()}
@@ -428,7 +444,7 @@ def command(  # noqa: PLR0913 - one argument an option
         *concurrency_lines(plan, found, device),
         *longest_line(plan, answer),
         *verdict(plan),
-        *([] if times is None else latency_lines(times)),
+        *([] if times is None or timing is None else latency_lines(times, chosen, timing)),
         "",
         *basis(plan, architecture.moe.routed_experts, profile, device),
     ):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import click
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.edge.counting import counted_models
 from prophet_memory.edge.text import PRECISION_LABELS, is_below_16_bits
 from prophet_memory.engine import Engine
 from prophet_memory.formats import NATIVE
@@ -16,7 +17,7 @@ from prophet_memory.latency import Prefetch
 from prophet_memory.provision import Provision
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
-from prophet_memory.steps import Timing
+from prophet_memory.steps import PINNED, Timing
 
 
 def say_notes(notes: Iterable[str]) -> None:
@@ -87,9 +88,21 @@ def said_of_caches(model: Model, policies: Iterable[ResidencyPolicy], law: Routi
         yield "Prophet's predictor is taken as perfect: prophet:recall=0.5 and the like change that"
 
 
-def said_of_times(timing: Timing) -> str:
-    """What times hold and leave out."""
-    return "times with the fixed costs of engines" if timing.layer_s else "times without the fixed costs of engines"
+def said_of_times(timing: Timing, policies: Iterable[ResidencyPolicy]) -> str:
+    """What times hold and leave out, and what of the host they rest on."""
+    said = [f"times {'with' if timing.layer_s else 'without'} the fixed costs of engines"]
+    if timing.host_memory != PINNED:
+        said.append(f"copies from {timing.host_memory} memory")
+    if any(policy.kind == "cpu_compute" for policy in policies):
+        memory, peak = timing.host_memory_bytes_per_s / 1e9, timing.host_flops_per_s / 1e12
+        said.append(f"a host of {memory:,.4g} GB/s and {peak:,.3g} TFLOP/s (--host)")
+    return ", ".join(said)
+
+
+def said_of_measured(model: Model, law: RoutingLaw) -> Iterator[str]:
+    """That the routing of a model was measured, where another law is asked."""
+    if not law.needs_counts and model.name in counted_models():
+        yield f"the routing of {model.name} was measured: --routing frequency takes it"
 
 
 def partly_measured(model: Model) -> Iterator[str]:

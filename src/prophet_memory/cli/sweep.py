@@ -24,6 +24,7 @@ from prophet_memory.cli.options import (
     FIXED_COSTS,
     GPUS,
     HOST_MEMORY_OPTION,
+    HOST_OPTION,
     POLICY,
     ROUTING,
     STEP_TOKENS,
@@ -62,7 +63,7 @@ ANY_EXPERTS = MoE(2, 1, expert_intermediate_size=1)
 NUMBERS = ("n_gpus", "batch_size")
 DEFAULTED = ("n_gpus", "batch_sizes", "routings", "precisions", "policies", "provisions")
 SUFFIXES = (".parquet", ".csv")
-TIMED_HEADS = (("step ms", True), ("x resident", True))
+TIMED_HEADS = (("step ms", True), ("× resident", True))
 MOST_ROWS = 200  # of a table at a terminal
 HEADS = (
     *((key, key in NUMBERS) for key in KEYS), ("usable KV tokens", True), ("memory holds a sequence", True),
@@ -126,7 +127,7 @@ def swept(
                 grid = replace(grid_of([own], axes, gpus), context_tokens=[asked])
                 found = swept_grid(grid, assumptions)
                 timed = [] if latency is None else StepTimes(found, latency.timing, latency.context_tokens).series()
-                parts.append(found.to_polars().with_columns(timed))
+                parts.append(found.to_polars().with_columns(*timed, *said_in_columns(latency, model)))
         except ParallelismError as problem:
             raise ConfigurationError(f"--n-gpus: {problem.value}; allowed for {model.slug}: {problem.allowed}") from None
         except EngineError as problem:
@@ -135,6 +136,18 @@ def swept(
             raise EngineError(problem.key, problem.value, allowed) from None
     beside = {"context_tokens": context, "tokens_per_sequence": tokens_per_sequence}
     return pl.concat(parts).with_columns(pl.lit(value).alias(name) for name, value in beside.items() if value is not None)
+
+
+def said_in_columns(latency: Asked | None, model: OpenedModel) -> list[pl.Expr]:
+    """What the times of a model rest on."""
+    if latency is None:
+        return []
+    own = {
+        "timed_context_tokens": min(latency.context_tokens, model.architecture.max_context_tokens or latency.context_tokens),
+        "host_memory": latency.timing.host_memory,
+        "has_fixed_costs": bool(latency.timing.layer_s),
+    }
+    return [pl.lit(value).alias(name) for name, value in own.items()]
 
 
 @click.command(name="sweep")
@@ -156,6 +169,7 @@ def swept(
 @ENGINE
 @click.option("--latency", is_flag=True, help="columns with the time of a step, too, of --context tokens, else config's")
 @HOST_MEMORY_OPTION
+@HOST_OPTION
 @FIXED_COSTS
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help=".parquet or .csv file; without it a table is printed"
@@ -173,6 +187,7 @@ def command(  # noqa: PLR0913 - one argument an option
     engine: str | None,
     latency: bool,
     host_memory: str | None,
+    host: tuple[int, int | None] | None,
     fixed_costs: bool | None,
     **axes: list[Any] | None,
 ) -> None:
@@ -194,7 +209,7 @@ def command(  # noqa: PLR0913 - one argument an option
         opened = long_enough(opened, context)
     if everything and any(law.needs_counts for law in sweep.routings):
         opened = measured_ones(opened)
-    timing = asked_timing(settings.latency, host_memory, fixed_costs, asked=latency)
+    timing = asked_timing(settings.latency, host_memory, host, fixed_costs, asked=latency)
     timed = None if timing is None else Asked(context or settings.latency.context_tokens, timing)
     if latency and axes["routings"] is None:
         sweep = replace(sweep, routings=answering(sweep.routings, sweep.policies))
@@ -223,7 +238,7 @@ def answering(laws: Iterable[RoutingLaw], policies: Iterable[ResidencyPolicy]) -
     silent = [law for law in laws if cached and not law.needs_counts and law.bind(ANY_EXPERTS).popularity() is None]
     if silent:
         names = ", ".join(law.name for law in silent)
-        say_notes([f"{names} does not say which experts are popular, which {', '.join(cached)} needs for --latency: left out"])
+        say_notes([f"{names} does not say which experts are popular, which --latency asks for {', '.join(cached)}: left out"])
     return tuple(law for law in laws if law not in silent)
 
 
