@@ -22,8 +22,14 @@ POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
     "popular": ("most popular of other sequences", {"color": ORANGE, "linestyle": (0, (1.2, 1.2)), "marker": "s"}),
 }
 MARKS = {"lru": "P", "engine": "X", "static": "v", "hindsight": "*"}
-KINDS = {"lru": "LRU", "engine": "an engine's cache", "static": "a fixed list", "hindsight": "the best list afterwards"}
+KINDS = {
+    "lru": "least recently used",
+    "engine": "an engine's cache",
+    "static": "a fixed list",
+    "hindsight": "the best list afterwards",
+}
 OTHERS: dict[str, Any] = {"marker": "o", "markersize": 4.2, "markeredgewidth": 0.8, "linestyle": "none", "color": VERMILLION}
+DIAGONAL: dict[str, Any] = {"color": GREY, "linewidth": 0.6, "linestyle": (0, (1, 2))}
 START = "warm"
 
 
@@ -48,7 +54,8 @@ def explain(axes: Axes) -> None:
     axes.set_axis_off()
     lines = [Line2D([], [], markersize=3, label=label, **look) for label, look in POLICIES.values()]
     points = [Line2D([], [], **OTHERS | {"marker": MARKS[kind], "label": label}) for kind, label in KINDS.items()]
-    points.append(Line2D([], [], **OTHERS | {"markerfacecolor": "white", "label": "residency inferred"}))
+    points.append(Line2D([], [], **OTHERS | {"markerfacecolor": "white", "label": "hollow: residency inferred"}))
+    lines.append(Line2D([], [], **DIAGONAL, label="a random list"))
     axes.legend(handles=[*lines, *points], loc="center left", bbox_to_anchor=(-0.12, 0.5), handlelength=2.2, labelspacing=0.35)
 
 
@@ -74,12 +81,12 @@ def main(*, hits: Path, output: list[Path]) -> None:
         panel.set_title(model, fontsize=7)
         panel.set_xlabel("Resident experts (%)")
     for panel in (*above[:-1], *below):
-        panel.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (1, 2)))
+        panel.plot([0, 1], [0, 1], **DIAGONAL)
         panel.set_xlim(0, 1)
         panel.set_ylim(0, 1)
         for axis in (panel.xaxis, panel.yaxis):
             axis.set_major_formatter(PercentFormatter(1, symbol=""))
-    for row, words in ((above, "Hit rate (%), measured"), (below, "Hit rate (%), published")):
+    for row, words in ((above, "Hit rate (%), measured"), (below, "Hit rate (%), published, batch 1")):
         row[0].set_ylabel(words)
     save(figure, output)
 

@@ -24,15 +24,16 @@ GIB, MS = 2**30, 1e3
 COLUMNS = 3
 MARKS = {
     "all_resident": "s", "prophet": "o", "lru_cache": "v", "static_cache": "<", "oracle_cache": "*", "cpu_compute": "^",
-    "on_demand_offload": "X", "layer_offload": "P",
+    "on_demand_offload": "X", "layer_offload": "d",
 }  # fmt: skip
 # Fewer bits are a smaller mark; what is published has an edge.
 PRECISIONS: dict[str, dict[str, Any]] = {
-    "bf16": {"color": BLUE, "markersize": 5.4, "markeredgewidth": 0},
-    "int8": {"color": ORANGE, "markersize": 4.2, "markeredgewidth": 0},
-    "int4": {"color": GREEN, "markersize": 3.1, "markeredgewidth": 0},
-    "native": {"color": PURPLE, "markersize": 4.2, "markeredgecolor": BLACK, "markeredgewidth": 0.8},
+    "bf16": {"color": BLUE, "markersize": 6, "markeredgewidth": 0},
+    "int8": {"color": ORANGE, "markersize": 4.8, "markeredgewidth": 0},
+    "int4": {"color": GREEN, "markersize": 3.7, "markeredgewidth": 0},
+    "native": {"color": PURPLE, "markersize": 4.8, "markeredgecolor": BLACK, "markeredgewidth": 0.6},
 }
+SUBJECT = "prophet"
 ALONE = 0.35  # the opacity of what another choice dominates
 
 
@@ -50,7 +51,8 @@ def draw_case(
         if not row["fits"] or is_bound:
             look |= {"markerfacecolor": "white", "markeredgecolor": own["color"], "markeredgewidth": 0.7}
         pale = row["is_dominated"] and row["fits"] and not is_bound
-        axes.plot(row["gpu_bytes"] / GIB, MS * row["step_s"], alpha=ALONE if pale else 1, zorder=2 if pale else 3, **look)
+        place = (2 if pale else 3) + (0.5 if policy == SUBJECT else 0)  # above what lies at the same place
+        axes.plot(row["gpu_bytes"] / GIB, MS * row["step_s"], alpha=ALONE if pale else 1, zorder=place, **look)
     for size, first, last in claimed:
         look = {"color": VERMILLION, "linewidth": 1, "marker": "+", "markersize": 5, "markeredgewidth": 1, "zorder": 3.5}
         axes.plot([size, size], [first, last], **look)
@@ -121,6 +123,8 @@ def handles() -> list[Line2D]:
     return [
         *(mark(one.words.label, MARKS[one.kind], **(hollow if one.is_bound else {})) for one in policies),
         *(mark(PRECISION_LABELS[precision], "s", **look) for precision, look in PRECISIONS.items()),
+        mark("dominated (pale)", "s", alpha=ALONE),
+        mark("does not fit, or a bound", "s", **hollow),
         mark("claimed by the source", "+", color=VERMILLION, markeredgewidth=1),
         Line2D([], [], color=GREY, linewidth=0.8, label="dominated by nothing"),
     ]

@@ -44,13 +44,12 @@ def look_of(row: Row) -> dict[str, Any]:
     return RESIDENT[row["weights"] == DEFAULT_FORMAT, row["n_gpus"] == 1][1]
 
 
-def draw(axes: Axes, rows: Sequence[Row], bound: str, ratio: str, named: int) -> None:
+def draw(axes: Axes, rows: Sequence[Row], bound: str, ratio: str, named: int, ends: tuple[float, float]) -> None:
     """A panel: measured against computed, and the line on which both are the same; nothing may lie below it."""
     for row in sorted(rows, key=lambda row: -row["n_gpus"]):
         look = POINT | look_of(row)
         hollow = {"markerfacecolor": "white", "markeredgecolor": look["color"], "zorder": 4}
         axes.plot(MS * row[bound], MS * row["measured_s"], **look | (hollow if row["doubt"] else {}))
-    ends = MS * min(row[bound] for row in rows) / 1.5, MS * max(row["measured_s"] for row in rows) * 1.5
     axes.plot(ends, ends, color=GREY, linewidth=0.8)
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -61,10 +60,11 @@ def draw(axes: Axes, rows: Sequence[Row], bound: str, ratio: str, named: int) ->
         axis.set_minor_formatter(NullFormatter())
     for row in sorted(rows, key=lambda row: -row[ratio])[:named]:
         place = MS * row[bound], MS * row["measured_s"]
-        words: dict[str, Any] = {"xytext": (5, -2), "textcoords": "offset points", "fontsize": 7, "color": GREY}
-        axes.annotate(f"{row['engine']}, {multiplied(row[ratio])}", place, **words)
+        beside: dict[str, Any] = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center", "fontsize": 7, "color": GREY}
+        axes.annotate(f"{row['engine']}, {multiplied(row[ratio])}", place, **beside)
     middle = median(row[ratio] for row in rows)
-    axes.text(0.97, 0.04, f"median {multiplied(middle)}, {len(rows)} steps", transform=axes.transAxes, ha="right", fontsize=7)
+    words = f"median {multiplied(middle)},\n{len(rows)} steps"
+    axes.text(0.97, 0.05, words, transform=axes.transAxes, ha="right", va="bottom", fontsize=7)
 
 
 def main(*, observed: Path, output: list[Path]) -> None:
@@ -82,13 +82,17 @@ def main(*, observed: Path, output: list[Path]) -> None:
     bounds = ("bound_s", "ratio", "bound"), ("bound_with_fixed_costs_s", "ratio_with_fixed_costs", "with fixed costs")
     each = (("everything resident", resident, 0), ("experts elsewhere", elsewhere, NAMED))
     for axes, ((name, own, named), (bound, ratio, words)) in zip(panels, product(each, bounds), strict=True):
-        draw(axes, own, bound, ratio, named)
+        # The same for both bounds, so that the way to the line can be seen.
+        ends = MS * min(row["bound_s"] for row in own) / 1.5, MS * max(row["measured_s"] for row in own) * 1.5
+        draw(axes, own, bound, ratio, named, ends)
         axes.set_title(f"{name},\n{words}", fontsize=7.5)
         axes.set_xlabel("Computed (ms a step)")
     panels[0].set_ylabel("Measured (ms a step)")
     handles = [Line2D([], [], **POINT | look, label=label) for label, look in RESIDENT.values()]
     handles += [Line2D([], [], **POINT | look, label=residency_policy(policy).words.label) for policy, look in POLICIES.items()]
-    handles.append(Line2D([], [], **POINT, marker="o", markerfacecolor="white", markeredgecolor=GREY, label="doubtful"))
+    handles.append(
+        Line2D([], [], **POINT, marker="o", markerfacecolor="white", markeredgecolor=GREY, label="doubtful (any hollow mark)")
+    )
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7, columnspacing=1.2, handletextpad=0.4)
     save(figure, output)
 

@@ -55,6 +55,7 @@ def losses(
         "to_host_compute": host is not None and host["fits"] and host["step_s"] < prophet["step_s"],
         "to_more_gpus": any(row["tokens_per_s_per_gpu"] > prophet["tokens_per_s_per_gpu"] for row in more_gpus),
         "is_dominated": prophet["is_dominated"],
+        "holds_every_expert": not prophet["expert_savings_fraction"],
         "to_a_larger_gpu": any(row["step_s"] < prophet["step_s"] for row in larger),
     }
     named = {"model": model, "gpu": gpu, "n_gpus": n_gpus, "batch_size": batch, "precision": own, "fits": prophet["fits"]}

@@ -6,7 +6,9 @@ rule alternatives:
         **program("alternatives"),
         gpus="config/gpus.yaml",
         engines="config/engines.yaml",
-        models=sorted({*MODEL_FILES, *expand("config/models/{model}.yaml", model=TOKENS)}),
+        models=sorted(
+            {*MODEL_FILES, *expand("config/models/{model}.yaml", model=TOKENS)}
+        ),
         beside=[
             *COUNTS,
             *expand("config/routing/measured/{model}_caches.csv", model=TOKENS),
