@@ -121,11 +121,11 @@ def test_a_cache_takes_what_a_tensor_takes(name: str):
 
 
 def test_what_has_no_recipe_or_no_names_gets_one_line():
-    with pytest.raises(ModelError, match="file_type: 'UD-Q4_K_XL'; allowed: a recipe that is published: "):
+    with pytest.raises(ModelError, match='file_type: "UD-Q4_K_XL"; allowed: a recipe that is published: '):
         types_of(tensor_list(MODELS["phi-4"]), "UD-Q4_K_XL")
-    with pytest.raises(ModelError, match="gguf: 'mamba'"):
+    with pytest.raises(ModelError, match='gguf: "mamba"'):
         tensor_list(MODELS["jamba-1.5-large"])
-    with pytest.raises(ModelError, match="gguf: 'encoder'"):
+    with pytest.raises(ModelError, match='gguf: "encoder"'):
         tensor_list(MODELS["switch-base-8"])
     with pytest.raises(ModelError, match="columns: 100; allowed: a multiple of 256"):
         Tensor("a", (100, 2)).bytes_as("Q4_K")
