@@ -14,7 +14,9 @@ from prophet_memory.edge.documents import adapter
 from prophet_memory.edge.files import REPOSITORY, write_text
 from prophet_memory.edge.observing import Observations
 from prophet_memory.edge.settings import DesignSettings, Settings
+from prophet_memory.edge.traces import Workloads
 from prophet_paper.ledger import Ledger
+from prophet_paper.manuscript import AllowList
 from prophet_paper.prose import Numbers
 
 FOLDER = REPOSITORY / "config" / "schemas"
@@ -28,8 +30,10 @@ DOCUMENTS: dict[str, Any] = {
     "model": ModelEntry,
     "claims": Ledger,
     "numbers": Numbers,
+    "bare_numbers": AllowList,
     "cluster": Cluster,
     "routing": RoutingSources,
+    "workloads": Workloads,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,48 +41,34 @@ def main(
     rows: list[dict[str, Any]] = []
     for published in published_runs(runs, folder, gpus):
         run, bound = published.run, least_step(published.run, taken).step_s
-        key = {
-            "run": run.name,
-            "model": run.model.name,
-            "name": names[run.model.name],
-            "gpu": None if run.gpu is None else run.gpu.name,
-            "n_gpus": 1,
-            "engine": run.engine,
-        }
+        gpu = None if run.gpu is None else run.gpu.name
+        key = named(run.name, run.model.name, names, gpu) | {"n_gpus": 1, "engine": run.engine}
         own = {"policy": run.policy, "weights": run.weights, "batch_size": run.batch_size, "hit_rate": run.hits}
         fixed = with_fixed_costs(run, bound, costs.layer_s, costs.offload_layer_s)
         low, high = published.bytes_per_s
         stated = None if low is None else run.step_s / least_step(slower(run, low), taken).step_s
-        said = {
-            "least_bytes_per_s": low,
-            "most_bytes_per_s": high,
-            "ratio_at_least_bytes_per_s": stated,
-            "doubt": published.doubt or None,
-            "source": published.source,
-        }
+        said = sourced(published.doubt, published.source, (low, high, stated))
         rows.append(key | own | compared(run.step_s, bound, fixed) | said)
     timing = costs.timing(fixed_costs=True)
     for step in resident_runs(steps, folder, gpus):
         bound = least_resident_step_s(step, taken)
         fixed = least_resident_step_s(step, taken, timing) + timing.layer_s * step.model.architecture.layer_count
-        key = {
-            "run": step.name,
-            "model": step.model.name,
-            "name": names[step.model.name],
-            "gpu": step.gpu.name,
-            "n_gpus": step.spread.n_gpus,
-            "engine": KERNELS,
-        }
+        key = named(step.name, step.model.name, names, step.gpu.name) | {"n_gpus": step.spread.n_gpus, "engine": KERNELS}
         own = {"policy": RESIDENT, "weights": step.precision, "batch_size": step.batch_size, "hit_rate": None}
-        said = {
-            "least_bytes_per_s": None,
-            "most_bytes_per_s": None,
-            "ratio_at_least_bytes_per_s": None,
-            "doubt": step.doubt or None,
-            "source": step.source,
-        }
+        said = sourced(step.doubt, step.source, (None, None, None))
         rows.append(key | own | compared(step.step_s, bound, fixed) | said)
     write_rows(rows, output)
+
+
+def named(run: str, model: str, names: Mapping[str, str], gpu: str | None) -> dict[str, Any]:
+    """What a row is of."""
+    return {"run": run, "model": model, "name": names[model], "gpu": gpu}
+
+
+def sourced(doubt: str, source: str, link: tuple[float | None, float | None, float | None]) -> dict[str, Any]:
+    """Where a row is from, and the least and most bandwidth that its source allows, with the ratio at the least."""
+    of_link = dict(zip(("least_bytes_per_s", "most_bytes_per_s", "ratio_at_least_bytes_per_s"), link, strict=True))
+    return of_link | {"doubt": doubt or None, "source": source}
 
 
 def slower(run: OffloadRun, bytes_per_s: float) -> OffloadRun:

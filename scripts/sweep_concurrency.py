@@ -10,7 +10,15 @@ import polars as pl
 
 from prophet_memory.concurrency import ORDER, Concurrency
 from prophet_memory.edge.command import script
-from prophet_memory.edge.configuration import ENGINES_FILE, GPUS_FILE, read_engines, read_gpus, read_model, said_of_profile
+from prophet_memory.edge.configuration import (
+    ENGINES_FILE,
+    GPUS_FILE,
+    leaving_out,
+    read_engines,
+    read_gpus,
+    read_model,
+    said_of_profile,
+)
 from prophet_memory.edge.documents import checked
 from prophet_memory.edge.messages import described_by, error
 from prophet_memory.edge.results import grid_of, taken_assumptions
@@ -22,7 +30,7 @@ from prophet_memory.parallelism import ParallelismError
 
 def main(
     *, models: list[Path], gpus: Path = GPUS_FILE, engines: Path = ENGINES_FILE, sweep: dict[str, Any],
-    assumptions: dict[str, Any] | None = None, context_tokens: list[int], output: Path,
+    assumptions: dict[str, Any] | None = None, context_tokens: list[int], leave_out: bool = False, output: Path,
 ) -> None:  # fmt: skip
     """Read config, search, write; contexts beyond a model's own maximum are left out.
 
@@ -32,6 +40,7 @@ def main(
         engines: catalogue of engines
         sweep: JSON of the grid, whose batch sizes are not asked for
         assumptions: JSON of the assumptions; default: those of config/config.yaml
+        leave_out: models on which the engine's profile is silent
         output: Parquet file
     """
     axes = checked(AxesSettings, sweep, SETTINGS_FILE)
@@ -44,7 +53,7 @@ def main(
             continue
         grid = replace(grid_of([model], axes, known), batch_sizes=[1], context_tokens=contexts, order=ORDER)
         try:
-            with described_by(file), said_of_profile(taken.engine.name, engines):
+            with described_by(file), leaving_out(model.name) if leave_out else said_of_profile(taken.engine.name, engines):
                 parts.append(Concurrency(grid, taken).to_polars())
         except ParallelismError as problem:
             raise error(SETTINGS_FILE, f"sweep.{problem.key}", problem.value, f"{problem.allowed}, {model.name}") from None

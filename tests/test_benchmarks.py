@@ -83,3 +83,10 @@ def test_the_count_at_the_end_can_be_measured(tmp_path: Path, monkeypatch: pytes
     found = scaling.count(scaling.COUNTED_SHARDS[0], tmp_path, repeat=1)
     assert found["rows"] > 0
     assert found["seconds"] > 0
+
+
+def test_serving_is_measured(tmp_path):
+    run("serving", "--requests", 2000, "--repeat", 1, "--output", tmp_path / "serving.csv")
+    table = pl.read_csv(tmp_path / "serving.csv")
+    assert table["steps"].n_unique() == 2
+    assert (table["requests_per_s"] * table["million_requests_s"] - 1e6).abs().max() < 1

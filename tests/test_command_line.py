@@ -218,7 +218,7 @@ WRONG = [
     (("sweep", "--models", "dbrx, ,grok-1", "--gpus", "all", "--out", "x.csv"), '--models: "dbrx, ,grok-1"; allowed: words'),
     (("explain", "nosuch"), "model: .*allowed"),
     (("explain",), "allowed"),
-    (("nosuch",), "command: nosuch; allowed: plan, fit, compare, models"),
+    (("nosuch",), "command: nosuch; allowed: plan, fit, compare, recommend, simulate, models"),
     (("sweep", "--models", "nosuch", "--gpus", "all", "--out", "x.csv"), "model: "),
     (("sweep", "--models", "all", "--gpus", "x100", "--out", "x.csv"), "--gpus: .*allowed: v100"),
     (("sweep", "--models", "all", "--gpus", "all", "--out", "x.txt"), r"--out: x.txt; allowed: .*\.parquet"),

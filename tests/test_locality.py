@@ -215,7 +215,7 @@ def test_the_script_measures_what_is_in_the_tokens(tokens: Path, tmp_path: Path)
 
 
 def test_tokens_that_are_not_what_they_should_be(tokens: Path, tmp_path: Path):
-    with pytest.raises(ConfigurationError, match=r"sha256: [0-9a-f]{64}; allowed: 00"):
+    with pytest.raises(ConfigurationError, match=r"sha256: [0-9a-f]{64} of what is there; allowed: 00"):
         measured(tokens, tmp_path, sha256="00")
     with pytest.raises(ConfigurationError, match=r"experts: \[924, 24, 4\]; allowed: \(token, 32, 2\), with tokens"):
         measured(tokens, tmp_path, model="mixtral-8x7b")

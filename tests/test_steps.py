@@ -258,3 +258,28 @@ def test_an_encoder_decoder_answers_after_its_source_and_one_step():
     experts = 12 * float(routing_law("uniform").bind(MODELS["switch-large-128"].moe).mean(ASSUMED.encoder_source_tokens))
     read = experts * 2 * 1024 * 4096 * 2 / TIMING.processor(GPUS["a100-80gb"]).memory_bytes_per_s / TIMING.memory_efficiency
     assert read < long < 1.15 * read
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from(["mixtral-8x7b", "qwen3-30b-a3b", "deepseek-v3"]), st.sampled_from(["bf16", "int4"]),
+    st.floats(1e9, 1e12), st.floats(1e11, 1e14),
+)  # fmt: skip
+def test_a_host_that_ends_a_step_later_than_the_link_computes_nothing(model: str, precision: str, memory: float, peak: float):
+    host = replace(BOUND, host_memory_bytes_per_s=memory, host_flops_per_s=peak)
+    chosen = [residency_policy("cpu_compute"), residency_policy("static_cache")]  # the same pool
+    found = times(model, chosen, timing=host, context=1, batch_sizes=[1, 16, 256, 1024], precisions=[precision])
+    own, fetched = of_policies(found, "step_s")
+    assert (own <= fetched * (1 + 1e-12)).all()
+    computed, linked = of_policies(found, "host_computed_bytes")[0], of_policies(found, "host_link_bytes")
+    assert ((computed == 0) == (linked[0] == linked[1])).all()
+    assert ((computed == 0) | (linked[0] == 0)).all()
+    assert (own[computed > 0] <= fetched[computed > 0]).all()
+
+
+def test_long_prompts_fetch_what_the_host_would_compute_too_late():
+    chosen = [residency_policy("cpu_compute"), residency_policy("static_cache")]
+    found = times("qwen3-30b-a3b", chosen, timing=TIMING.of_replica(1), context=8192)
+    host, link = of_policies(found, "first_token_s")
+    assert host == pytest.approx(link)
+    assert (of_policies(found, "step_s")[0] < of_policies(found, "step_s")[1] / 1.5).all()  # steps of 1 to 16 tokens compute

@@ -13,7 +13,7 @@ def test_three_digits_and_never_a_thousand_thousands(tokens: int, text: str):
 
 
 @pytest.mark.parametrize(
-    ("fraction", "text"), [(0, "0"), (0.5, "50.0"), (0.9989, "99.9"), (0.9995, "99.95"), (0.99999, "99.99"), (1, "100.00")]
+    ("fraction", "text"), [(0, "0"), (0.5, "50.0"), (0.9989, "99.9"), (0.9995, "99.95"), (0.99999, "99.99"), (1, "100")]
 )
 def test_only_all_of_it_is_a_hundred(fraction: float, text: str):
     assert percent(fraction) == text

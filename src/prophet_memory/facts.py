@@ -31,6 +31,8 @@ def facts(architecture: Architecture, cache: CacheFormats = BF16_CACHE) -> dict[
         "moe_layers": architecture.moe_layer_count,
         "experts": moe.routed_experts or None,
         "top_k": moe.top_k or None,
+        "hidden_size": architecture.hidden_size,
+        "expert_intermediate_size": moe.expert_intermediate_size or None,
         "total_params": counts.total,
         "routed_expert_params": counts.routed_expert,
         "non_expert_params": counts.non_expert,

@@ -7,6 +7,7 @@ wherever the order of tokens was recorded, caches hit more often than these numb
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -108,19 +109,21 @@ def _least_recent(needed: FloatArray, slots: float) -> float:
 def _belady(needed: FloatArray, slots: float) -> float:
     """Simulated with a fixed seed, for whole slots below and above."""
     lower = int(slots)
-    rates = [_simulated(needed, count) for count in (lower, min(lower + 1, needed.shape[1]))]
+    if slots == lower:
+        return _simulated(needed, [lower])[0]
+    rates = _simulated(needed, [lower, min(lower + 1, needed.shape[1])])
     return rates[0] + (slots - lower) * (rates[1] - rates[0])
 
 
-def _simulated(needed: FloatArray, slots: int) -> float:
-    if not slots:
-        return 0.0
+def _simulated(needed: FloatArray, slots: Sequence[int]) -> list[float]:
+    """For each number of slots, all on the same steps: as layers side by side."""
     turns = TURNS * needed.shape[1] / float(needed.sum(axis=1).min())
     steps = int(np.clip(turns, LEAST_STEPS, MOST_STEPS))
     drawn = np.random.default_rng(SEED).random((steps, *needed.shape)) < needed
-    layers = hit_rate(drawn, slots, furthest_ahead(drawn), warm=needed)
-    asked = drawn.sum(axis=(0, 2))
-    return float((layers * asked).sum() / asked.sum())
+    asked, sizes = drawn.sum(axis=(0, 2)), np.repeat(slots, len(needed))
+    repeated, warm = np.tile(drawn, (1, len(slots), 1)), np.tile(needed, (len(slots), 1))
+    layers = hit_rate(repeated, sizes, furthest_ahead(repeated), warm=warm).reshape(len(slots), -1)
+    return [float((own * asked).sum() / asked.sum()) for own in layers]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ All arguments that are bytes, operations or shares may be arrays, and broadcast.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -60,11 +60,17 @@ class Processor:
         for name in ("memory_efficiency", "flops_efficiency"):
             _require(name, getattr(self, name), "a number above 0, at most 1", holds=0 < getattr(self, name) <= 1)
 
+    def reading_s(self, read_bytes: npt.ArrayLike) -> FloatArray:
+        """The time of so many bytes."""
+        return np.asarray(read_bytes, np.float64) / (self.memory_bytes_per_s * self.memory_efficiency)
+
+    def computing_s(self, flops: npt.ArrayLike) -> FloatArray:
+        """The time of so many operations."""
+        return np.asarray(flops, np.float64) / (self.flops_per_s * self.flops_efficiency)
+
     def seconds(self, read_bytes: npt.ArrayLike, flops: npt.ArrayLike) -> FloatArray:
         """The slower of reading so many bytes and of so many operations."""
-        reading = np.asarray(read_bytes, np.float64) / (self.memory_bytes_per_s * self.memory_efficiency)
-        computing = np.asarray(flops, np.float64) / (self.flops_per_s * self.flops_efficiency)
-        return np.maximum(reading, computing)
+        return np.maximum(self.reading_s(read_bytes), self.computing_s(flops))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +113,47 @@ def missing_bytes(activated_bytes: npt.ArrayLike, residency: npt.ArrayLike) -> F
     return (1 - share) * np.asarray(activated_bytes, np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class StepParts:
+    """What a step takes: seconds, arrays of one shape.
+
+    Reading and computing go on at once, what stands beside follows them: T0. What the predictor asked for crosses the link
+    meanwhile and hides behind a share of that, what it did not know of is waited for: T = T0 + asked - min(o T0, asked) + waited.
+    """
+
+    read_s: FloatArray
+    compute_s: FloatArray
+    beside_s: FloatArray
+    asked_s: FloatArray
+    waited_s: FloatArray
+    overlap: float
+
+    def seconds(self, read_s: npt.ArrayLike = 0.0, compute_s: npt.ArrayLike = 0.0) -> FloatArray:
+        """The step, with more to read and to compute."""
+        own = np.maximum(self.read_s + np.asarray(read_s), self.compute_s + np.asarray(compute_s)) + self.beside_s
+        found: FloatArray = own + self.asked_s - np.minimum(self.overlap * own, self.asked_s) + self.waited_s
+        return found
+
+    def or_where(self, chosen: npt.NDArray[np.bool_], other: StepParts) -> StepParts:
+        """The other's parts where it is chosen; both overlap alike."""
+        names = ("read_s", "compute_s", "beside_s", "asked_s", "waited_s")
+        return replace(self, **{name: np.where(chosen, getattr(other, name), getattr(self, name)) for name in names})
+
+
+def transfers_s(
+    missing: npt.ArrayLike, link: Link, prefetch: Prefetch, copies: npt.ArrayLike = 0.0
+) -> tuple[FloatArray, FloatArray]:
+    """Of what is missing, the time of what a predictor asks for, hF(1+w)/BW, and of what is waited for, (1-h)F/BW."""
+    needed, each = np.asarray(missing, np.float64), np.asarray(copies, np.float64)
+    ahead = prefetch.recall * (1 + prefetch.wasted)
+    late = 1 - prefetch.recall
+    return link.seconds(ahead * needed, ahead * each), link.seconds(late * needed, late * each)
+
+
 def streamed_step_s(
     resident_s: npt.ArrayLike, missing: npt.ArrayLike, link: Link, prefetch: Prefetch, copies: npt.ArrayLike = 0.0
 ) -> FloatArray:
-    """A step that fetches what is missing.
-
-    What the predictor asks for crosses the link beside the step's work and hides behind a share of it; what it does not know of
-    is waited for: T = T0 + hF(1+w)/BW - min(o T0, hF(1+w)/BW) + (1-h)F/BW.
+    """A step that fetches what is missing, as `StepParts` has it.
 
     Args:
         resident_s: T0, the step with everything resident.
@@ -122,10 +162,8 @@ def streamed_step_s(
         prefetch: recall h, waste w, overlap o.
         copies: of the missing bytes.
     """
-    own, needed, each = (np.asarray(one, np.float64) for one in (resident_s, missing, copies))
-    asked = link.seconds(prefetch.recall * (1 + prefetch.wasted) * needed, prefetch.recall * (1 + prefetch.wasted) * each)
-    waited = link.seconds((1 - prefetch.recall) * needed, (1 - prefetch.recall) * each)
-    return own + asked - np.minimum(prefetch.overlap * own, asked) + waited
+    own, nothing = np.asarray(resident_s, np.float64), np.zeros(())
+    return StepParts(own, nothing, nothing, *transfers_s(missing, link, prefetch, copies), prefetch.overlap).seconds()
 
 
 def all_reduce_s(size_bytes: npt.ArrayLike, gpus: int, link: Link) -> FloatArray:

@@ -102,7 +102,9 @@ def needed_steps(routing: TokenRouting, batch: int) -> list[npt.NDArray[np.bool_
 Priority = Callable[[int, FloatArray, FloatArray], FloatArray]  # (step, last use, uses so far) -> which to keep, the largest
 
 
-def hit_rate(needed: npt.NDArray[np.bool_], slots: int, priority: Priority, *, warm: FloatArray | None = None) -> FloatArray:
+def hit_rate(
+    needed: npt.NDArray[np.bool_], slots: int | IntArray, priority: Priority, *, warm: FloatArray | None = None
+) -> FloatArray:
     """The share of needed experts that are resident when a step begins, by layer.
 
     After a step those of the highest priority stay, of the step's own experts and of those that were resident, as many as there
@@ -110,7 +112,7 @@ def hit_rate(needed: npt.NDArray[np.bool_], slots: int, priority: Priority, *, w
 
     Args:
         needed: (step, layer, expert).
-        slots: experts that are resident in each layer.
+        slots: experts that are resident in each layer, or a number for each.
         priority: which to keep, from the step, the step of the last use and the number of uses, each (layer, expert).
         warm: priorities by which the cache is filled before the first step; without them it is empty.
     """
@@ -118,22 +120,23 @@ def hit_rate(needed: npt.NDArray[np.bool_], slots: int, priority: Priority, *, w
     last: FloatArray = np.full((layers, experts), -1.0)
     uses: FloatArray = np.zeros((layers, experts))
     resident = np.zeros((layers, experts), np.bool_) if warm is None else largest(warm, slots)
-    hits, asked = np.zeros(layers), np.zeros(layers)
+    hits, asked = np.zeros(layers), needed.sum(axis=(0, 2))
     for step, wanted in enumerate(needed):
-        hits += (wanted & resident).sum(axis=-1)
-        asked += wanted.sum(axis=-1)
-        last[wanted], uses[wanted] = step, uses[wanted] + 1
+        hits += np.count_nonzero(wanted & resident, axis=-1)
+        np.copyto(last, step, where=wanted)
+        uses += wanted
         known = resident | wanted
         resident = largest(np.where(known, priority(step, last, uses), -np.inf), slots) & known
     found: FloatArray = hits / np.maximum(asked, 1)
     return found
 
 
-def largest(values: FloatArray, count: int) -> npt.NDArray[np.bool_]:
-    """Whether a value is among the largest of its row; of equal ones the first."""
+def largest(values: FloatArray, count: int | IntArray) -> npt.NDArray[np.bool_]:
+    """Whether a value is among the largest of its row, so many or a number for each row; of equal ones the first."""
     order = np.argsort(-values, axis=-1, kind="stable")
-    found = np.zeros(values.shape, np.bool_)
-    np.put_along_axis(found, order[..., :count], values=True, axis=-1)
+    found = np.empty(values.shape, np.bool_)
+    rows, places = np.ogrid[: values.shape[0], : values.shape[1]]
+    found[rows, order] = places < np.asarray(count).reshape(-1, 1)
     return found
 
 

@@ -1,7 +1,7 @@
 """How long the steps of a sweep take under each policy, and what they move (docs/latency.md): columns beside the sweep's own.
 
 The resident step is what the same model would take with every expert in GPU memory, whether it fits or not. A policy fetches what
-its cache misses over the host link, or lets the host compute it.
+its cache misses over the host link, or lets the host compute it where that ends the step sooner.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from prophet_memory.errors import ModelError
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.hits import hits_of
-from prophet_memory.latency import Link, Processor, streamed_step_s
+from prophet_memory.integers import IntArray
+from prophet_memory.latency import Link, Processor, StepParts, transfers_s
 from prophet_memory.memory import Assumptions, activated, expert_bytes, stored_as
 from prophet_memory.occupancy import experts_on_fullest_rank
 from prophet_memory.parallelism import Parallelism
@@ -75,6 +76,12 @@ class Timing:
                     raise ModelError(name, value, allowed)
         if self.host_memory not in HOST_MEMORY:
             raise ModelError("host_memory", self.host_memory, f"one of {', '.join(HOST_MEMORY)}")
+
+    def of_replica(self, gpus: int) -> Timing:
+        """The same for one of the replicas of so many GPUs that fill a machine: it has their part of the host."""
+        part = min(1.0, gpus / self.machine_gpus)
+        memory, flops = part * self.host_memory_bytes_per_s, part * self.host_flops_per_s
+        return replace(self, host_memory_bytes_per_s=memory, host_flops_per_s=flops)
 
     def processor(self, gpu: Gpu) -> Processor:
         """Of a GPU. Raises ModelError for one without a bandwidth or a peak."""
@@ -236,20 +243,19 @@ class _Cell:
         stored = [stored_as(precision, architecture) for precision in grid.precisions]
         self._sizes = [0 if architecture.is_dense else expert_bytes(architecture, form, spread, assumptions.engine)
                        for form in stored]  # fmt: skip
-        times = [[self._times(form, size * self._layers, policy, own) for policy, own in zip(grid.policies, moved, strict=True)]
-                 for form, size in zip(stored, self._sizes, strict=True)]  # fmt: skip
-        self.resident_step_s, self.step_s = (
-            np.stack([np.stack([one[part] for one in row], axis=-2) for row in times], axis=3) for part in (0, 1)
+        works = [self._work(form) for form in stored]  # the same under every policy
+        times = [[self._times(work, size * self._layers, policy, own) for policy, own in zip(grid.policies, moved, strict=True)]
+                 for work, size in zip(works, self._sizes, strict=True)]  # fmt: skip
+        self.resident_step_s, self.step_s, linked, computed = (
+            np.stack([np.stack([one[part] for one in row], axis=-2) for row in times], axis=3) for part in range(4)
         )
         self.hit_rate = np.stack([one.hit_rate for one in moved], axis=-2)[None, :, :, None]
-        crossing = [policy.prefetch.crossing for policy in grid.policies]
-        self.host_link_bytes = self._in_bytes(
-            [one.transfers.link_experts * each for one, each in zip(moved, crossing, strict=True)]
-        )
-        self.host_computed_bytes = self._in_bytes([one.transfers.host_experts for one in moved])
-        everywhere = architecture.moe_layer_count  # also in an encoder
+        crossing = np.array([policy.prefetch.crossing for policy in grid.policies])[:, None]
+        self.host_link_bytes = self._in_bytes(linked * crossing, self._layers)
+        self.host_computed_bytes = self._in_bytes(computed, self._layers)
         whole = architecture.moe.routed_experts  # the fullest rank's share times the ranks can be more
-        copies = [np.minimum(one.host_copies * spread.expert, whole) for one in moved]
+        copies = np.stack([np.minimum(one.host_copies * spread.expert, whole) for one in moved], axis=-2)[None, :, :, None]
+        everywhere = architecture.moe_layer_count  # also in an encoder
         self.host_memory_bytes = self._in_bytes(copies, everywhere) * spread.expert_tensor
 
     def prompt(self) -> FloatArray:
@@ -282,9 +288,9 @@ class _Cell:
         taken = replace(self.assumptions, tokens_per_sequence=tokens)
         return _Cell(self.model, self.spread, taken, alone, self.timing, context_tokens, reading, self._provided).step_s
 
-    def _in_bytes(self, counted: list[FloatArray], layers: int | None = None) -> FloatArray:
-        sizes = (self._layers if layers is None else layers) * np.array(self._sizes, np.float64)[:, None, None]
-        found: FloatArray = (np.stack(counted, axis=-2)[:, :, None] * sizes)[None]
+    def _in_bytes(self, counted: FloatArray, layers: int) -> FloatArray:
+        """Of experts of a layer, counted along STEP."""
+        found: FloatArray = counted * (layers * np.array(self._sizes, np.float64))[:, None, None]
         return found
 
     def _moved(self, policy: ResidencyPolicy) -> _Moved:
@@ -299,34 +305,63 @@ class _Cell:
         transfers = policy.transfers(np.broadcast_to(self._needed, slots.shape), np.nan_to_num(hits), self._experts)
         return _Moved(transfers, hits, policy.host_copies(slots, self._experts), slots < self._experts)
 
-    def _times(self, stored: Stored, size: int, policy: ResidencyPolicy, moved: _Moved) -> tuple[FloatArray, FloatArray]:
-        """The resident step and the policy's, as (gpu, batch, routing, provision)."""
-        shape = moved.lacks.shape
-        batches = np.array(self.grid.batch_sizes, np.int64)
-        needed = np.broadcast_to(self._needed, shape)
-        work = decode_work(self.model, self.spread, stored, self.assumptions, batches, self._context, needed, self._reading)
-        share = moved.transfers.host_experts / np.maximum(needed, LEAST)
-        each = [self._on(gpu, work, size, policy, moved, share) for gpu in self.grid.gpus]
-        return np.stack([resident for resident, _ in each]), np.stack([step for _, step in each])
+    def _times(self, work: Work, size: int, policy: ResidencyPolicy, moved: _Moved) -> tuple[FloatArray, ...]:
+        """Resident steps, the policy's, and its experts over the link and on the host: as (gpu, batch, routing, provision)."""
+        found = []
+        for gpu in self.grid.gpus:
+            processor, fixed = self.timing.processor(gpu), self.timing.layer_s * self._stack.layer_count
+            whole = processor.seconds(work.read_bytes, work.flops + work.expert_flops)
+            parts, transfers = self._sooner(gpu, work, size, policy, moved)
+            step = parts.seconds(processor.reading_s(work.cache_bytes))
+            resident = whole + self._exchanged(gpu)[:, None, None] + fixed
+            found.append((resident, step, transfers.link_experts, transfers.host_experts))
+        return tuple(np.stack(column) for column in zip(*found, strict=True))
 
-    def _on(
-        self, gpu: Gpu, work: Work, size: int, policy: ResidencyPolicy, moved: _Moved, share: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        timing, together = self.timing, self.spread.tensor * self.spread.data
-        processor, link = timing.processor(gpu), timing.host_link(gpu, together)
-        exchanged, fixed = self._exchanged(gpu)[:, None, None], timing.layer_s * self._stack.layer_count
-        resident = processor.seconds(work.read_bytes, work.flops + work.expert_flops) + exchanged + fixed
-        kept = 1 - share  # of the experts that the step activates, what the GPU computes
-        own = processor.seconds(
-            work.rest_bytes + work.cache_bytes + kept * work.expert_bytes, work.flops + kept * work.expert_flops
-        )
-        own = own + exchanged
-        beside = processor.seconds(kept * work.expert_bytes, kept * work.expert_flops)
-        own = own + np.maximum(0, self._on_host(work, share, link) - beside)
-        fetched = moved.transfers.link_experts
+    def _work(self, stored: Stored) -> Work:
+        """The work of steps, whatever is resident."""
+        needed = np.broadcast_to(self._needed, self._provided.shape)
+        batches = np.array(self.grid.batch_sizes, np.int64)
+        return decode_work(self.model, self.spread, stored, self.assumptions, batches, self._context, needed, self._reading)
+
+    def parts(self) -> StepParts:
+        """What steps take beside their cache, as (batch, routing, provision), where a grid has one GPU, precision and policy."""
+        (gpu,), (policy,), (precision,) = self.grid.gpus, self.grid.policies, self.grid.precisions
+        work = self._work(stored_as(precision, self.model.architecture))
+        return self._sooner(gpu, work, self._sizes[0] * self._layers, policy, self._moved(policy))[0]
+
+    def _sooner(self, gpu: Gpu, work: Work, size: int, policy: ResidencyPolicy, moved: _Moved) -> tuple[StepParts, Transfers]:
+        """Steps as the policy has them, but that what the host would compute is fetched where that ends a step sooner.
+
+        What the cache adds plays no part in the choice, for both sides read it.
+        """
+        asked = moved.transfers
+        computed = self._parts(gpu, work, size, policy, moved, asked)
+        if not asked.host_experts.any():
+            return computed, asked
+        instead = Transfers(asked.link_experts + asked.host_experts, np.zeros_like(asked.host_experts))
+        fetched = self._parts(gpu, work, size, policy, moved, instead)
+        sooner = fetched.seconds() < computed.seconds()
+        link = np.where(sooner, instead.link_experts, asked.link_experts)
+        return computed.or_where(sooner, fetched), Transfers(link, np.where(sooner, 0.0, asked.host_experts))
+
+    def _parts(self, gpu: Gpu, work: Work, size: int, policy: ResidencyPolicy, moved: _Moved, transfers: Transfers) -> StepParts:
+        timing = self.timing
+        processor, link = timing.processor(gpu), timing.host_link(gpu, self.spread.tensor * self.spread.data)
+        share = transfers.host_experts / np.maximum(self._needed, LEAST)  # of the experts that the step activates
+        kept = 1 - share  # what the GPU computes
+        on_gpu = processor.seconds(kept * work.expert_bytes, kept * work.expert_flops)
+        fetched = transfers.link_experts
+        asked, waited = transfers_s(fetched * size, link, policy.prefetch, policy.copies(fetched) * self._layers)
         # Fixed costs come on top, as they were fitted: no transfer hides a launch or a wait.
-        paid = fixed + np.where(moved.lacks, timing.offload_layer_s * self._layers, 0)
-        return resident, streamed_step_s(own, fetched * size, link, policy.prefetch, policy.copies(fetched) * self._layers) + paid
+        paid = timing.layer_s * self._stack.layer_count + np.where(moved.lacks, timing.offload_layer_s * self._layers, 0)
+        return StepParts(
+            read_s=processor.reading_s(work.rest_bytes + kept * work.expert_bytes),
+            compute_s=processor.computing_s(work.flops + kept * work.expert_flops),
+            beside_s=self._exchanged(gpu)[:, None, None] + np.maximum(0, self._on_host(work, share, link) - on_gpu),
+            asked_s=asked,
+            waited_s=waited + paid,
+            overlap=policy.prefetch.overlap,
+        )
 
     def _on_host(self, work: Work, share: FloatArray, link: Link) -> FloatArray:
         """What the host computes for a GPU, and the hidden states on their way there and back."""
@@ -343,3 +378,19 @@ class _Cell:
             return np.zeros(len(self._tokens))
         link = self.timing.gpu_link(gpu, spread.tensor * spread.data)
         return exchange_s(self.model.architecture, spread, self._own_tokens, link, self._reading)
+
+
+def fixed_pool_parts(
+    model: Model, spread: Parallelism, assumptions: Assumptions, grid: Grid, timing: Timing, new_tokens: IntArray
+) -> tuple[StepParts, float]:
+    """Steps of so many new tokens, whatever their sequences, with the pool that a grid's one batch size has.
+
+    Returns:
+        parts of the shape (new tokens, 1, 1) without what the cache adds, and the slots of an MoE layer on all ranks together.
+    """
+    tokens = np.array(grid.batch_sizes, np.int64) * assumptions.tokens_per_sequence
+    found, experts = activated(model, spread, tokens, grid, assumptions.layer_correlation), model.architecture.moe.routed_experts
+    wide, single = replace(grid, batch_sizes=new_tokens.tolist()), replace(assumptions, tokens_per_sequence=1)
+    cell = _Cell(model, spread, single, wide, timing, 0, None, np.repeat(found.provided_on_fullest, len(new_tokens), axis=0))
+    (policy,) = grid.policies
+    return cell.parts(), float(np.minimum(policy.slots(found.provided, experts), experts).item())

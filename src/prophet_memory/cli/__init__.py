@@ -17,6 +17,8 @@ COMMANDS = {
     "plan": "what one model needs and holds on some GPUs",
     "fit": "the GPUs that hold so many requests of a context",
     "compare": "policies and precisions side by side, with the time of a step",
+    "recommend": "the policy, precision and layout that serve a load in time with the fewest GPUs",
+    "simulate": "replicas that serve a trace: batches, times, goodput",
     "models": "the catalogue of models",
     "gpus": "the catalogue of GPUs",
     "explain": "a model's parameters by component, and its cache in numbers",

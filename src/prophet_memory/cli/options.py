@@ -42,6 +42,9 @@ CUSTOM_NUMBER = r"(\d{1,6}(?:\.\d{1,6})?)"
 CUSTOM_NUMBERS = re.compile(f"custom:{CUSTOM_NUMBER}(?::{CUSTOM_NUMBER}(?::{CUSTOM_NUMBER}:{CUSTOM_NUMBER})?)?", re.ASCII)
 HOST_NUMBERS = re.compile(f"{CUSTOM_NUMBER}(?::{CUSTOM_NUMBER})?", re.ASCII)
 LEAST_HOST = 0.001
+QUANTITY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(\S{1,8})", re.ASCII)
+TOKENS = re.compile(r"(\d{1,12})([kK]?)", re.ASCII)
+KILO, MOST_TOKENS = 1024, 2**40
 GIGA, TERA = 10**9, 10**12
 OF_ENGINE = {field.name for field in fields(Engine)}
 OF_STEP = {"max_step_tokens": "tokens", "max_step_sequences": "sequences"}
@@ -156,6 +159,46 @@ class Number(click.ParamType[int | float]):
         return number
 
 
+class Quantity(click.ParamType[float]):
+    """A number with one of some units, as in 50ms."""
+
+    name = "quantity"
+
+    def __init__(self, units: Mapping[str, float], example: str, most: float) -> None:
+        self.units, self.example, self.most = units, example, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """In the unit whose factor is 1, or one line."""
+        if isinstance(value, float):
+            return value
+        found = QUANTITY.fullmatch(str(value))
+        number = float(found[1]) * self.units[found[2]] if found and found[2] in self.units else 0.0
+        if not 0 < number <= self.most:
+            units = " or ".join(self.units)
+            allowed = f"a number above 0 with {units}, such as {self.example}"
+            self.fail(f"{json.dumps(value)}; allowed: {allowed}", param, ctx)
+        return number
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """For --help."""
+        del param, ctx
+        return self.example
+
+
+class Tokens(click.ParamType[int]):
+    """A number of tokens, which may have a k for 1,024 behind it."""
+
+    name = "tokens"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number, or one line."""
+        found = TOKENS.fullmatch(str(value))
+        number = int(found[1]) * (KILO if found[2] else 1) if found else 0
+        if not 0 < number <= MOST_TOKENS:
+            self.fail(f"{json.dumps(value)}; allowed: a whole number above 0, or one with k for {KILO:,}, such as 8k", param, ctx)
+        return number
+
+
 class Several(click.ParamType[list[Any]]):
     """A list with commas, each of another type; `all` for every known word."""
 
@@ -193,6 +236,8 @@ class EngineName(click.ParamType[str]):
 
 
 BATCH = Number(1, 2**20)
+RATE = Quantity({"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600}, "2/s", 1e9)
+DURATION = Quantity({"ms": 1e-3, "s": 1.0}, "50ms", 1e6)
 GPUS = Number(1, 4096)
 WEIGHT_FORMATS = Among([*FORMATS, NATIVE, *FILE_TYPES])
 EXPERT_FORMATS = Among(FORMATS)
@@ -300,9 +345,9 @@ def _custom_gpu(name: str, key: str) -> Gpu:
     )
 
 
-def open_gpus(names: Sequence[str]) -> list[Gpu]:
+def open_gpus(names: Sequence[str], key: str = "--gpus") -> list[Gpu]:
     """The GPUs of a list, each once: all of the catalogue, or named ones, custom ones among them."""
-    return list(read_gpus().values()) if names == ["all"] else [open_gpu(name, "--gpus") for name in names]
+    return list(read_gpus().values()) if names == ["all"] else [open_gpu(name, key) for name in names]
 
 
 def open_gpu(name: str, key: str = "--gpu") -> Gpu:

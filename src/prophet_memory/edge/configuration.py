@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -180,6 +181,15 @@ def said_of_profile(name: str, file: Path = ENGINES_FILE) -> Iterator[None]:
         yield
     except EngineError as problem:
         raise error(file, f"{name}.{problem.key}", problem.value, problem.allowed) from None
+
+
+@contextmanager
+def leaving_out(model: str) -> Iterator[None]:
+    """A model on which a profile is silent has no rows; standard error says why."""
+    try:
+        yield
+    except EngineError as problem:
+        sys.stderr.write(f"{model}: left out; allowed: {problem.allowed}\n")
 
 
 def read_cluster(file: Path = CLUSTER_FILE) -> dict[str, str]:

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import urllib.request
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from prophet_memory.architecture import MoE
 from prophet_memory.edge.command import ConfigurationError
+from prophet_memory.edge.contents import content_of
 from prophet_memory.locality import TokenRouting
-
-REMOTE = ("https://", "http://")
 
 
 def arrays_of(place: str, expected: str) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays of a file that is what it should be."""
     try:
-        content = urllib.request.urlopen(place).read() if place.startswith(REMOTE) else Path(place).read_bytes()  # noqa: S310
-    except OSError as problem:
-        raise ConfigurationError(f"{place}: file: {problem}; allowed: a path or URL that can be read") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected.lower():
-        raise ConfigurationError(f"{place}: sha256: {found}; allowed: {expected}")
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(content_of(place, expected)), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in ("experts", "lengths", "dataset")}
     except (ValueError, KeyError, OSError) as problem:
         raise ConfigurationError(f"{place}: file: {problem}; allowed: an .npz with experts, lengths and dataset") from None

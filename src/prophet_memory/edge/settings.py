@@ -56,6 +56,8 @@ Law = Annotated[RoutingLaw, Parsed(routing_law, Specification)]
 Policy = Annotated[ResidencyPolicy, Parsed(residency_policy, Specification)]
 BatchSize = Annotated[int, Ge(1), Le(2**20)]
 CacheFormat = Annotated[str, OneOf(CACHE_FORMATS)]
+Replicas = Annotated[int, Ge(1), Le(100_000)]
+Seconds = Annotated[float, Gt(0), Le(10_000)]
 Item = TypeVar("Item")
 FromTo = Annotated[tuple[Item, ...], Len(2, 2)]
 LEAST = {
@@ -140,9 +142,11 @@ class PaperSettings(Described):
     """Which of the swept points figures and tables show."""
 
     reference: Reference
+    profile: Slug  # an entry of config/engines.yaml that was held against measurements
     breakdown_models: Several[Slug]
     summary: SummarySettings
     multi_gpu: MultiGpuSettings
+    headline_context_tokens: Context  # of the sequences that a table counts
     provisioned_batch_sizes: Several[BatchSize]
     prefill_chunk_tokens: Several[PlainSize]
     expert_count_groups: Several[Annotated[int, Ge(1)]]  # upper ends
@@ -200,6 +204,63 @@ class AlternativesSettings(AxesSettings):
 
 
 @dataclass(frozen=True, slots=True)
+class ConstantSteps(Described):
+    """Replicas whose steps take as long whatever their batch: what loads and traces say by themselves."""
+
+    step_s: Several[Seconds]
+    prompt_tokens_per_s: Annotated[int, Ge(1), Le(10**9)]
+    replicas: Several[Replicas]
+    kept_step_s: Seconds  # of which every batch size is kept
+    kept_replicas: Several[Replicas]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedSettings(Described):
+    """Replicas of models under policies that serve traces; pools are sized for a design batch."""
+
+    traces: Several[Slug]
+    cases: Several[AlternativesCase]
+    policies: Several[Policy]
+    precisions: Several[Annotated[str, OneOf(PRECISIONS)]]
+    routing: Law
+    provision: Annotated[str, OneOf(PROVISIONS)]
+    design_batch: BatchSize
+    replicas: Several[Replicas]
+    requests: Annotated[int, Ge(1), Le(10**9)]  # served at least, by as many of the replicas as get them
+    ttft_s: Seconds
+    tpot_s: Several[Seconds]  # each a target of its own
+    in_time_fraction: Fraction  # of the requests
+    least_replicas: Fraction  # that are tried: a half is one replica whose requests come twice as fast
+    most_replicas: Replicas
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSettings(Described):
+    """What `recommend` is asked: every combination, with the weights as published and with fewer bits as well."""
+
+    models: Several[Slug]
+    gpus: Several[Slug]
+    n_gpus: Several[Annotated[int, Ge(1), Le(4096)]]  # of a replica
+    policies: Several[Policy]
+    fewer_bits: Several[Annotated[str, OneOf(PRECISIONS)]]
+    context_tokens: Several[Context]
+    output_tokens: Annotated[int, Ge(1), Le(10**9)]
+    requests_per_s: Several[Annotated[float, Gt(0), Le(10**9)]]
+    tpot_s: Several[Seconds]
+    depth: Annotated[int, Ge(1), Le(10)]  # of the tree
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSettings(Described):
+    """The study of workloads: batches as distributions."""
+
+    seed: Count
+    constant: ConstantSteps
+    served: ServedSettings
+    decision: DecisionSettings
+
+
+@dataclass(frozen=True, slots=True)
 class SensitivityCase(Described):
     """A model on one GPU, at the precision and the provision of the paper's reference."""
 
@@ -241,6 +302,7 @@ class Settings(Described):
     assumptions: AssumptionSettings
     latency: LatencySettings
     alternatives: AlternativesSettings
+    workloads: WorkloadSettings
     sensitivity: SensitivitySettings
     paper: PaperSettings
 
@@ -312,6 +374,7 @@ def _consistent(settings: Settings, file: Path) -> Settings:
     engine, sweep, reference = settings.assumptions.engine, settings.sweep, settings.paper.reference
     check_known([engine], "assumptions.engine", read_engines(), f"the entries of {relative(ENGINES_FILE)}", file)
     laws, policies = [law.name for law in sweep.routings], [policy.name for policy in sweep.policies]
+    check_known([settings.paper.profile], "paper.profile", read_engines(), f"the entries of {relative(ENGINES_FILE)}", file)
     check_known([reference.routing], "paper.reference.routing", laws, "the values of sweep.routings", file)
     check_known([reference.policy], "paper.reference.policy", policies, "the values of sweep.policies", file)
     check_known([reference.provision], "paper.reference.provision", sweep.provisions, "the values of sweep.provisions", file)
@@ -341,10 +404,14 @@ def _swept(settings: Settings, models: Iterable[str], gpus: Iterable[str], file:
         "provisioned_batch_sizes": (paper.provisioned_batch_sizes, "batch_sizes", sweep.batch_sizes),
         "multi_gpu.gpus": (paper.multi_gpu.gpus, "gpus", sweep.gpus),
     }
+    contexts = settings.concurrency.context_tokens
+    allowed = "the values of concurrency.context_tokens"
+    check_known([paper.headline_context_tokens], "paper.headline_context_tokens", contexts, allowed, file)
     cases = settings.sensitivity.cases
     check_known([case.model for case in cases], "sensitivity.cases", sweep.models, "the values of sweep.models", file)
     check_known([case.gpu for case in cases], "sensitivity.cases", sweep.gpus, "the values of sweep.gpus", file)
     _alternatives(settings, gpus, file)
+    _workloads(settings, models, gpus, file)
     known = f"the entries of {relative(ENGINES_FILE)}"
     check_known(settings.sensitivity.engines, "sensitivity.engines", read_engines(), known, file)
     for key, (values, axis, names) in swept.items():
@@ -376,6 +443,22 @@ def _alternatives(settings: Settings, gpus: Iterable[str], file: Path) -> None:
                     f"a list with {BASELINE.name}, and {DEFAULT_FORMAT} among the precisions")  # fmt: skip
     if settings.paper.reference.provision not in study.provisions:
         raise error(file, "alternatives.provisions", study.provisions, f"a list with {settings.paper.reference.provision}")
+
+
+def _workloads(settings: Settings, models: Iterable[str], gpus: Iterable[str], file: Path) -> None:
+    """Raise a ConfigurationError unless models and GPUs of the study of workloads exist."""
+    study, known = settings.workloads, f"the entries of {relative(GPUS_FILE)}"
+    check_known([case.model for case in study.served.cases], "workloads.served.cases", models, SWEPT_MODELS, file)
+    check_known([case.gpu for case in study.served.cases], "workloads.served.cases", gpus, known, file)
+    check_known(study.decision.models, "workloads.decision.models", models, SWEPT_MODELS, file)
+    check_known(study.decision.gpus, "workloads.decision.gpus", gpus, known, file)
+    for name in ("step_s", "replicas"):
+        kept, of = getattr(study.constant, f"kept_{name}"), getattr(study.constant, name)
+        if missing := [one for one in (kept if isinstance(kept, tuple | list) else [kept]) if one not in of]:
+            raise error(file, f"workloads.constant.kept_{name}", missing[0], f"values of workloads.constant.{name}: {list(of)}")
+    if BASELINE not in study.served.policies:
+        names = [policy.name for policy in study.served.policies]
+        raise error(file, "workloads.served.policies", names, f"a list with {BASELINE.name}")
 
 
 def read_design_space(models: Iterable[str], gpus: Iterable[str], file: Path = DESIGN_SPACE_FILE) -> DesignSettings:

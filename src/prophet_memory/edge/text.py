@@ -34,9 +34,9 @@ def marked_name(name: str, published_precision: str, precision: str) -> str:
 
 
 def percent(fraction: float) -> str:
-    """A fraction in percent: one decimal, two next to a hundred, which only all of it rounds to, and a plain zero for none."""
-    if fraction == 0:
-        return "0"
+    """A fraction in percent: one decimal, two next to a hundred; plain numbers for none and for all, to which nothing rounds."""
+    if fraction in {0, 1}:
+        return f"{100 * fraction:.0f}"
     if NEXT_TO_A_HUNDRED < fraction < 1:
         return f"{min(100 * fraction, 99.99):.2f}"
     return f"{100 * fraction:.{1 if fraction < 1 else 2}f}"
@@ -59,3 +59,8 @@ def thousands(tokens: int) -> str:
         if tokens >= ROUNDS_UP * unit:
             return f"{significant(tokens / unit)}{letter}"
     return str(tokens)
+
+
+def first_line(problem: BaseException) -> str:
+    """What an error says, without its help."""
+    return (str(problem).splitlines() or [type(problem).__name__])[0]

@@ -1,4 +1,7 @@
-"""Experts that are not resident are computed on the host, at its memory's bandwidth, as Fiddler and KTransformers do."""
+"""Experts that are not resident are computed on the host, at its memory's bandwidth, as Fiddler and KTransformers do.
+
+Where many tokens share an expert, fetching it ends the step sooner: those engines then do, and so does a step here (`steps`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from prophet_memory.residency.policy import FloatArray, Transfers
 
 @dataclass(frozen=True)
 class CpuCompute(PooledPolicy):
-    """The most popular experts stay in the pool; no weights cross the link, only the hidden states of tokens."""
+    """The most popular experts stay in the pool; of the others no weights cross the link, only the hidden states of tokens."""
 
     kind: ClassVar[str] = "cpu_compute"
     order: ClassVar[int] = 5
