@@ -70,7 +70,7 @@ lint: $(STAMP)
 
 # Other people's calculators are compared with where they are installed (docs/dependencies.md).
 bench: $(STAMP)
-	for name in kernel scaling pipeline calculators schedule answers draw plan; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in kernel serving scaling pipeline calculators schedule answers draw plan; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/python scripts/checksums.py --outputs $(filter-out %/SHA256SUMS,$(wildcard evaluation/benchmarks/*)) \
 	    --receipts .snakemake/receipts --output evaluation/benchmarks/SHA256SUMS
 

@@ -7,9 +7,13 @@ rule all:
     input:
         rules.sweep.input,
         rules.results.input,
+        rules.profile.input,
         rules.routing.input,
         rules.sensitivity.output,
         rules.alternatives_study.input,
+        rules.served.input.given,
+        rules.served.input.least,
+        rules.workloads_study.input,
         rules.claims.input,
         rules.figures.input,
         rules.tables.input,

@@ -21,7 +21,8 @@ from prophet_paper.figures import DOUBLE_COLUMN_INCHES, new_figure, save
 from prophet_paper.looks import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PURPLE, VERMILLION
 
 GIB, MS = 2**30, 1e3
-COLUMNS = 3
+LEGEND_LINES = 4
+COLUMNS = 4
 MARKS = {
     "all_resident": "s", "prophet": "o", "lru_cache": "v", "static_cache": "<", "oracle_cache": "*", "cpu_compute": "^",
     "on_demand_offload": "X", "layer_offload": "d",
@@ -93,7 +94,7 @@ def main(
     models, gpus = catalogued(catalogue, "model"), catalogued(gpu_catalogue, "gpu")
     points = claimed_points(read_rows(claims))
     lines = -(-len(cases) // COLUMNS)
-    figure = new_figure(DOUBLE_COLUMN_INCHES, 0.5 + 1.75 * lines)
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 1.0 + 1.42 * lines)
     panels = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
     for axes, case in zip(panels, cases, strict=False):
         at = case | {"routing": routing, "provision": provision, "batch_size": batch_size}
@@ -101,13 +102,17 @@ def main(
         whole = found[DEFAULT_FORMAT, BASELINE.name]
         name, gpu = models[case["model"]]["name"], gpus[case["gpu"]]
         draw_case(axes, found, gpu["memory_bytes"] / GIB, claimed_of(points, whole))
-        axes.set_title(f"{name}, {case['n_gpus']} × {gpu['name']}", fontsize=7)
+        count = "" if case["n_gpus"] == 1 else f"{case['n_gpus']} × "
+        axes.set_title(f"{name}, {count}{gpu['name']}", fontsize=7)
     for axes in panels[len(cases) :]:
         axes.set_visible(False)
     figure.supxlabel("GiB beside the KV cache, on the fullest GPU (grey: more than it has)", fontsize=7.5)
     law = catalogued(laws, "routing")[routing]["label"]
-    figure.supylabel(f"ms of a step at batch {batch_size} ({law}, pools for the {PROVISIONS[provision].label})", fontsize=7.5)
-    figure.legend(handles=handles(), loc="lower right", bbox_to_anchor=(0.995, 0.03), ncols=2, fontsize=7)
+    sized = PROVISIONS[provision].label
+    figure.supylabel(f"ms of a step at batch {batch_size} ({law}, {sized})", fontsize=7.5)
+    shown = handles()
+    figure.legend(handles=shown, loc="outside upper center", ncols=-(-len(shown) // LEGEND_LINES), fontsize=7, columnspacing=1,
+                  handletextpad=0.2)  # fmt: skip
     save(figure, output)
 
 

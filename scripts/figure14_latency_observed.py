@@ -83,7 +83,7 @@ def main(*, observed: Path, output: list[Path]) -> None:
     each = (("everything resident", resident, 0), ("experts elsewhere", elsewhere, NAMED))
     for axes, ((name, own, named), (bound, ratio, words)) in zip(panels, product(each, bounds), strict=True):
         # The same for both bounds, so that the way to the line can be seen.
-        ends = MS * min(row["bound_s"] for row in own) / 1.5, MS * max(row["measured_s"] for row in own) * 1.5
+        ends = MS * min(row["bound_s"] for row in own) / 1.5, MS * max(row["measured_s"] for row in own) * 4
         draw(axes, own, bound, ratio, named, ends)
         axes.set_title(f"{name},\n{words}", fontsize=7.5)
         axes.set_xlabel("Computed (ms a step)")

@@ -1,8 +1,8 @@
-"""Figure 2: KV extension of every model at the reference GPU and batch size, and what happens where none is defined."""
+"""Figure 2: the usable KV extension of every model at the reference GPU and batch size, by verdict; below what has no ratio."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,53 +13,21 @@ from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, by_key, catalogued, compared_policies, in_paper_order, read_rows
 from prophet_memory.edge.text import PRECISION_LABELS, marked_name, multiplied, thousands
 from prophet_memory.provision import MEAN, PROVISIONS
+from prophet_memory.sweeps import FIT_VERDICTS
 from prophet_paper.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
 from prophet_paper.looks import BLACK, GREY, LIGHT_GREY
 
 GIB = 2**30
-LAWS_BESIDE_WORDS = 2  # whose legend finds room beside the words of what does not fit
 EXTENSIONS = ("kv_extension", "usable_kv_extension")
 AT_MEAN: dict[str, Any] = {"marker": "|", "markersize": 6, "markeredgewidth": 1.2, "linestyle": "none"}
 BEYOND = {"alpha": 0.3}  # what sequences longer than the model's own maximum would add
 OVER_GRID = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # keeps grid lines out of text
+HEADS = {"fits": "Fits with all experts resident", "newly_fits": "Fits only with {policy}", "does_not_fit": "Does not fit"}
+HEAD_LINES = 1.05  # of the lines of models
 
-
-def draw_model(axes: Axes, y: float, rows: Sequence[Row], at_mean: Sequence[Row], laws: Sequence[Law]) -> None:
-    """One line of the plot: a point per law where the ratio is defined, and in words what every law gives; a row for each law.
-
-    A tick stands where pools sized for the mean would put the point, if elsewhere.
-    """
-    fitting = [row for row in rows if row["fit_verdict"] == "fits"]
-    meant = [row for row, own in zip(at_mean, rows, strict=True) if differs(row, own)]
-    ends = [row[column] for row in fitting for column in EXTENSIONS] + [row["usable_kv_extension"] for row in meant]
-    if ends:
-        axes.plot([min(1, *ends), max(ends)], [y, y], color=LIGHT_GREY, linewidth=1.2, zorder=2)
-    for law, row in reversed(list(zip(laws, rows, strict=True))):
-        if row["fit_verdict"] == "fits":
-            axes.plot(row["kv_extension"], y, **point_look(law) | BEYOND, zorder=3)
-            axes.plot(row["usable_kv_extension"], y, **point_look(law), zorder=4)
-    for law, row in zip(laws, at_mean, strict=True):
-        if row in meant:
-            axes.plot(row["usable_kv_extension"], y, color=law.colour, **AT_MEAN, zorder=4)
-    fits = any(row["fit_verdict"] != "does_not_fit" for row in rows)
-    words = axes.annotate(one_line(map(outcome, rows)), (max(ends, default=1), y), (6 if ends else 3, 0),
-                          textcoords="offset points", va="center", fontsize=7, bbox=OVER_GRID, color=BLACK if fits else GREY,
-                          style="normal" if fits else "italic")  # fmt: skip
-    if any(row["kv_extension"] != row["usable_kv_extension"] for row in fitting):
-        beyond = one_line(multiplied(row["kv_extension"]) if row in fitting else "–" for row in rows)
-        axes.annotate(f"[{beyond}]", (1, 0.5), (4, 0), xycoords=words, textcoords="offset points", va="center", fontsize=7,
-                      color=GREY, bbox=OVER_GRID)  # fmt: skip
-
-
-def differs(row: Row, own: Row) -> bool:
-    """Whether a usable extension at the mean is another."""
-    return row["fit_verdict"] == "fits" and bool(row["usable_kv_extension"] != own["usable_kv_extension"])
-
-
-def one_line(outcomes: Iterable[str]) -> str:
-    """What each law gives, those after the first in parentheses."""
-    first, *others = outcomes
-    return "   ".join([first, *(f"({other})" for other in others)])
+Lines = Mapping[
+    str, Sequence[tuple[Row, Sequence[Row], Sequence[Row]]]
+]  # by verdict: a model, its rows under each law, at the mean
 
 
 def point_look(law: Law) -> dict[str, Any]:
@@ -70,14 +38,66 @@ def point_look(law: Law) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def outcome(row: Row) -> str:
-    """The usable KV extension, or why there is none."""
-    if row["fit_verdict"] == "fits":
-        return multiplied(row["usable_kv_extension"])
+def draw_ratios(axes: Axes, y: float, rows: Sequence[Row], at_mean: Sequence[Row], laws: Sequence[Law]) -> None:
+    """A model that has a ratio: a point a law, pale beyond the model's own maximum, a tick for pools sized for the mean."""
+    fitting = [(law, row) for law, row in zip(laws, rows, strict=True) if row["fit_verdict"] == "fits"]
+    ticks = [(law, row) for law, row in zip(laws, at_mean, strict=True) if row["fit_verdict"] == "fits"]
+    ends = [row[column] for _, row in fitting for column in EXTENSIONS] + [row["usable_kv_extension"] for _, row in ticks]
+    axes.plot([min(1, *ends), max(ends)], [y, y], color=LIGHT_GREY, linewidth=1.2, zorder=2)
+    for law, row in reversed(fitting):
+        axes.plot(row["kv_extension"], y, **point_look(law) | BEYOND, zorder=3)
+        axes.plot(row["usable_kv_extension"], y, **point_look(law), zorder=4)
+    for law, row in ticks:
+        if row["usable_kv_extension"] not in {own["usable_kv_extension"] for _, own in fitting}:
+            axes.plot(row["usable_kv_extension"], y, color=law.colour, **AT_MEAN, zorder=4)
+    (_, first), *_ = fitting
+    said = multiplied(first["usable_kv_extension"])
+    if first["kv_extension"] != first["usable_kv_extension"]:
+        said += f"  ({multiplied(first['kv_extension'])} beyond its maximum)"
+    axes.annotate(said, (max(ends), y), (6, 0), textcoords="offset points", va="center", fontsize=7, bbox=OVER_GRID)
+
+
+def draw_words(axes: Axes, y: float, rows: Sequence[Row]) -> None:
+    """A model without a ratio, in words of the first law."""
+    row = rows[0]
     if row["fit_verdict"] == "newly_fits":
-        return f"newly fits: {thousands(row['usable_kv_capacity_tokens'])} tokens"
-    short = -row["free_for_kv_bytes"] / GIB
-    return f"does not fit: {short:.0f} GiB short" if short > 0 else "does not fit"
+        said, colour = f"{thousands(row['usable_kv_capacity_tokens'])} usable tokens", BLACK
+    else:
+        said, colour = f"{-row['free_for_kv_bytes'] / GIB:,.0f} GiB short", GREY
+    axes.annotate(said, (1, y), (3, 0), textcoords="offset points", va="center", fontsize=7, color=colour, bbox=OVER_GRID)
+
+
+def sorted_lines(models: Sequence[Row], found: Mapping[Any, Row], at_mean: Mapping[Any, Row], laws: Sequence[Law]) -> Lines:
+    """The models by their verdict under the first law, the largest gain or the least shortfall first."""
+    lines: dict[str, list[tuple[Row, Sequence[Row], Sequence[Row]]]] = {verdict: [] for verdict in FIT_VERDICTS}
+    for model in models:
+        own, meant = ([rows[model["model"], law.name] for law in laws] for rows in (found, at_mean))
+        lines[own[0]["fit_verdict"]].append((model, own, meant))
+    for group in lines.values():
+        group.sort(key=lambda line: (-(line[1][0]["usable_kv_extension"] or 0), -line[1][0]["free_for_kv_bytes"]))
+    return lines
+
+
+def draw(axes: Axes, lines: Lines, laws: Sequence[Law], precision: str, policy: str) -> float:
+    """All models under the heads of their verdicts; the height of it all, in lines."""
+    y, ticks = 0.0, []
+    for verdict, own in lines.items():
+        if not own:
+            continue
+        axes.annotate(HEADS[verdict].format(policy=policy), (0, y), (-2, 0), xycoords=("axes fraction", "data"),
+                      textcoords="offset points", ha="right", va="center", fontsize=7, fontweight="medium")  # fmt: skip
+        y += HEAD_LINES
+        for model, rows, at_mean in own:
+            name = marked_name(model["name"], model["published_precision"], precision)
+            ticks.append((y, f"{name}  ({model['experts']}, top-{model['top_k']})"))
+            if verdict == "fits":
+                draw_ratios(axes, y, rows, at_mean, laws)
+            else:
+                draw_words(axes, y, rows)
+            y += 1
+        y += 0.3
+    axes.set_yticks([place for place, _ in ticks], [label for _, label in ticks])
+    return y
 
 
 def main(
@@ -98,19 +118,13 @@ def main(
     """
     at = {"gpu": gpu, "batch_size": batch_size, "precision": precision, "policy": policy}
     found, at_mean = (by_key(reference, keys=("model", "routing"), at=at | {"provision": one}) for one in (provision, MEAN.name))
-    order = laws_in_order(laws)
-    models = in_paper_order(read_rows(catalogue))
+    order, models = laws_in_order(laws), in_paper_order(read_rows(catalogue))
     shown = catalogued(gpu_catalogue, "gpu")[gpu]["name"]
     baseline, compared = compared_policies(policies, policy)
-    figure = new_figure(DOUBLE_COLUMN_INCHES, 0.3 + 0.158 * len(models))
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 0.75 + 0.145 * len(models))
     axes = figure.subplots()
-    for y, model in enumerate(models):
-        own, meant = ([rows[model["model"], law.name] for law in order] for rows in (found, at_mean))
-        draw_model(axes, y, own, meant, order)
-    names = [marked_name(m["name"], m["published_precision"], precision) for m in models]
-    labels = [f"{name}  ({m['experts']}, top-{m['top_k']})" for name, m in zip(names, models, strict=True)]
-    axes.set_yticks(range(len(models)), labels)
-    axes.set_ylim(len(models) - 0.4, -0.6)
+    height = draw(axes, sorted_lines(models, found, at_mean, order), order, precision, compared["label"])
+    axes.set_ylim(height - 0.5, -0.7)
     axes.axvline(1, color=BLACK, linewidth=0.8)
     farthest = max((row["kv_extension"] or 1 for row in found.values()), default=1)
     axes.set_xlim(0.985, 1 + 1.17 * max(farthest - 1, 0.1))
@@ -119,14 +133,11 @@ def main(
     ratio = f"Usable KV extension of {compared['label']} over {baseline['label'].lower()}"
     sized = PROVISIONS[provision].label
     axes.set_xlabel(f"{ratio}, {shown}, batch {batch_size}, {PRECISION_LABELS[precision]}, {sized}")
-    handles = [Line2D([], [], **point_look(law), label=law.label + ("" if law.is_first else ", in parentheses")) for law in order]
+    handles = [Line2D([], [], **point_look(law), label=law.label + (" (number)" if law.is_first else "")) for law in order]
     if provision != MEAN.name:
-        handles.append(Line2D([], [], color=BLACK, **AT_MEAN, label="tick: pools sized for the mean"))
-    handles.append(Line2D([], [], **point_look(order[0]) | BEYOND, label="pale, in brackets: beyond the model's own maximum"))
-    if len(order) > LAWS_BESIDE_WORDS:
-        figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
-    else:
-        axes.legend(handles=handles, loc="upper right")
+        handles.append(Line2D([], [], color=BLACK, **AT_MEAN, label="pools sized for the mean"))
+    handles.append(Line2D([], [], **point_look(order[0]) | BEYOND, label="pale: beyond the model's own maximum"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handletextpad=0.3, columnspacing=1.4)
     save(figure, output)
 
 

@@ -1,94 +1,81 @@
-"""Figure 5: KV extension and expert savings against the number of experts, every model and the mean of each expert count."""
+"""Figure 5: how the usable KV extension spreads over GPUs and batch sizes, by number of experts; and what has no ratio."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import seaborn as sns
 from matplotlib.axes import Axes
 
 from prophet_memory.edge.command import script
-from prophet_memory.edge.tables import Row, label_of, points
+from prophet_memory.edge.tables import catalogued, label_of, points
 from prophet_memory.edge.text import PRECISION_LABELS
 from prophet_memory.provision import PROVISIONS
-from prophet_paper.figures import DOUBLE_COLUMN_INCHES, Law, laws_in_order, new_figure, save
-from prophet_paper.looks import BLACK, GREY
+from prophet_memory.sweeps import FIT_VERDICTS
+from prophet_paper.figures import SINGLE_COLUMN_INCHES, new_figure, save
+from prophet_paper.looks import BLACK, BLUE, GREY, LIGHT_GREY
 
-VERDICTS = ("fits", "newly_fits", "does_not_fit")
-POINTS_BELOW_AXIS, POINTS_PER_LINE = 26, 9
-
-
-def draw(axes: Axes, models: Sequence[Row], means: Sequence[Row], laws: Sequence[Law], column: str, scale: float) -> None:
-    """Models as small points, the mean of each expert count as a line, in the colour of the law."""
-    counts = sorted({row["experts"] for row in means})
-    place = {count: x for x, count in enumerate(counts)}
-
-    def placed(rows: Sequence[Row], law: Law) -> tuple[list[int], list[float]]:
-        own = [row for row in rows if row["routing"] == law.name]
-        return [place[r["experts"]] for r in own], [math.nan if r[column] is None else scale * r[column] for r in own]
-
-    for law in laws:
-        x, y = placed(models, law)
-        sns.scatterplot(x=x, y=y, ax=axes, marker=law.marker, s=13, facecolor="none", edgecolor=law.colour, linewidth=0.6,
-                            alpha=0.8, legend=False)  # fmt: skip
-        # Not seaborn's line, which leaps over a count of experts that has no mean.
-        axes.plot(*placed(means, law), color=law.colour, linestyle=law.dash, marker=law.marker, label=law.label)
-    axes.set_xticks(range(len(counts)), [str(count) for count in counts])
-    axes.set_xlim(-0.5, len(counts) - 0.5)
-    axes.set_xlabel("Routed experts per layer E")
+POINTS_BELOW_AXIS, POINTS_PER_LINE = 27, 9
+BOX: dict[str, Any] = {
+    "width": 0.62, "showfliers": False, "whis": (5, 95), "linewidth": 0.8, "linecolor": BLACK, "color": LIGHT_GREY, "zorder": 1,
+}  # fmt: skip
+DOTS: dict[str, Any] = {"size": 1.5, "jitter": 0.22, "color": BLUE, "alpha": 0.5, "linewidth": 0, "zorder": 2}
 
 
-def count_configurations(axes: Axes, means: Sequence[Row]) -> None:
-    """Under the axis: how many configurations each mean of one law covers, and how many it leaves out."""
-    for line, verdict in enumerate(VERDICTS):
+def count_configurations(axes: Axes, verdicts: pl.DataFrame, counts: Sequence[int]) -> None:
+    """Under the axis: how many configurations a box shows, and how many have no ratio."""
+    for line, verdict in enumerate(FIT_VERDICTS):
         down = POINTS_BELOW_AXIS + POINTS_PER_LINE * line
         look: dict[str, Any] = {
-            "textcoords": "offset points",
-            "va": "top",
-            "fontsize": 7,
-            "color": BLACK if line == 0 else GREY,
-        }
+            "textcoords": "offset points", "va": "top", "fontsize": 7, "color": BLACK if line == 0 else GREY,
+        }  # fmt: skip
         axes.annotate(verdict.replace("_", " "), (0, 0), (-2, -down), xycoords="axes fraction", ha="right", **look)
-        for x, row in enumerate(means):
-            number = str(row[f"configurations_{verdict}"])
-            axes.annotate(number, (x, 0), (0, -down), xycoords=("data", "axes fraction"), ha="center", **look)
+        for x, count in enumerate(counts):
+            number = verdicts.filter(experts=count, fit_verdict=verdict).height
+            axes.annotate(str(number), (x, 0), (0, -down), xycoords=("data", "axes fraction"), ha="center", **look)
 
 
 def main(
-    *, by_model: Path, by_experts: Path, laws: Path, policies: Path, policy: str, provision: str, routing: str,
-    precision: str, output: list[Path],
+    *, data: Path, catalogue: Path, laws: Path, policies: Path, policy: str, provision: str, routing: str, precision: str,
+    output: list[Path],
 ) -> None:  # fmt: skip
     """Read results, draw, write.
 
     Args:
-        by_model: mean_extension_by_model.csv
-        by_experts: mean_extension_by_expert_count.csv
+        data: the long table, Parquet
+        catalogue: model_catalogue.csv
         laws: law_catalogue.csv
         policies: policy_catalogue.csv
         provision: what resident pools are sized for
         policy: compared with the baseline
-        routing: the law whose configurations are counted
+        routing: the law whose configurations are shown
         output: .pdf and .png files
     """
-    at = {"precision": precision, "policy": policy, "provision": provision}
-    models = points(by_model, keys=("model", "routing"), at=at).to_dicts()
-    means = points(by_experts, keys=("experts", "routing"), at=at).to_dicts()
-    order, figure = laws_in_order(laws), new_figure(DOUBLE_COLUMN_INCHES, 2.6)
-    left, right = figure.subplots(1, 2)
-    sized = PROVISIONS[provision].label
-    draw(left, models, means, order, "mean_kv_extension", 1)
-    left.axhline(1, color=BLACK, linewidth=0.8)
-    left.set_ylabel(f"Mean KV extension of {label_of(policies, policy)} ({sized}), {PRECISION_LABELS[precision]}")
-    left.set_title("KV extension, and the configurations it covers")
-    right.set_title("Expert savings")
-    count_configurations(left, [row for row in means if row["routing"] == routing])
-    draw(right, models, means, order, "mean_expert_savings_fraction", 100)
-    right.set_ylim(0, 102)
-    right.set_ylabel(f"Mean expert savings, {sized} (%)")
-    right.legend(loc="lower right")
+    models = catalogued(catalogue, "model")
+    at = {"n_gpus": 1, "precision": precision, "policy": policy, "provision": provision, "routing": routing}
+    found = points(data, keys=("model", "gpu", "batch_size"), at=at).with_columns(
+        pl.col("model").replace_strict({slug: row["experts"] for slug, row in models.items()}).alias("experts")
+    )
+    counts, fitting = sorted(found["experts"].unique()), found.filter(fit_verdict="fits")
+    x, y = fitting["experts"].to_list(), fitting["usable_kv_extension"].to_list()
+    figure = new_figure(SINGLE_COLUMN_INCHES, 2.5)
+    axes = figure.subplots()
+    np.random.seed(0)  # noqa: NPY002 - seaborn's jitter takes the global generator
+    sns.boxplot(x=x, y=y, order=counts, ax=axes, **BOX)
+    sns.stripplot(x=x, y=y, order=counts, ax=axes, **DOTS)
+    axes.axhline(1, color=BLACK, linewidth=0.8, zorder=0)
+    axes.set_yscale("log", base=2)
+    ticks = [2**n for n in range(10) if 2**n <= max(y, default=1) * 1.1]
+    axes.set_yticks(ticks, [f"{tick}×" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("Routed experts per layer E")
+    sized, law = PROVISIONS[provision].label, catalogued(laws, "routing")[routing]["label"]
+    axes.set_ylabel(f"Usable KV extension of {label_of(policies, policy)}\n({law}, {sized}, {PRECISION_LABELS[precision]})")
+    count_configurations(axes, found, counts)
     save(figure, output)
 
 

@@ -24,7 +24,8 @@ SCALES = {"kv_bytes_per_token": (KIB, "KiB"), "kv_tokens": (1e3, "thousand token
 IN_GIB = (GIB, "GiB")
 LEAST_FIGURES = 2  # for a panel: the table has the others
 NAMED = 2  # worst runs with a name in a panel
-COLUMNS = 3
+COLUMNS = 4
+TITLE_PAD = 11
 LEGEND_LINES = 2
 WIDE = 100  # times the least value: from here a tick at each power of ten is enough
 LEAST_SHOWN = 1e-4  # of a median
@@ -39,7 +40,7 @@ def shown_error(fraction: float) -> str:
 
 def shown_size(fraction: float) -> str:
     """The size of an error in percent; what two decimals do not show is said to be less."""
-    return f"{100 * fraction:.2f} %" if fraction >= LEAST_SHOWN else f"below {100 * LEAST_SHOWN:g} %"
+    return f"{100 * fraction:.2f} %" if fraction >= LEAST_SHOWN else f"<{100 * LEAST_SHOWN:g} %"
 
 
 def draw_panel(axes: Axes, component: str, rows: Sequence[Row], looks: Mapping[str, tuple[str, str]]) -> None:
@@ -49,7 +50,7 @@ def draw_panel(axes: Axes, component: str, rows: Sequence[Row], looks: Mapping[s
         colour, marker = looks[row["profile"] or NO_PROFILE]
         face = "none" if row["reason"] else colour
         axes.plot(row["measured"] / scale, row["predicted"] / scale, marker, color=colour, markerfacecolor=face,
-                  markeredgecolor=colour, markeredgewidth=0.8, markersize=4)  # fmt: skip
+                  markeredgecolor=colour, markeredgewidth=0.7, markersize=3)  # fmt: skip
     values = [row[key] / scale for row in rows for key in ("measured", "predicted")]
     ends = min(values) / 1.6, max(values) * 1.6
     axes.plot(ends, ends, color=GREY, linewidth=0.8, zorder=0)
@@ -62,22 +63,23 @@ def draw_panel(axes: Axes, component: str, rows: Sequence[Row], looks: Mapping[s
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axis.set_minor_locator(NullLocator())
     plain = [row["error_fraction"] for row in rows if not row["reason"]]
-    axes.set_title(f"{COMPONENT_LABELS[component]} ({unit})")
+    axes.set_title(f"{COMPONENT_LABELS[component]} ({unit})", fontsize=7.5, pad=TITLE_PAD)
     if plain:
-        worst = max(plain, key=abs)
-        words = f"{len(plain)} figures, median {shown_size(median(map(abs, plain)))}\nworst {shown_error(worst)}"
-        axes.text(0.04, 0.96, words, transform=axes.transAxes, va="top", fontsize=7)
+        worst = shown_error(max(plain, key=abs))
+        middle = shown_size(median(map(abs, plain))).removesuffix(" %")
+        words = f"{len(plain)}: median {middle}, worst {worst}"
+        axes.annotate(words, (0, 1), (0, 2), xycoords="axes fraction", textcoords="offset points", va="bottom", fontsize=7)
     name_worst(axes, rows, scale)
 
 
 def name_worst(axes: Axes, rows: Sequence[Row], scale: float) -> None:
-    """Letters at the worst points, and below them what they are."""
-    worst = sorted(rows, key=lambda row: -abs(row["error_fraction"]))[:NAMED]
+    """Letters at the worst points, and below the panel what they are."""
+    worst, said = sorted(rows, key=lambda row: -abs(row["error_fraction"]))[:NAMED], []
     for place, row in enumerate(worst):
         at, letter = (row["measured"] / scale, row["predicted"] / scale), "abcdef"[place]
-        axes.annotate(letter, at, xytext=(4, -7), textcoords="offset points", fontsize=7, style="italic")
-        text = f"{letter}: {row['run']} {shown_error(row['error_fraction'])}"
-        axes.text(0.97, 0.14 - 0.09 * place, text, transform=axes.transAxes, ha="right", fontsize=7)
+        axes.annotate(letter, at, xytext=(3, -6), textcoords="offset points", fontsize=7, style="italic")
+        said.append(f"{letter} {row['run']} {shown_error(row['error_fraction'])}")
+    axes.set_xlabel("\n".join(said), loc="left", fontsize=7)
 
 
 def main(*, observations: Path, output: list[Path]) -> None:
@@ -96,13 +98,13 @@ def main(*, observations: Path, output: list[Path]) -> None:
     )
     looks = {profile: SERIES[i % len(SERIES)] for i, profile in enumerate(profiles)}
     lines = -(-len(panels) // COLUMNS)
-    figure = new_figure(DOUBLE_COLUMN_INCHES, 0.2 + 0.15 * LEGEND_LINES + 2.05 * lines)
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 0.2 + 0.15 * LEGEND_LINES + 1.85 * lines)
     grid = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
     for axes, (component, rows) in zip(grid, panels, strict=False):
         draw_panel(axes, component, rows, looks)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
-    figure.supxlabel("measured by the engine", fontsize=7.5)
+    figure.supxlabel("measured by the engine (and below each panel: its worst runs)", fontsize=7.5)
     figure.supylabel("predicted", fontsize=7.5)
     handles = [
         Line2D([], [], color=c, marker=m, linestyle="none", label=WITHOUT if profile == NO_PROFILE else profile)

@@ -44,11 +44,15 @@ def share(table: pl.DataFrame, row: str, rows: Sequence[float], batches: Sequenc
     return np.array([[found.get((value, batch), np.nan) for batch in batches] for value in rows])
 
 
+def ticks(batches: Sequence[int]) -> list[int]:
+    """Every second power of two among some batches, which narrow panels have room for."""
+    return [batch for batch in batches if batch.bit_count() == 1][::2]
+
+
 def batch_axis(panel: Axes, batches: Sequence[int]) -> None:
     """Ticks at the powers of two, and no grid behind the cells."""
     panel.set_xscale("log", base=2)
-    powers = [batch for batch in batches if batch.bit_count() == 1]
-    panel.set_xticks(powers, [str(batch) for batch in powers])
+    panel.set_xticks(ticks(batches), [str(batch) for batch in ticks(batches)])
     panel.set_xlim(edges(batches)[0], edges(batches)[-1])
     panel.minorticks_off()
     panel.grid(visible=False)
@@ -56,7 +60,7 @@ def batch_axis(panel: Axes, batches: Sequence[int]) -> None:
     panel.tick_params(axis="y", length=0)
 
 
-def load_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], steps: int, label: str) -> Any:  # noqa: ANN401 - what a colour bar takes
+def load_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], steps: int) -> Any:  # noqa: ANN401 - what a colour bar takes
     """Rows by the share of the memory that all experts would take; the row on top takes more than there is."""
     column = "all_resident_fraction_from"
     below = [round(step / steps, FLOAT_DECIMALS) for step in range(steps)]
@@ -67,10 +71,10 @@ def load_panel(panel: Axes, table: pl.DataFrame, batches: Sequence[int], steps: 
     newly = share(table, column, [1.0], batches, "newly_fits", pl.col("configurations"))
     panel.pcolormesh(edges(batches), BAND, newly, cmap="Oranges", vmin=0, vmax=1)
     for batch, value in zip(batches, newly[0], strict=True):
-        if np.isfinite(value):
+        if np.isfinite(value) and batch in ticks(batches):
             panel.text(batch, sum(BAND) / 2, f"{100 * value:.0f}", ha="center", va="center_baseline", fontsize=7,
                        color="white" if value > DARK else BLACK)  # fmt: skip
-    panel.text(edges(batches)[0], 1.02, f"above 100: fits only with {label} (%)", fontsize=7, va="bottom")
+    panel.text(edges(batches)[0], 1.02, "above: newly fits (%)", fontsize=7, va="bottom")
     panel.set_ylim(0, BAND[1])
     panel.set_yticks([0, 0.25, 0.5, 0.75, 1, sum(BAND) / 2], ["0", "25", "50", "75", "100", "> 100"])
     batch_axis(panel, batches)
@@ -129,18 +133,23 @@ def main(
     label = residency_policies(policy)[0].words.label
     looks, objects = laws_in_order(laws), {law.name: law for law in laws_of(laws)}
     looks.sort(key=lambda law: law.name)
-    figure = new_figure(DOUBLE_COLUMN_INCHES, 4.4)
-    panels = figure.subplots(2, len(looks), sharex=True, sharey="row", squeeze=False)
-    for column, law in enumerate(looks):
-        cells = load_panel(panels[0, column], loads.filter(routing=law.name), batches, load_steps, label)
-        sparsity_panel(panels[1, column], sparsities.filter(routing=law.name), batches, objects[law.name], law)
-        panels[0, column].set_title(law.label)
-        panels[1, column].set_xlabel("Batch size")
-    panels[0, 0].set_ylabel("GPU memory taken with\nall experts resident (%)")
-    panels[1, 0].set_ylabel("Experts per active expert, E/k")
-    bar = figure.colorbar(cells, ax=panels, fraction=0.025, pad=0.01, aspect=50)
+    figure = new_figure(DOUBLE_COLUMN_INCHES, 2.45)
+    panels = figure.subplots(1, 2 * len(looks), squeeze=False)[0]
+    by_load_panels, by_sparsity_panels = panels[: len(looks)], panels[len(looks) :]
+    for law, above, below in zip(looks, by_load_panels, by_sparsity_panels, strict=True):
+        cells = load_panel(above, loads.filter(routing=law.name), batches, load_steps)
+        sparsity_panel(below, sparsities.filter(routing=law.name), batches, objects[law.name], law)
+        for panel in (above, below):
+            panel.set_title(law.label, fontsize=7.5)
+            panel.set_xlabel("Batch size")
+    by_load_panels[0].set_ylabel("GPU memory taken with\nall experts resident (%)")
+    by_sparsity_panels[0].set_ylabel("E/k")
+    for others in (by_load_panels[1:], by_sparsity_panels[1:]):
+        for panel in others:
+            panel.tick_params(labelleft=False)
+    bar = figure.colorbar(cells, ax=panels, fraction=0.02, pad=0.01, aspect=30)
     shown = PRECISION_LABELS[precision]
-    bar.set_label(f"KV capacity at least doubles (% of the configurations that fit without {label}, {shown})")
+    bar.set_label(f"KV capacity doubles\n(% of what fits without {label}, {shown})")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     bar.outline.set_visible(False)
     save(figure, output)

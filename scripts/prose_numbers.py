@@ -14,16 +14,17 @@ from prophet_paper.queries import Results
 HEAD = "% Generated from the results; edits are overwritten. The document loads xspace.\n"
 
 
-def main(*, results: list[Path], numbers: Path, macros: Path, output: Path) -> None:
+def main(*, results: list[Path], profile_results: list[Path], numbers: Path, macros: Path, output: Path) -> None:
     """Ask the results, write.
 
     Args:
         results: the result tables that queries may name
+        profile_results: those of them that were computed under an engine's profile, too
         numbers: config/numbers.yaml
         macros: .tex file
         output: .csv file
     """
-    rows = prose_numbers(numbers, Results(results))
+    rows = prose_numbers(numbers, Results(results), Results(results, profile_results))
     write_rows(rows, output)
     write_text(macros, HEAD + "".join(macro(row["number"], row["text"], row["unit"] or "") for row in rows))
 

@@ -25,6 +25,7 @@ def saturation(model: Row, law: RoutingLaw, batch_sizes: Sequence[int]) -> dict[
         "routing": law.name,
         "saturation_batch": corner,
         "saturation_batch_integer": None if corner is None else math.ceil(round(corner, 9)),
+        "saturation_batch_power_of_two": None if corner is None else 2 ** max(0, math.ceil(round(math.log2(corner), 9))),
         "first_swept_saturated_batch": next((b for b in sorted(batch_sizes) if corner is not None and b >= corner), None),
         "batch_99_percent": bound.batch_for(NEARLY_ALL),
     }

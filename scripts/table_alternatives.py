@@ -1,4 +1,4 @@
-"""LaTeX table: policies and precisions at equal GPU memory for the cases of the study, beside what the source document claims."""
+"""LaTeX table over several pages: policies and precisions at equal GPU memory for the cases of the study, and what is claimed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from prophet_memory.edge.text import PRECISION_LABELS
 from prophet_memory.provision import PROVISIONS
 from prophet_memory.residency import residency_policy
 from prophet_paper.alternatives import BASELINE_SIZE, choices, claimed_points, numbers
-from prophet_paper.latex import Column, escape, table, with_group_rules
+from prophet_paper.latex import Column, escape, long_table, with_group_rules
 
 Group = tuple[str, list[list[object]]]  # what its first line says, and its rows
 GB, MS = 1e9, 1e3
-FIRST_PART = 4  # models on the first page of the table, after the source document's
 OF_ONE = (Column("GPU", (3, 1)), Column("host", (4, 0)), Column("step", (5, 1)), Column("factor", (4, 2)))
 CAPTION = r"""Alternatives at equal GPU memory ({law}, pools for {sized}, {context} tokens of each sequence up to the model's own
     maximum). GPU: GB beside the KV cache of the fullest GPU; host: GB of experts in host memory; step: ms of a decode step
@@ -25,7 +24,6 @@ CAPTION = r"""Alternatives at equal GPU memory ({law}, pools for {sized}, {conte
     once: sequences that fit, none where the choice does not. The first group is what the source document claims, of experts
     alone and of a model that it does not name. Caches have as many slots as Prophet's pool; the oracle is a bound that nobody
     can build. What fewer bits cost in accuracy is not judged."""
-GOES_ON = r"Alternatives at equal GPU memory, continued."
 
 
 def main(
@@ -58,14 +56,11 @@ def main(
         law=escape(catalogued(laws, "routing")[routing]["label"]), context=f"{context_tokens:,}".replace(",", r"\,"),
         sized=PROVISIONS[provision].words,
     )  # fmt: skip
-    parts = groups[: FIRST_PART + 1], groups[FIRST_PART + 1 :]
-    texts = [laid_out(part, batch_sizes, caption if first else GOES_ON, "tab:alternatives" if first else None)
-             for part, first in zip(parts, (True, False), strict=True) if part]  # fmt: skip
-    write_text(output, "\n".join(texts))
+    write_text(output, laid_out(groups, batch_sizes, caption))
 
 
-def laid_out(groups: list[Group], batch_sizes: list[int], caption: str, label: str | None) -> str:
-    """Some of the groups as a table; each begins with a line that names it."""
+def laid_out(groups: list[Group], batch_sizes: list[int], caption: str) -> str:
+    """The groups as a table; each begins with a line that names it."""
     width = len(OF_ONE) * len(batch_sizes)
     rows: list[tuple[object, list[object]]] = []
     for name, choices_of in groups:
@@ -73,8 +68,10 @@ def laid_out(groups: list[Group], batch_sizes: list[int], caption: str, label: s
         rows += [(name, row) for row in (heading, *choices_of)]
     spans = [(f"batch {batch}", 2 + len(OF_ONE) * i, 1 + len(OF_ONE) * (i + 1)) for i, batch in enumerate(batch_sizes)]
     columns = (Column("Choice"), *OF_ONE * len(batch_sizes), Column("at once", (4, 0)))
-    return table(columns, with_group_rules(rows), caption=caption, label=label, spanning_heads=spans, wide=True,
-                 column_gap_points=5, size="scriptsize")  # fmt: skip
+    return long_table(
+        columns, with_group_rules(rows), caption=caption, label="tab:alternatives", spanning_heads=spans, column_gap_points=5,
+        size="scriptsize",
+    )  # fmt: skip
 
 
 def claimed_rows(claims: Sequence[Row], batches: int) -> Iterator[list[object]]:

@@ -14,9 +14,11 @@ NAMES = {
     "external": "about the world outside", "total": "all",
 }  # fmt: skip
 COLUMNS = (Column("Claims"), Column("number", (3, 0)))
-OF_ONE_LAW = (Column("holds", (3, 0)), Column("fails", (3, 0)))
-CAPTION = r"""The source document's claims by kind, and how many hold under each routing law. Claims about the world outside are
-    not tested here; Table~\ref{tab:claims} lists them all."""
+OF_ONE_LAW = tuple(Column(word, (3, 0)) for word in ("holds", "fails", "undef."))
+DECIDED = ("reproduced", "not_reproduced", "undefined")
+CAPTION = r"""The source document's claims by kind, without those that repeat another or show nothing, and how many hold under
+    each routing law. \emph{Undefined}: what is claimed does not exist under the law. The rest is untested: a law that does
+    not say which experts are popular times no cache. Table~\ref{tab:claims} lists all claims."""
 
 
 def main(*, summary: Path, laws: Path, output: Path) -> None:
@@ -27,14 +29,17 @@ def main(*, summary: Path, laws: Path, output: Path) -> None:
         laws: law_catalogue.csv
         output: .tex file
     """
-    known, found = catalogued(laws, "routing"), by_key(summary, keys=("kind", "routing"))
+    known, found = catalogued(laws, "routing"), by_key(summary, keys=("kind", "routing"), at={"scope": "distinct"})
     rows: list[list[object] | None] = []
     for kind, name in NAMES.items():
+        if kind == "external" and not found[kind, next(iter(known))]["claims"]:
+            continue
         own = [found[kind, law] for law in known]
-        cells = [row[verdict] if kind != "external" else None for row in own for verdict in ("reproduced", "not_reproduced")]
+        cells = [row[verdict] if kind != "external" else None for row in own for verdict in DECIDED]
         rows += [None] if kind == "total" else []
         rows.append([name, own[0]["claims"], *cells])
-    spans = [(escape(law["head"]), 3 + 2 * i, 4 + 2 * i) for i, law in enumerate(known.values())]
+    width = len(DECIDED)
+    spans = [(escape(law["head"]), 3 + width * i, 2 + width * (i + 1)) for i, law in enumerate(known.values())]
     columns = (*COLUMNS, *OF_ONE_LAW * len(known))
     write_text(output, table(columns, rows, caption=CAPTION, label="tab:claims-summary", spanning_heads=spans))
 

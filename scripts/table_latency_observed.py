@@ -11,7 +11,7 @@ from prophet_memory.edge.files import write_text
 from prophet_memory.edge.tables import Row, read_rows
 from prophet_memory.edge.text import PRECISION_LABELS
 from prophet_memory.residency import BASELINE, residency_policy
-from prophet_paper.latex import Column, table, with_group_rules
+from prophet_paper.latex import Column, long_table, with_group_rules
 
 MS, GB = 1e3, 1e9
 CAPTION = r"""Published decode speeds with experts outside GPU memory, beside the bound that bandwidths leave: ms of a step as
@@ -39,7 +39,7 @@ def main(*, observed: Path, output: Path) -> None:
         key: median(row[column] for row in rows) for key, column in (("plain", "ratio"), ("fixed", "ratio_with_fixed_costs"))
     }
     caption = CAPTION.format(**{key: rf"\ensuremath{{{value:.2f}\times}}" for key, value in middles.items()})
-    text = table(COLUMNS, with_group_rules(grouped), caption=caption, label="tab:latency-observed", wide=True,
+    text = long_table(COLUMNS, with_group_rules(grouped), caption=caption, label="tab:latency-observed",
                  column_gap_points=3, size="scriptsize")  # fmt: skip
     write_text(output, text)
 

@@ -8,7 +8,7 @@ from prophet_memory.edge.command import script
 from prophet_memory.edge.files import write_text
 from prophet_memory.edge.tables import in_paper_order, read_rows
 from prophet_memory.edge.text import PRECISION_LABELS, is_below_16_bits, marked_name
-from prophet_paper.latex import Column, escape, table, with_group_rules
+from prophet_paper.latex import Column, escape, long_table, with_group_rules
 
 KIB, MIB = 2**10, 2**20
 COLUMNS = (
@@ -53,7 +53,7 @@ def main(*, catalogue: Path, output: Path) -> None:
     hypothetical = [m for m in models if is_below_16_bits(m["published_precision"])]
     published = "; ".join(f"{escape(m['name'])}: {PRECISION_LABELS[m['published_precision']]}" for m in hypothetical)
     caption = CAPTION.format(published=published or "none here")
-    text = table(COLUMNS, with_group_rules(rows), caption=caption, label="tab:model-catalogue", spanning_heads=spans, wide=True)
+    text = long_table(COLUMNS, with_group_rules(rows), caption=caption, label="tab:model-catalogue", spanning_heads=spans)
     write_text(output, text)
 
 

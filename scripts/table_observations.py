@@ -8,6 +8,7 @@ from prophet_memory.edge.command import script
 from prophet_memory.edge.files import write_text
 from prophet_memory.edge.tables import read_rows
 from prophet_memory.edge.text import COMPONENT_LABELS
+from prophet_memory.observations import DERIVED
 from prophet_paper.latex import Column, table, with_group_rules
 
 PERCENT_DECIMALS = 3
@@ -21,8 +22,9 @@ ERRORS = ("median_error_fraction", "lowest_error_fraction", "highest_error_fract
 CAPTION = r"""Predicted against what engines printed, in percent of the measured figure: the median size of the error, its
     lowest and highest (above zero the model promises more), and the largest with each run left out of what its profile was fitted
     to. \emph{{Explained}} figures differ for a known reason and are not in the errors. {left} further figures have no prediction,
-    each with its reason in observations.csv. Memory beside torch was fitted, by layout, and two rows bound 2~MiB of the peak;
-    nothing else was. Engine \emph{{none}}: as counted, without a profile."""
+    each with its reason in observations.csv. KV bytes a token are the quotient of two figures and count as none of their own.
+    Memory beside torch was fitted, by layout, and two rows bound 2~MiB of the peak; nothing else was. Engine
+    \emph{{none}}: as counted, without a profile."""
 
 
 def main(*, errors: Path, output: Path) -> None:
@@ -40,7 +42,7 @@ def main(*, errors: Path, output: Path) -> None:
         if row["compared"] + row["explained"]:
             what = [row["profile"], COMPONENT_LABELS[row["component"]]]
             lines.append((row["profile"], [*what, *counts, *percents, row["worst_run"] or ""]))
-    caption = CAPTION.format(left=sum(row["not_predicted"] for row in found))
+    caption = CAPTION.format(left=sum(row["not_predicted"] for row in found if row["component"] != DERIVED))
     text = table(COLUMNS, with_group_rules(lines), caption=caption, label="tab:observations", wide=True, column_gap_points=5)
     write_text(output, text)
 

@@ -11,7 +11,7 @@ from prophet_memory.edge.command import ConfigurationError, script
 from prophet_memory.edge.tables import Row, catalogued
 from prophet_paper.verdicts import by_claim, reason_of
 
-MARKS = {"reproduced": "yes", "not_reproduced": "no", "not_testable": "-"}
+MARKS = {"reproduced": "yes", "not_reproduced": "no", "undefined": "?", "not_testable": "-"}
 CLAIM, CLAIMED, COMPUTED, MARK = 33, 17, 18, 3  # columns in characters: a line fits a terminal of 100
 INDENT = "    "
 
@@ -38,7 +38,7 @@ def main(*, claims: Path, laws: Path, reasons: bool = False) -> None:
     Args:
         claims: claims.csv
         laws: law_catalogue.csv
-        reasons: say below each claim that fails why it does
+        reasons: say below each claim what decides it
     """
     for file in (claims, laws):
         if not file.exists():
@@ -54,8 +54,8 @@ def main(*, claims: Path, laws: Path, reasons: bool = False) -> None:
         unpinned += sum(row["expected"] is None for row in found)
         print(line(claim, found[0]["claimed"], ((row["computed"] or "", MARKS[row["verdict"]]) for row in found)))
         print(usable(found, heads), end="")
-        if reasons and (reason := reason_of(by_law)):
-            print(textwrap.fill(reason, initial_indent=INDENT, subsequent_indent=INDENT, width=100))
+        if reasons:
+            print(textwrap.fill(reason_of(by_law), initial_indent=INDENT, subsequent_indent=INDENT, width=100))
         for row in by_law.values():  # also of a law that is pinned and not swept
             if row["verdict"] != (row["expected"] or row["verdict"]):
                 verdict, pinned = (row[name].replace("_", " ") for name in ("verdict", "expected"))
@@ -63,7 +63,8 @@ def main(*, claims: Path, laws: Path, reasons: bool = False) -> None:
                 changed.append((row["expected"] == "reproduced", said))
     for law, head in heads.items():
         counts = [sum(by_law[law]["verdict"] == verdict for by_law in judged.values()) for verdict in MARKS]
-        print(f"{head}: {counts[0]} reproduced, {counts[1]} not reproduced, {counts[2]} not testable here, of {len(judged)}")
+        said = f"{counts[0]} reproduced, {counts[1]} not reproduced, {counts[2]} undefined, {counts[3]} not testable here"
+        print(f"{head}: {said}, of {len(judged)}")
     if unpinned:
         print(f"{unpinned} verdicts are pinned nowhere")
     for is_lost, said in changed:

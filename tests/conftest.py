@@ -34,7 +34,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = Path("evaluation/memory_results/prophet_kv_extension")
 MODELS = {slug: entry.architecture for slug, entry in read_models().items()}
 IN_PAPER = {slug: MODELS[slug] for slug in read_settings().sweep.models}
-GENERATED = ("evaluation/", "paper_tables/")
+GENERATED = ("evaluation/", "paper_tables/", "README.md")
 # Committed, but made by targets of their own.
 APART = ("evaluation/figures/design_space/", "evaluation/memory_results/design_space/", "evaluation/benchmarks/")
 
@@ -164,6 +164,35 @@ alternatives:
   recalls: [0.0, 1.0]
   bearable_factor: 1.2
   cases: [{{model: qwen1.5-moe-a2.7b, gpu: h100-80gb, n_gpus: 1}}]
+workloads:
+  seed: 1
+  constant: {{step_s: [0.03], prompt_tokens_per_s: 8000, replicas: [64], kept_step_s: 0.03, kept_replicas: [64]}}
+  served:
+    traces: [azure-2023-code]
+    cases: [{{model: qwen1.5-moe-a2.7b, gpu: h100-80gb, n_gpus: 1}}]
+    policies: [all_resident, prophet]
+    precisions: [bf16]
+    routing: uniform
+    provision: p99
+    design_batch: 8
+    replicas: [16]
+    requests: 200
+    ttft_s: 2.0
+    tpot_s: [0.05]
+    in_time_fraction: 0.9
+    least_replicas: 0.0625
+    most_replicas: 64
+  decision:
+    models: [qwen1.5-moe-a2.7b]
+    gpus: [h100-80gb]
+    n_gpus: [1]
+    policies: [all_resident, prophet]
+    fewer_bits: [int8]
+    context_tokens: [2048]
+    output_tokens: 211
+    requests_per_s: [1, 10]
+    tpot_s: [0.05, 0.5]
+    depth: 2
 sensitivity:
   cases: [{{model: qwen1.5-moe-a2.7b, gpu: h100-80gb, batch_size: 8}}]
   base_samples: 8
@@ -181,6 +210,8 @@ paper:
   breakdown_models: [mixtral-8x7b, qwen1.5-moe-a2.7b]
   summary: {{models: [qwen1.5-moe-a2.7b], batch_sizes: [8]}}
   multi_gpu: {{gpus: [h100-80gb]}}
+  profile: vllm-0.19
+  headline_context_tokens: 2048
   provisioned_batch_sizes: [8]
   prefill_chunk_tokens: [512]
   expert_count_groups: [16]

@@ -74,7 +74,7 @@ class Cache(ResidencyPolicy):
         return Transfers((1 - hit_rate) * needed, np.zeros_like(needed))
 '''
 SHOW_EVERY_LAW = (
-    "table_saturation_thresholds", "table_savings_by_batch",
+    "table_saturation_thresholds",
     "table_kv_extension", "table_extension_by_expert_count",
     "table_summary_statistics", "table_claims", "table_claims_summary",
 )  # fmt: skip

@@ -26,6 +26,9 @@ NAMES = [
     "figure13_memory_latency",
     "figure14_latency_observed",
     "figure15_residency",
+    "figure16_workloads",
+    "figure17_goodput",
+    "figure18_decision",
     "figure_concurrency",
 ]
 

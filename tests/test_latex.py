@@ -1,5 +1,6 @@
 """The LaTeX tables: the renderer, and all of them in one document through a real LaTeX."""
 
+import re
 import shutil
 import subprocess
 
@@ -9,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.edge.text import percent, significant, thousands
-from prophet_paper.latex import Column, escape, table, with_group_rules
+from prophet_paper.latex import Column, Remark, escape, long_table, table, with_group_rules
 
 TABLES = sorted((REPOSITORY / "paper_tables").glob("table_*.tex"))
 NO_LATEX = "no pdflatex with booktabs and siunitx: apt-get install texlive-latex-recommended texlive-science"
 DOCUMENT = r"""\documentclass[10pt%s]{article}
 \usepackage[letterpaper,margin=0.75in]{geometry}
-\usepackage{array,booktabs,siunitx,xcolor}
+\usepackage{array,booktabs,longtable,siunitx,xcolor}
+\setlength{\LTcapwidth}{\textwidth}
 \begin{document}
 Tables %s.
 %s
@@ -39,10 +41,19 @@ def compiled(folder, body: str, references: str = "", options: str = ",twocolumn
 
 
 def test_all_tables_compile_in_one_document(tmp_path):
-    assert len(TABLES) == 16
-    labels = [line.split("{")[1].rstrip("}") for file in TABLES for line in file.read_text().splitlines() if "\\label" in line]
+    assert len(TABLES) == 17
+    labels = [label for file in TABLES for label in re.findall(r"\\label\{([\w:-]+)\}", file.read_text())]
     assert len(set(labels)) == len(TABLES)
-    body = "\n".join(rf"\input{{{file}}}" for file in TABLES)
+    long = [file for file in TABLES if "longtable" in file.read_text()]
+    assert [file.stem for file in long] == [
+        "table_alternatives",
+        "table_claims",
+        "table_latency_observed",
+        "table_model_catalogue",
+        "table_workloads",
+    ]
+    floats, pages = ("\n".join(rf"\input{{{file}}}" for file in some) for some in (sorted(set(TABLES) - set(long)), long))
+    body = f"{floats}\n\\onecolumn\n{pages}"
     log = compiled(tmp_path, body, ", ".join(rf"\ref{{{label}}}" for label in labels))
     assert "undefined" not in log
     assert "Overfull \\hbox" not in log
@@ -55,8 +66,23 @@ def test_tables_are_booktabs_with_caption_label_and_aligned_numbers(file):
     for part in ("\\toprule", "\\midrule", "\\bottomrule", "\\caption{", "\\label{tab:"):
         assert part in text
     assert "S[table-format=" in text or file.stem == "table_claims"
-    assert "nan" not in text.lower().replace("\\textit", "").split("begin{tabular}")[1]
+    assert "nan" not in text.lower().replace("\\textit", "").split("\\toprule", 1)[1]
     assert not any(word in text for word in ("None", "inf ", "\\hline"))
+
+
+def test_no_page_of_a_long_table_begins_or_ends_with_one_row_of_a_group():
+    rows = [["one"], None, ["first"], ["second"], ["third"], ["last"], None, ["pair"], ["of two"]]
+    text = long_table([Column("Text")], rows, caption="C", label="tab:c")
+    ends = {line.split()[0]: line.rstrip()[-1] for row in rows if row for line in text.splitlines() if row[0] in line}
+    assert [word for word, end in ends.items() if end == "*"] == ["first", "third", "pair"]
+
+
+def test_a_remark_stays_on_the_page_of_its_row(tmp_path):
+    rows = [["claim", "quote", 1.5], Remark("why & how", "3in"), ["next", "quote", 2.5]]
+    text = long_table([Column("Claim"), Column("Printed"), Column("Value", (1, 1))], rows, caption="C", label="tab:c")
+    assert next(line for line in text.splitlines() if "claim" in line).endswith(r"\\*")
+    assert r"& \multicolumn{2}" in text
+    assert "Overfull" not in compiled(tmp_path, text, options="")
 
 
 def test_hostile_text_compiles_and_prints_as_it_stands(tmp_path):

@@ -94,7 +94,9 @@ def test_a_new_axis_stops_every_reader_with_one_line(tmp_path: Path):
             "gpu_catalogue": folder / "committed" / "gpu_catalogue.csv", "precision": "bf16", "policy": "prophet",
             "policies": folder / "committed" / "policy_catalogue.csv", "laws": folder / "committed" / "law_catalogue.csv",
             "routing": "uniform", "provision": "mean", "models": "mixtral-8x7b", "chunk_tokens": 512,
-            "batch_sizes": 8, "by": "model", "output": tmp_path / f"{reader.stem}.csv",
+            "batch_sizes": 8, "by": "model", "output": tmp_path / f"{reader.stem}.csv", "swept": "ideal", "profile": "vllm-0.19",
+            "concurrency": folder / "committed" / "concurrency.parquet", "context_tokens": 2048,
+            "engines": folder / "committed" / "engine_catalogue.csv",
         }  # fmt: skip
         options = [part for name in takes[reader] for part in (f"--{name.replace('_', '-')}", words[name])]
         command = [sys.executable, folder / "scripts" / reader.name, *options]

@@ -26,11 +26,13 @@ ALL_AFTER_A_SHARD = {
     "kv_extension_at_reference", "smallest_gpu_counts", "table_multi_gpu",
     "mean_extension_by_model", "mean_extension_by_expert_count", "max_context", "checksums",
     "sweep_concurrency", "table_concurrency", "figure_concurrency",
-    *(f"figure{i}" for i in range(1, 8)), "table_model_catalogue", "table_saturation_thresholds", "table_savings_by_batch",
+    *(f"figure{i}" for i in range(1, 8)), "table_model_catalogue", "table_saturation_thresholds",
     "exponent_fits", "table_exponent_fit", "distinct_experts", "savings_band", "prefill_chunks", "table_prefill_chunks",
     "figure9", "figure10", "figure12", "alternatives", "prophet_losses", "table_alternatives", "figure13", "figure15",
     "table_kv_extension", "table_extension_by_expert_count", "table_summary_statistics", "judge_claims", "claims_summary",
-    "table_claims", "table_claims_summary", "prose_numbers", "batch_size_justification",
+    "table_claims", "table_claims_summary", "prose_numbers", "batch_size_justification", "workload_weighted", "table_workloads",
+    "figure17", "sweep_profile", "profile_concurrency", "profile_summary_statistics", "profile_mean_extension",
+    "table_headlines", "readme",
 }  # fmt: skip
 
 
@@ -39,7 +41,7 @@ OBSERVED = {"compare_observations", "observation_errors", "figure8", "table_obse
 # They ask no shard.
 APART = {
     "cache_hits", "figure11", "law_errors", "table_law_errors", "sensitivity", "residency_curves", "latency_observed", "figure14",
-    "table_latency_observed",
+    "table_latency_observed", "workload_batches", "serve_trace", "served", "decisions", "decision_tree", "figure16", "figure18",
 }  # fmt: skip
 
 
@@ -61,8 +63,11 @@ def test_a_clean_checkout_regenerates_every_committed_byte(built):
 
 def test_outputs_are_exactly_what_is_committed(built):
     shards = {f"{RESULTS}/shards/{model}.{kind}" for model in IN_PAPER for kind in ("parquet", "json")}
-    there = {str(path.relative_to(built)) for top in GENERATED for path in (built / top).rglob("*") if path.is_file()}
-    assert there - shards - {f"{RESULTS}/prophet_kv_extension_data.csv"} == set(committed())
+    found = (path for top in GENERATED for path in (built / top, *(built / top).rglob("*")))
+    there = {str(path.relative_to(built)) for path in found if path.is_file()}
+    served = {name for name in there if name.startswith("evaluation/memory_results/workloads/shards/")}
+    assert len(served) == 2 * 3 * 5  # kinds, traces and policies
+    assert there - shards - served - {f"{RESULTS}/prophet_kv_extension_data.csv"} == set(committed())
 
 
 def test_a_clean_checkout_with_committed_results_runs_everything(tmp_path):
@@ -104,9 +109,10 @@ def test_an_edited_library_reruns_what_imports_it(built):
         "table_latency_observed",
         "prose_numbers",
         "batch_size_justification",
+        "readme",
         "checksums",
     }
-    assert set(touched(built, "src/prophet_paper/figures.py", "# edited\n")) == {f"figure{i}" for i in range(1, 16)} | {
+    assert set(touched(built, "src/prophet_paper/figures.py", "# edited\n")) == {f"figure{i}" for i in range(1, 19)} | {
         "figure_concurrency",
         "checksums",
     }
@@ -124,7 +130,7 @@ def test_an_edited_script_reruns_its_own_output(built):
     ("right", "wrong", "expected"),
     [
         ("encoder_source_tokens: 512", "encoder_source_tokens: 1024", {"sweep_model": len(IN_PAPER)}),
-        ("breakdown_models: [mixtral-8x7b,", "breakdown_models: [dbrx,", {"figure1": 1}),
+        ("breakdown_models: [deepseek-moe-16b,", "breakdown_models: [dbrx,", {"figure1": 1}),
         ("summary:\n    models: [mixtral-8x7b,", "summary:\n    models: [dbrx,", {"summary_statistics": 1}),
     ],
 )
@@ -147,8 +153,8 @@ def test_any_part_of_the_lists_is_enough_for_every_output(tmp_path):
     folder = small_project(tmp_path)
     done = snakemake(folder)
     assert done.returncode == 0, done.stderr
-    assert len(list((folder / "evaluation/figures").rglob("*.pdf"))) == 16
-    assert len(list((folder / "paper_tables").glob("*.tex"))) == 17
+    assert len(list((folder / "evaluation/figures").rglob("*.pdf"))) == 19
+    assert len(list((folder / "paper_tables").glob("*.tex"))) == 18
     rows = (folder / RESULTS / "prophet_kv_extension_data.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 2 * 1 * 2 * 2 * 1 * 1 * 2 * 2
 
@@ -206,7 +212,7 @@ def test_a_killed_run_is_taken_up_and_ends_in_the_same_bytes(tmp_path_factory):
 
 def test_nothing_is_built_by_accident_only(tmp_path):
     """A clean tree has work to do: a Snakefile without a default target would say that there is none."""
-    assert sum(planned(copy_project(tmp_path)).values()) == 89
+    assert sum(planned(copy_project(tmp_path)).values()) == 118
 
 
 @pytest.mark.parametrize("script", sorted((REPOSITORY / "scripts").glob("*.py")), ids=lambda path: path.stem)

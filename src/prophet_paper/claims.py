@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +17,13 @@ from prophet_memory.axes import KEYS
 from prophet_memory.edge.text import significant
 from prophet_paper.ledger import BOUNDS, Claim, Claimed
 from prophet_paper.queries import NotSweptError, QueryError, Results
-from prophet_paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
+from prophet_paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, UNDEFINED
 
 EXTENSION = re.compile(r"\b((?:mean_|median_|max_)?)kv_extension\b")
 ROUNDING = 1e-9  # of the results' nine decimals
 
 # By how much a result is multiplied to be in the printed unit, and how the unit is printed.
+AXIS_WORDS = {"batch_size": "batch", "context_tokens": "context"}
 UNITS = {
     "experts": (1, " experts"), "percent": (100, "%"), "times": (1, "×"), "batch": (1, ""), "count": (1, ""), "MB": (1e-6, " MB"),
     "GB": (1e-9, " GB"), "GB/s": (1e-9, " GB/s"), "tokens": (1, " tokens"), "fraction": (1, ""),
@@ -109,9 +111,9 @@ def judge(entry: Claim, results: Results, routing: str, defaults: Mapping[str, A
     try:
         frame = results.ask(entry.query, routing, defaults)
     except NotSweptError as problem:
-        return Finding(NOT_TESTABLE, "", reason=f"the sweep has no {problem.key.removeprefix('where.')} {problem.value}")
+        return Finding(NOT_TESTABLE, "", reason=problem.reason)
     if frame.is_empty():
-        return Finding(NOT_REPRODUCED, "undefined", reason="no configuration meets the claim's conditions")
+        return Finding(UNDEFINED, "undefined", reason="no configuration meets the claim's conditions")
     if claim.order is not None:
         if claim.along not in frame.columns:
             raise QueryError("claim.along", claim.along, f"a column that the query keeps: {', '.join(sorted(frame.columns))}")
@@ -126,8 +128,18 @@ def usable(entry: Claim, results: Results, routing: str, defaults: Mapping[str, 
     """
     if entry.query is None or not EXTENSION.search(entry.query.value):
         return None
-    capped = replace(entry.query, value=EXTENSION.sub(r"\1usable_kv_extension", entry.query.value))
-    return judge(replace(entry, query=capped), results, routing, defaults).computed or None
+    return _instead(entry, EXTENSION.sub(r"\1usable_kv_extension", entry.query.value), results, routing, defaults)
+
+
+def exact(entry: Claim, results: Results, routing: str, defaults: Mapping[str, Any]) -> str | None:
+    """What stands beside the computed value, where the claim asks for something; else None. Raises QueryError."""
+    return entry.exact and _instead(entry, entry.exact, results, routing, defaults)
+
+
+def _instead(entry: Claim, value: str, results: Results, routing: str, defaults: Mapping[str, Any]) -> str | None:
+    assert entry.query is not None  # noqa: S101 - what is external has nothing beside it
+    asked = replace(entry, query=replace(entry.query, value=value))
+    return judge(asked, results, routing, defaults).computed or None
 
 
 def _judge_values(claim: Claimed, frame: pl.DataFrame) -> Finding:
@@ -135,17 +147,27 @@ def _judge_values(claim: Claimed, frame: pl.DataFrame) -> Finding:
     values: list[float | None] = [None if v is None else v * scale for v in frame["value"].to_list()]
     allowed = interval(claim)
     defined = [value for value in values if value is not None]
-    satisfied = sum(value in allowed for value in defined)  # an undefined value satisfies no claim
-    holds = satisfied > 0 if claim.quantifier == "some" else satisfied == len(values)
+    satisfied = sum(value in allowed for value in defined)
     return Finding(
-        REPRODUCED if holds else NOT_REPRODUCED,
+        _verdict(claim, satisfied, len(defined), len(values)),
         _computed_text(claim, defined),
         lowest=min(defined, default=None),
         highest=max(defined, default=None),
         configurations=len(values),
         satisfied=satisfied,
-        reason="" if holds else _why_not(frame, values, satisfied, _computed_text(claim, defined)),
+        reason=_reason(frame, values, satisfied, _computed_text(claim, defined)),
     )
+
+
+def _verdict(claim: Claimed, satisfied: int, defined: int, asked: int) -> str:
+    """One that satisfies decides `some`, one that does not decides `every`; undefined values leave the rest open."""
+    if claim.quantifier == "some" and satisfied:
+        return REPRODUCED
+    if claim.quantifier != "some" and satisfied < defined:
+        return NOT_REPRODUCED
+    if defined < asked:
+        return UNDEFINED
+    return NOT_REPRODUCED if claim.quantifier == "some" else REPRODUCED
 
 
 def _computed_text(claim: Claimed, defined: Sequence[float]) -> str:
@@ -155,7 +177,7 @@ def _computed_text(claim: Claimed, defined: Sequence[float]) -> str:
     decimals = max(0, *(-int(Decimal(text).as_tuple().exponent) for text in claim.printed))
     whole = claim.unit in {"batch", "count"}
     fine = decimals if whole else max(decimals, 1) + (claim.unit == "times" or decimals > 1)
-    ends = [_rounded(value, fine) for value in (min(defined), max(defined))]
+    ends = [_rounded(value, min(fine, _places(value))) for value in (min(defined), max(defined))]
     if ends[0] == ends[1]:
         plain = _rounded(defined[0], decimals)
         at_odds = (plain,) == claim.printed and min(defined) not in interval(claim)
@@ -163,19 +185,24 @@ def _computed_text(claim: Claimed, defined: Sequence[float]) -> str:
     return "–".join(ends) + UNITS[claim.unit or "count"][1]
 
 
+def _places(value: float) -> int:
+    """Decimals that leave a number above 1 no more than three digits."""
+    return max(0, 2 - math.floor(math.log10(max(abs(value), 1))))
+
+
 def _rounded(value: float, decimals: int) -> str:
     text = f"{value:.{decimals}f}"
     return text.lstrip("-") if float(text) == 0 else text
 
 
-def _why_not(frame: pl.DataFrame, values: Sequence[float | None], satisfied: int, computed: str) -> str:
+def _reason(frame: pl.DataFrame, values: Sequence[float | None], satisfied: int, computed: str) -> str:
     undefined = sum(value is None for value in values)
     several = len(values) > 1
     if undefined == len(values):
         return _why_undefined(frame, several=several)
     parts = [f"the results give {computed}"]
     if several:
-        parts.append(f"{satisfied} of {len(values)} satisfy it")
+        parts.append(f"all {len(values)} satisfy it" if satisfied == len(values) else f"{satisfied} of {len(values)} satisfy it")
     if undefined:
         parts.append(f"{undefined} undefined")
     return "; ".join(parts)
@@ -209,23 +236,29 @@ def _judge_ordering(claim: Claimed, frame: pl.DataFrame) -> Finding:
             compared += 1
             if not holds(after["value"], before["value"]):
                 wrong += 1
-                example = example or _counterexample(before, after, along)
-    kept = wrong == 0 and compared > 0
+                example = example or _counterexample(before, after, along, others)
     defined = frame["value"].drop_nulls().to_list()
+    verdict = NOT_REPRODUCED if wrong else REPRODUCED if compared else UNDEFINED
+    steps = f"all {compared} steps" if compared > 1 else "the one step"
     return Finding(
-        REPRODUCED if kept else NOT_REPRODUCED,
+        verdict,
         f"{compared - wrong} of {compared} steps" if compared else "undefined",
         lowest=min(defined, default=None),
         highest=max(defined, default=None),
         configurations=compared,
         satisfied=compared - wrong,
-        reason="" if kept else (example or "nothing to compare"),
+        reason=example
+        or (f"{steps} from one {AXIS_WORDS.get(along, along)} to the next are so" if compared else "nothing to compare"),
     )
 
 
-def _counterexample(before: Mapping[str, Any], after: Mapping[str, Any], along: str) -> str:
+def _counterexample(before: Mapping[str, Any], after: Mapping[str, Any], along: str, others: Sequence[str]) -> str:
     def point(row: Mapping[str, Any]) -> str:
-        name = "" if along == "model" else f"{row['name']}, " if "name" in row else ""
-        return f"{significant(row['value'])} at {name}{along} {row[along]}"
+        name = row.get("name", row[along] if along == "model" else "")
+        at = "" if along == "model" else f"{AXIS_WORDS.get(along, along)} {row[along]}"
+        return f"{significant(row['value'])} at {', '.join(part for part in (name, at) if part)}"
 
-    return f"{point(before)} but {point(after)}"
+    where = (
+        f" on {before['gpu']} at batch {before['batch_size']}" if along == "model" and {"gpu", "batch_size"} <= {*others} else ""
+    )
+    return f"{point(before)} but {point(after)}{where}"

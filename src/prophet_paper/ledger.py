@@ -18,6 +18,8 @@ from prophet_paper.queries import Conditions, Query
 Printed = Annotated[str, Pattern(r"^[0-9]{1,30}(\.[0-9]{1,30})?$")]
 Words = Annotated[str, MinLen(1)]
 BOUNDS = {"at_least": "≥ ", "at_most": "≤ ", "above": "> ", "below": "< "}  # and the sign that tables print
+Verdict = Literal["reproduced", "not_reproduced", "undefined", "not_testable"]
+IDENTITIES = ("expert_savings_fraction", "distinct_experts")  # of one token: k experts, whatever the law
 KINDS = ("value", "range", *BOUNDS, "order", "external")
 
 
@@ -71,20 +73,39 @@ class Claimed(Described):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim(Described):
-    """A claim of the source document; `expected` are the pinned verdicts by routing law."""
+    """A claim of the source document.
+
+    Args:
+        query: into the results; `exact` is an expression that is stated beside what it finds.
+        expected: the pinned verdicts by routing law.
+        quantity: words that can follow the computed value, where the quotation does not say what that is.
+        why: what the computed values do not say by themselves.
+        repeats: the claim that says the same elsewhere in the document.
+        trivial: why it holds by definition or by what we chose, so that it shows nothing.
+    """
 
     id: Annotated[str, Pattern("^[a-z0-9]+(-[a-z0-9]+)*$")]
     section: Words  # where it stands in the source document
     quote: Words
     claim: Claimed
     query: Query | None = None
-    expected: Annotated[dict[str, Literal["reproduced", "not_reproduced", "not_testable"]], Len(1)] | None = None
+    exact: Words | None = None
+    expected: Annotated[dict[str, Verdict], Len(1)] | None = None
+    quantity: Words | None = None
     why: Words | None = None
+    repeats: Words | None = None
+    trivial: Words | None = None
 
     def __post_init__(self) -> None:
         wanted = self.claim.external is None
         if (wanted, wanted) != (self.query is not None, self.expected is not None):
             raise ModelError("", self.id, "query and expected, and neither of them for an external claim")
+
+    @property
+    def is_identity_at_batch_1(self) -> bool:
+        """Whether it asks what one token activates, which is k experts under every law."""
+        query = self.query
+        return query is not None and query.where.get("batch_size") == 1 and query.value.startswith(IDENTITIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +128,8 @@ def read_claims(file: Path) -> Ledger:
     for position, claim in enumerate(ledger.claims):
         if claim.id in seen:
             raise error(file, f"claims[{position}].id", claim.id, "an id that no other claim has")
+        if claim.repeats is not None and claim.repeats not in seen:
+            raise error(file, f"claims[{position}].repeats", claim.repeats, "the id of a claim above")
         seen.add(claim.id)
         for law in claim.expected or {}:
             check_law_name(law, f"claims[{position}].expected", file)

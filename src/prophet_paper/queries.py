@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +15,14 @@ from annotated_types import MinLen
 
 from prophet_memory.axes import KEYS
 from prophet_memory.edge.tables import read_table
+from prophet_memory.edge.text import first_line
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Described, Parsed
 
 EVERYTHING = "all"
 ENDS = ("at_least", "at_most")
 CATALOGUES = {"model": "model_catalogue", "gpu": "gpu_catalogue"}
+WOULD_DECIDE = "routing recorded token by token would decide"
 # What polars raises for a question that makes no sense; a panic is what its core says of some of them.
 UNANSWERABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError, TypeError)
 
@@ -34,7 +36,11 @@ class QueryError(ValueError):
 
 
 class NotSweptError(QueryError):
-    """A query about what the sweep leaves out: another config, not a mistake."""
+    """A query about what the results leave out: another config, not a mistake. `reason` says it in a sentence."""
+
+    def __init__(self, key: str, value: object, allowed: str, reason: str | None = None) -> None:
+        super().__init__(key, value, allowed)
+        self.reason = reason or f"the sweep has no {key.removeprefix('where.')} {value}"
 
 
 def _is_number(value: object) -> bool:
@@ -90,11 +96,24 @@ class Query(Described):
 
 
 class Results:
-    """The tables of a results folder by name, read once, each with its models' and GPUs' catalogue columns."""
+    """The tables of a results folder by name, read once, each with its models' and GPUs' catalogue columns.
 
-    def __init__(self, files: Iterable[Path]) -> None:
-        self._files = {file.stem: file for file in files}
+    Args:
+        files: the tables.
+        instead: tables of the same names that take the place of theirs.
+    """
+
+    def __init__(self, files: Iterable[Path], instead: Iterable[Path] = ()) -> None:
+        replacing = {file.stem: file for file in instead}
+        self._replaced = set(replacing)
+        self._files = {file.stem: file for file in files} | replacing
         self._tables: dict[str, pl.DataFrame] = {}
+        self._swept: dict[tuple[str, str], list[Any]] = {}
+        self._begun: dict[tuple[str, ...], pl.DataFrame] = {}  # rows by the conditions that they meet
+
+    def replaces(self, name: str) -> bool:
+        """Whether a table stands in the place of another."""
+        return name in self._replaced
 
     def table(self, name: str) -> pl.DataFrame:
         """One table; raises QueryError for a name that no file has."""
@@ -112,6 +131,31 @@ class Results:
             self._tables[name] = found
         return self._tables[name]
 
+    def _values(self, table: str, column: str) -> list[Any]:
+        """The values of a column of a whole table, each once."""
+        if (table, column) not in self._swept:
+            self._swept[table, column] = self.table(table)[column].drop_nulls().unique().to_list()
+        return self._swept[table, column]
+
+    def _selected(self, table: str, where: Mapping[str, Any]) -> pl.DataFrame:
+        """The rows that meet all conditions: single values first, in one order, for many questions begin with the same ones."""
+        single = {name: wanted for name, wanted in where.items() if not isinstance(wanted, list | Mapping)}
+        first = sorted(single, key=lambda name: (KEYS.index(name) if name in KEYS else len(KEYS), name))
+        found = self.table(table)
+        met: tuple[str, ...] = (table,)
+        for name in [*first, *(name for name in where if name not in single)]:
+            met = (*met, f"{name} {where[name]!r}")
+            if name in single and met in self._begun:
+                found = self._begun[met]
+                continue
+            try:
+                found = _filtered(found, name, where[name], lambda column: self._values(table, column))
+            except UNANSWERABLE as problem:
+                raise QueryError(f"where.{name}", where[name], f"values of the column ({first_line(problem)})") from None
+            if name in single:
+                self._begun[met] = found
+        return found
+
     def ask(self, query: Query, routing: str, defaults: Mapping[str, Any]) -> pl.DataFrame:
         """The rows that a query selects under a routing law, with their numeric `value`, in the order of its lists.
 
@@ -124,19 +168,17 @@ class Results:
         if loose := [key for key in KEYS if key in found.columns and key not in where]:
             raise QueryError(f"where.{loose[0]}", None, f"a value, a list or {EVERYTHING}: queries or defaults name each axis")
         whole, asked = found, {name: wanted for name, wanted in where.items() if name in ("policy", "routing")}
-        for name, wanted in where.items():
-            try:
-                found = _filtered(found, name, wanted, whole)
-            except UNANSWERABLE as problem:
-                raise QueryError(f"where.{name}", wanted, f"values of the column ({first_line(problem)})") from None
+        found = self._selected(query.table, where)
         if found.is_empty() and len(asked) > 1:  # a law that does not say which experts are popular times no cache
             there = whole
             for name, wanted in asked.items():
-                there = _filtered(there, name, wanted, whole)
+                there = _filtered(there, name, wanted, lambda column: self._values(query.table, column))
             if there.is_empty():
-                raise NotSweptError(
-                    "where.policy", f"{asked['policy']} under {asked['routing']}", "a policy that the law can time"
+                reason = (
+                    f"the law says how many experts are active and not which: no step that fetches has a time; {WOULD_DECIDE}"
                 )
+                named = f"{asked['policy']} under {asked['routing']}"
+                raise NotSweptError("where.policy", named, "a policy that the law can time", reason)
         columns = ", ".join(sorted(found.columns))
         try:
             with _without_panics():
@@ -168,7 +210,18 @@ def _without_panics() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _filtered(found: pl.DataFrame, name: str, wanted: object, whole: pl.DataFrame) -> pl.DataFrame:
+def _check_values(name: str, values: list[Any], *, is_text: bool, is_empty: bool) -> None:
+    """Raise a QueryError for values that a column cannot have; NotSweptError for text where no row has a value."""
+    if is_empty and isinstance(values[0], str):
+        raise NotSweptError(f"where.{name}", values[0], "a value that some row has; here none has any")
+    for value in values:
+        if isinstance(value, str) != is_text:
+            raise QueryError(f"where.{name}", value, "text" if is_text else "a number")
+    if len(set(values)) < len(values):
+        raise QueryError(f"where.{name}", values, "each value once")
+
+
+def _filtered(found: pl.DataFrame, name: str, wanted: object, swept_of: Callable[[str], list[Any]]) -> pl.DataFrame:
     if name not in found.columns:
         raise QueryError(f"where.{name}", wanted, f"a column: {', '.join(sorted(found.columns))}")
     if wanted == EVERYTHING:
@@ -178,17 +231,15 @@ def _filtered(found: pl.DataFrame, name: str, wanted: object, whole: pl.DataFram
         if is_text:
             raise QueryError(f"where.{name}", dict(wanted), "a value or a list of values: the column holds text")
         return found.filter(column >= wanted.get("at_least", -float("inf")), column <= wanted.get("at_most", float("inf")))
-    values = wanted if isinstance(wanted, list) else [wanted]
-    for value in values:
-        if isinstance(value, str) != is_text:
-            raise QueryError(f"where.{name}", value, "text" if is_text else "a number")
-    if len(set(values)) < len(values):
-        raise QueryError(f"where.{name}", values, "each value once")
-    swept = whole[name].drop_nulls().unique().to_list()
+    values, swept = wanted if isinstance(wanted, list) else [wanted], swept_of(name)
+    _check_values(name, values, is_text=is_text, is_empty=not swept)
     unknown = [value for value in values if value not in swept]
     if unknown and name != "fit_verdict":  # a verdict that no row has is an answer
         there = ", ".join(map(str, sorted(swept)))
-        raise NotSweptError(f"where.{name}", unknown[0], f"one of {there}")
+        reason = (
+            f"computed under {there} alone, for steps that fetch need a law that says which experts are active; {WOULD_DECIDE}"
+        )
+        raise NotSweptError(f"where.{name}", unknown[0], f"one of {there}", reason if name == "routing" else None)
     kept = found.filter(column.is_in(values))
     if isinstance(wanted, list):
         kept = kept.sort(column.replace_strict(values, range(len(values))), maintain_order=True)
@@ -199,8 +250,3 @@ def _reduced(found: pl.DataFrame, statistic: str) -> pl.DataFrame:
     """One row; undefined values take no part, and if nothing else is there the result is undefined."""
     reduced = getattr(pl.col("value").drop_nulls(), statistic)()
     return found.select(pl.lit(len(found)).alias("rows"), reduced.cast(pl.Float64).alias("value"))
-
-
-def first_line(problem: BaseException) -> str:
-    """What an error says, without its help."""
-    return (str(problem).splitlines() or [type(problem).__name__])[0]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from prophet_memory.edge.tables import Row, by_key
 
-REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "not_reproduced", "not_testable"
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE)
+# What is asked for can also not exist: no ratio where the baseline does not fit, no batch that a law never reaches.
+REPRODUCED, NOT_REPRODUCED, UNDEFINED, NOT_TESTABLE = "reproduced", "not_reproduced", "undefined", "not_testable"
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDEFINED, NOT_TESTABLE)
 
 
 def by_claim(file: Path) -> dict[str, dict[str, Row]]:
@@ -19,15 +20,27 @@ def by_claim(file: Path) -> dict[str, dict[str, Row]]:
     return found
 
 
-def reason_of(by_law: Mapping[str, Row]) -> str | None:
-    """One line on why a claim fails or cannot be tested; what all laws say is said once."""
-    failing = {law: row for law, row in by_law.items() if row["reason"]}
-    if not failing:
-        return None
-    texts = {row["reason"] for row in failing.values()}
-    if len(texts) == 1 and len(failing) == len(by_law):
-        line = texts.pop()
-    else:
-        line = "; ".join(f"{law.replace('_', ' ')}: {row['reason']}" for law, row in failing.items())
-    why = next((row["why"] for row in failing.values() if row["why"]), None)
-    return f"{line}. {why}" if why else str(line)
+def is_changed(row: Row) -> bool:
+    """Whether the engine's profile decides a claim and decides it otherwise."""
+    return row["profile_verdict"] not in {None, NOT_TESTABLE, row["verdict"]}
+
+
+def remarks_of(by_law: Mapping[str, Row]) -> str:
+    """As `reason_of`, without the computed values, for a place where they stand beside: empty where nothing else decides."""
+    return _sentence(by_law, {law: _after(row["reason"], f"the results give {row['computed']}") for law, row in by_law.items()})
+
+
+def _after(reason: str, start: str) -> str:
+    return reason.removeprefix(start).removeprefix("; ")
+
+
+def reason_of(by_law: Mapping[str, Row]) -> str:
+    """One line on what decides a claim; what all laws say is said once."""
+    return _sentence(by_law, {law: row["reason"] for law, row in by_law.items()})
+
+
+def _sentence(by_law: Mapping[str, Row], reasons: Mapping[str, str]) -> str:
+    each = [f"{law.replace('_', ' ')}: {reason}" for law, reason in reasons.items() if reason]
+    said = "; ".join(each) if len(set(reasons.values())) > 1 else next(iter(reasons.values()))
+    why = next((str(row["why"]) for row in by_law.values() if row["why"]), "")
+    return ". ".join(part for part in (said, why[:1].upper() + why[1:]) if part)

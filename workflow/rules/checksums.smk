@@ -3,9 +3,11 @@
 COMMITTED = [
     path
     for path in rules.results.input
+    + rules.profile.input
     + rules.routing.input
     + list(rules.sensitivity.output)
     + rules.alternatives_study.input
+    + rules.workloads_study.input
     + rules.claims.input
     + rules.figures.input
     + rules.tables.input

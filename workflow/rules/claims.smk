@@ -15,7 +15,13 @@ QUERIED = [
     f"{ROUTING}/distinct_experts.csv",
     f"{ROUTING}/cache_hits.csv",
     f"{ALTERNATIVES}/alternatives.parquet",
+    f"{ALTERNATIVES}/within_target.parquet",
+    f"{WORKLOADS}/trace_batches.csv",
+    f"{WORKLOADS}/decisions.csv",
 ]
+
+# Of these, what an engine's profile changes.
+PROFILED = rules.profile.input
 
 
 rule judge_claims:
@@ -23,6 +29,7 @@ rule judge_claims:
         **program("judge_claims"),
         claims="config/claims.yaml",
         results=QUERIED,
+        profile_results=PROFILED,
         laws=LAWS,
     output:
         f"{RESULTS}/claims.csv",

@@ -28,6 +28,7 @@ from prophet_memory.edge.configuration import (
 from prophet_memory.edge.documents import read_yaml
 from prophet_memory.edge.observing import read_observations
 from prophet_memory.edge.offloading import timed_models
+from prophet_memory.edge.traces import REMOTE, known_traces
 from prophet_memory.edge.settings import (
     SETTINGS_FILE,
     check_settings,
@@ -53,14 +54,14 @@ if platform.machine() in {"x86_64", "AMD64"}:
 
 settings = run(lambda: read_yaml(SETTINGS_FILE))
 MODEL_NAMES = run(lambda: with_experts(read_models()))
-run(lambda: check_settings(settings, MODEL_NAMES, read_gpus()))
+ASKED = run(lambda: check_settings(settings, MODEL_NAMES, read_gpus()))
 
 
 configfile: "config/config.yaml"
 
 
 if config != settings:  # something was overridden on the command line
-    run(lambda: check_settings(config, MODEL_NAMES, read_gpus()))
+    ASKED = run(lambda: check_settings(config, MODEL_NAMES, read_gpus()))
 
 SWEEP, ASSUMPTIONS, PAPER = config["sweep"], config["assumptions"], config["paper"]
 REFERENCE, SUMMARY = PAPER["reference"], PAPER["summary"]
@@ -69,9 +70,11 @@ REFERENCE, SUMMARY = PAPER["reference"], PAPER["summary"]
 PLACE = run(read_cluster)
 
 RESULTS = "evaluation/memory_results/prophet_kv_extension"
+PROFILE_RESULTS = "evaluation/memory_results/engine_profile"
 ROUTING = "evaluation/memory_results/routing"
 SENSITIVITY = "evaluation/memory_results/sensitivity"
 ALTERNATIVES = "evaluation/memory_results/alternatives"
+WORKLOADS = "evaluation/memory_results/workloads"
 FIGURES = "evaluation/figures/prophet_kv_extension"
 TABLES = "paper_tables"
 DATA = f"{RESULTS}/prophet_kv_extension_data.parquet"
@@ -89,9 +92,11 @@ run(
             Path,
             (
                 RESULTS,
+                PROFILE_RESULTS,
                 ROUTING,
                 SENSITIVITY,
                 ALTERNATIVES,
+                WORKLOADS,
                 FIGURES,
                 TABLES,
                 "evaluation/reports",
@@ -112,6 +117,19 @@ VARIATIONS = sorted(glob_wildcards("config/routing/variation/{name}.csv").name)
 # Models of which others measured the time of a step.
 TIMED_MODELS = run(timed_models)
 MODEL_FILES = expand("config/models/{model}.yaml", model=SWEEP["models"])
+# Traces of requests, and the policies that serve them.
+SERVED = config["workloads"]["served"]
+TRACES = run(lambda: known_traces(SERVED["traces"], SETTINGS_FILE))
+SERVING = [policy.name for policy in ASKED.workloads.served.policies]
+
+
+def trace_files(names):
+    """The files in which traces stand; what stands elsewhere is told by its checksum."""
+    return [
+        f"config/{TRACES[name].file}"
+        for name in names
+        if not TRACES[name].file.startswith(REMOTE)
+    ]
 
 
 def library(script):
@@ -145,6 +163,7 @@ def options(**own):
         words = []
         for name, value in named.items():
             values = [value] if isinstance(value, (str, int, float)) else value
+            values = [] if value is True else values  # a flag
             if value != "":
                 words += [f"--{name.replace('_', '-')}", *map(str, values)]
         return shlex.join(words)

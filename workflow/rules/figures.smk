@@ -107,8 +107,8 @@ rule figure4_savings_heatmap:
 rule figure5_expert_count:
     input:
         **program("figure5_expert_count"),
-        by_model=f"{RESULTS}/mean_extension_by_model.csv",
-        by_experts=f"{RESULTS}/mean_extension_by_expert_count.csv",
+        data=DATA,
+        catalogue=CATALOGUE,
         laws=LAWS,
         policies=POLICIES,
     output:
@@ -134,6 +134,8 @@ rule figure6_savings_vs_batch_by_experts:
         **program("figure6_savings_vs_batch_by_experts"),
         catalogue=CATALOGUE,
         curves=f"{RESULTS}/expert_savings_curves.parquet",
+        distinct=rules.distinct_experts.output,
+        band=rules.savings_band.output,
         laws=LAWS,
     output:
         figure("figure6_savings_vs_batch_by_experts", FIGURES),
@@ -143,6 +145,8 @@ rule figure6_savings_vs_batch_by_experts:
     params:
         **options(
             provision=REFERENCE["provision"],
+            routing=REFERENCE["routing"],
+            batch_size=REFERENCE["batch_size"],
             batch_sizes=sorted(SWEEP["batch_sizes"]),
         ),
     message:
@@ -367,6 +371,69 @@ rule figure15_residency:
         RUN
 
 
+rule figure16_workloads:
+    input:
+        **program("figure16_workloads"),
+        loads=rules.workload_batches.output[0],
+        by_replicas=rules.workload_batches.output[1],
+        batches=rules.workload_batches.output[2],
+        workloads="config/workloads.yaml",
+    output:
+        figure("figure16_workloads", FIGURES),
+    log:
+        "logs/figure16_workloads.log",
+    localrule: True
+    params:
+        **options(
+            step_s=config["workloads"]["constant"]["kept_step_s"],
+            replicas=config["workloads"]["constant"]["kept_replicas"][-2:],
+        ),
+    message:
+        "Drawing Figure 16"
+    shell:
+        RUN
+
+
+rule figure17_goodput:
+    input:
+        **program("figure17_goodput"),
+        goodput=rules.served.output[1],
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+        workloads="config/workloads.yaml",
+    output:
+        figure("figure17_goodput", FIGURES),
+    log:
+        "logs/figure17_goodput.log",
+    localrule: True
+    params:
+        **options(study=compact_json(SERVED)),
+    message:
+        "Drawing Figure 17"
+    shell:
+        RUN
+
+
+rule figure18_decision:
+    input:
+        **program("figure18_decision"),
+        tree=rules.decision_tree.output[0],
+        fidelity=rules.decision_tree.output[1],
+        source=rules.decision_tree.output[2],
+        workloads="config/workloads.yaml",
+    output:
+        figure("figure18_decision", FIGURES),
+    log:
+        "logs/figure18_decision.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Drawing Figure 18"
+    shell:
+        RUN
+
+
 rule figures:
     input:
         rules.figure1_detailed_memory_breakdown.output,
@@ -385,3 +452,6 @@ rule figures:
         rules.figure13_memory_latency.output,
         rules.figure14_latency_observed.output,
         rules.figure15_residency.output,
+        rules.figure16_workloads.output,
+        rules.figure17_goodput.output,
+        rules.figure18_decision.output,

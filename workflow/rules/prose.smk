@@ -2,6 +2,7 @@
 
 ASKED = QUERIED + [
     f"{RESULTS}/kv_extension_at_reference.csv",
+    f"{RESULTS}/claims.csv",
     f"{RESULTS}/claims_summary.csv",
     f"{RESULTS}/observation_errors.csv",
     CONCURRENCY,
@@ -10,6 +11,10 @@ ASKED = QUERIED + [
     rules.residency_curves.output[1],
     rules.latency_observed.output,
     rules.prophet_losses.output,
+    rules.workload_batches.output[0],
+    rules.served.output[1],
+    rules.workload_weighted.output,
+    rules.decision_tree.output,
 ]
 PROSE_NUMBERS = f"{RESULTS}/prose_numbers.csv"
 GUIDE = "evaluation/reports/batch_size_justification"
@@ -21,6 +26,7 @@ rule prose_numbers:
         **program("prose_numbers"),
         numbers="config/numbers.yaml",
         results=ASKED,
+        profile_results=PROFILED,
     output:
         table=PROSE_NUMBERS,
         macros=f"{TABLES}/numbers.tex",
@@ -41,7 +47,7 @@ rule batch_size_justification:
         numbers=PROSE_NUMBERS,
         template="workflow/templates/batch_size_justification.md.j2",
         style="workflow/templates/guide.css",
-        results=[*ASKED, f"{RESULTS}/claims.csv"],
+        results=ASKED,
         laws=LAWS,
     output:
         f"{GUIDE}.md",
@@ -50,9 +56,27 @@ rule batch_size_justification:
         "logs/batch_size_justification.log",
     localrule: True
     params:
-        **options(provision=REFERENCE["provision"]),
+        **options(profile=PAPER["profile"], **REFERENCE),
     message:
         "Writing the reviewers' guide"
+    shell:
+        RUN
+
+
+rule readme:
+    input:
+        **program("readme"),
+        numbers=PROSE_NUMBERS,
+        template="workflow/templates/README.md.j2",
+    output:
+        "README.md",
+    log:
+        "logs/readme.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Writing README.md"
     shell:
         RUN
 
@@ -61,10 +85,15 @@ rule compile_paper:
     input:
         **program("compile_paper"),
         source="paper/prophet-memory.tex",
-        beside=["paper/references.bib"]
-        + rules.tables.input
-        + [rules.prose_numbers.output.macros]
-        + rules.figures.input,
+        macros=rules.prose_numbers.output.macros,
+        tables=rules.tables.input,
+        allowed="config/bare_numbers.yaml",
+        catalogues=[CATALOGUE, GPU_CATALOGUE, ENGINES, *rules.distinct_experts.output],
+        beside=[
+            "paper/references.bib",
+            *rules.figures.input,
+            "evaluation/figures/design_space/figure_design_space.pdf",
+        ],
     output:
         PAPER_PDF,
     log:
@@ -82,6 +111,7 @@ rule guide:
     input:
         rules.prose_numbers.output,
         rules.batch_size_justification.output,
+        rules.readme.output,
 
 
 rule paper:

@@ -55,28 +55,6 @@ rule table_exponent_fit:
         RUN
 
 
-rule table_savings_by_batch:
-    input:
-        **program("table_savings_by_batch"),
-        curves=f"{RESULTS}/expert_savings_curves.parquet",
-        catalogue=CATALOGUE,
-        laws=LAWS,
-    output:
-        f"{TABLES}/table_savings_by_batch.tex",
-    log:
-        "logs/table_savings_by_batch.log",
-    localrule: True
-    params:
-        **options(
-            provision=REFERENCE["provision"],
-            batch_sizes=sorted(SWEEP["batch_sizes"]),
-        ),
-    message:
-        "Writing table_savings_by_batch"
-    shell:
-        RUN
-
-
 rule table_kv_extension:
     input:
         **program("table_kv_extension"),
@@ -187,13 +165,14 @@ rule table_claims:
         **program("table_claims"),
         claims=f"{RESULTS}/claims.csv",
         laws=LAWS,
+        engines=ENGINES,
     output:
         f"{TABLES}/table_claims.tex",
     log:
         "logs/table_claims.log",
     localrule: True
     params:
-        **options(),
+        **options(profile=PAPER["profile"]),
     message:
         "Writing table_claims"
     shell:
@@ -345,12 +324,65 @@ rule table_latency_observed:
         RUN
 
 
+rule table_workloads:
+    input:
+        **program("table_workloads"),
+        weighted=rules.workload_weighted.output,
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+        workloads="config/workloads.yaml",
+    output:
+        f"{TABLES}/table_workloads.tex",
+    log:
+        "logs/table_workloads.log",
+    localrule: True
+    params:
+        **options(
+            models=PAPER["breakdown_models"],
+            gpu=REFERENCE["gpu"],
+            step_s=config["workloads"]["constant"]["kept_step_s"],
+            context_tokens=config["latency"]["context_tokens"],
+        ),
+    message:
+        "Writing table_workloads"
+    shell:
+        RUN
+
+
+rule table_headlines:
+    input:
+        **program("table_headlines"),
+        data=[DATA, PROFILE_DATA],
+        concurrency=[CONCURRENCY, *rules.profile_concurrency.output],
+        catalogue=CATALOGUE,
+        gpu_catalogue=GPU_CATALOGUE,
+        laws=LAWS,
+        policies=POLICIES,
+        engines=ENGINES,
+    output:
+        f"{TABLES}/table_headlines.tex",
+    log:
+        "logs/table_headlines.log",
+    localrule: True
+    params:
+        **options(
+            swept=ASSUMPTIONS["engine"],
+            profile=PAPER["profile"],
+            context_tokens=PAPER["headline_context_tokens"],
+            **REFERENCE,
+        ),
+    message:
+        "Writing table_headlines"
+    shell:
+        RUN
+
+
 rule tables:
     input:
         rules.table_model_catalogue.output,
         rules.table_saturation_thresholds.output,
         rules.table_exponent_fit.output,
-        rules.table_savings_by_batch.output,
         rules.table_prefill_chunks.output,
         rules.table_law_errors.output,
         rules.table_kv_extension.output,
@@ -363,3 +395,5 @@ rule tables:
         rules.table_concurrency.output,
         rules.table_alternatives.output,
         rules.table_latency_observed.output,
+        rules.table_workloads.output,
+        rules.table_headlines.output,
