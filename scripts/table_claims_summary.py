@@ -18,7 +18,7 @@ OF_ONE_LAW = tuple(Column(word, (3, 0)) for word in ("holds", "fails", "undef.")
 DECIDED = ("reproduced", "not_reproduced", "undefined")
 CAPTION = r"""The source document's claims by kind, without those that repeat another or show nothing, and how many hold under
     each routing law. \emph{Undefined}: what is claimed does not exist under the law. The rest is untested: a law that does
-    not say which experts are popular times no cache. Table~\ref{tab:claims} lists all claims."""
+    not say which experts a step needs gives no time to a step that fetches. Table~\ref{tab:claims} lists all claims."""
 
 
 def main(*, summary: Path, laws: Path, output: Path) -> None:

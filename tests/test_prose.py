@@ -12,7 +12,7 @@ import pytest
 from conftest import REPOSITORY, RESULTS
 
 from prophet_memory.edge.tables import read_rows
-from prophet_paper.manuscript import Coverage, coverage, names_in, read_allowed
+from prophet_paper.manuscript import Coverage, coverage, figure_numbers, names_in, read_allowed
 from prophet_paper.page import anchor, body_of, headings, page_of
 
 TEMPLATES = REPOSITORY / "workflow" / "templates"
@@ -125,6 +125,23 @@ def test_the_paper_compiles_to_the_same_bytes_each_time(tmp_path):
         contents.append((tmp_path / "out.pdf").read_bytes())
     assert contents[0] == contents[1]
     assert contents[0].startswith(b"%PDF")
+
+
+@latex
+def test_the_readme_numbers_figures_as_the_paper_does(tmp_path):
+    source = copied(tmp_path)
+    command = ["pdflatex", "-draftmode", "-interaction=nonstopmode", f"-output-directory={tmp_path}", source.name]
+    subprocess.run(command, cwd=source.parent, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    printed = dict(
+        re.findall(r"\\newlabel\{(fig:[\w-]+)\}\{\{(\d+)\}", (tmp_path / f"{source.stem}.aux").read_text(encoding="utf-8"))
+    )
+    text = source.read_text(encoding="utf-8")
+    labels = re.findall(r"\\includegraphics\{(\w+)\}.*?\\label\{(fig:[\w-]+)\}", text, re.DOTALL)
+    numbers = figure_numbers(text)
+    assert numbers == {name: int(printed[label]) for name, label in labels}
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for name in numbers.keys() - {"figure_design_space"}:
+        assert re.search(rf"^\| `{name}` \| .* \| {numbers[name]} \|$", readme, re.MULTILINE), name
 
 
 @latex

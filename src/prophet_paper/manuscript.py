@@ -17,6 +17,7 @@ from prophet_memory.fields import Described
 Kind = Literal["latex", "markdown"]
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 MACRO = re.compile(r"\\([A-Z][A-Za-z]*)")
+PICTURE = re.compile(r"\\includegraphics(?:\[[^\]]*\])?\{(\w+)\}")
 LABEL, REFERENCE = re.compile(r"\\label\{((?:fig|tab):[\w-]+)\}"), re.compile(r"\\ref\{([\w:-]+)\}")
 # What is no text: commands whose arguments are names or lengths, comments; code, addresses, what a template puts in.
 NO_TEXT = {
@@ -109,3 +110,9 @@ def uncited(text: str, tables: Iterable[str] = ()) -> list[str]:
     """Labels of figures and tables, in the text or in what it takes in, that the text does not refer to."""
     labels = {label for part in (text, *tables) for label in LABEL.findall(part)}
     return sorted(labels - set(REFERENCE.findall(text)))
+
+
+def figure_numbers(text: str) -> dict[str, int]:
+    """The number under which the paper shows each picture, by the picture's name: each has its own caption."""
+    body = re.sub(NO_TEXT["latex"][0], "", text)
+    return {name: number for number, name in enumerate(PICTURE.findall(body), start=1)}

@@ -67,6 +67,7 @@ rule readme:
     input:
         **program("readme"),
         numbers=PROSE_NUMBERS,
+        paper="paper/prophet-memory.tex",
         template="workflow/templates/README.md.j2",
     output:
         "README.md",

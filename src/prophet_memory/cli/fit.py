@@ -88,9 +88,9 @@ def numbers_of_gpus(most: int) -> list[int]:
     "--max-gpus", type=Number(1, 64), default=8, show_default=True,
     help="the most that serve the model together: every number up to 8 is tried, then 16, 24 and so on",
 )  # fmt: skip
-@click.option("--n-gpus", type=Several(GPUS), help="the numbers to try instead, with commas")
+@click.option("--n-gpus", type=Several(GPUS), help="numbers to try, with commas; default: all up to --max-gpus, as it says")
 @click.option("--tp", "tensor", type=GPUS, help="GPUs that share attention; this and the next three: default: all are tried")
-@click.option("--ep", "expert", type=GPUS, help="ranks of whole experts; of these one or as many as there can be are tried")
+@click.option("--ep", "expert", type=GPUS, help="ranks of whole experts; default: one, and as many as there can be")
 @click.option("--pp", "pipeline", type=GPUS, help="pipeline stages of layers")
 @click.option("--dcp", "context_parallel", type=GPUS, help="GPUs that share the tokens of a sequence's cache")
 @click.option(

@@ -255,7 +255,9 @@ PROVISION = click.option(
     help="what resident pools are sized for: the mean of distinct experts, or what a step exceeds rarely; default: the paper's",
 )  # fmt: skip
 STEP_TOKENS = click.option(
-    "--tokens-per-sequence", type=Number(1, 2**20), help="of a step: more than one where drafts are verified; default: config's"
+    "--tokens-per-sequence",
+    type=Number(1, 2**20),
+    help="that a step takes of each sequence: more than one where drafts are verified; default: config's",
 )
 COUNTS = click.option(
     "--counts", type=click.Path(path_type=Path), help="measured routing for --routing frequency (docs/routing.md)"

@@ -108,13 +108,13 @@ def process_of(load: float, prompt: int, output: int, variation: float | None) -
 @click.option("--tp", type=GPUS, help="of those, GPUs that share attention; this and the next two: default: the engine's layout")
 @click.option("--ep", type=GPUS, help="ranks of whole experts")
 @click.option("--dcp", type=GPUS, help="GPUs that share the tokens of a sequence's cache")
-@click.option("--trace", help="name in config/workloads.yaml, or CSV or Parquet by path or address")
-@click.option("--sha256", help="of what the address holds")
+@click.option("--trace", help="name in config/workloads.yaml, or CSV, Parquet or lines of JSON by path or address")
+@click.option("--sha256", help="checksum of the file at that address")
 @click.option("--load", type=RATE, help="instead of a trace: requests that arrive, to all replicas together")
-@click.option("--prompt", type=Tokens(), help="of each of those requests")
-@click.option("--output", type=Tokens(), help="likewise")
+@click.option("--prompt", type=Tokens(), help="tokens of each of those requests")
+@click.option("--output", type=Tokens(), help="tokens that each of them makes")
 @click.option("--variation", type=float, help="of the times between them: 1, the default, is Poisson, more comes in bursts")
-@click.option("--requests", type=Number(1, 10**8), help=f"how many of those; default: {REQUESTS:,}")
+@click.option("--requests", type=Number(1, 10**8), help=f"how many requests of that load; default: {REQUESTS:,}")
 @click.option("--replicas", type=Number(1, 10_000), default=1, show_default=True, help="that share the requests")
 @click.option("--route", type=Among(ROUTES), default="random", show_default=True, help="which replica gets a request")
 @click.option("--seed", type=Number(0, 2**32 - 1), default=0, show_default=True, help="of arrivals and routes")
@@ -145,8 +145,8 @@ def command(  # noqa: PLR0913 - one argument an option
 ) -> None:  # fmt: skip
     """Serve a trace, or requests of a process, by continuous batching: batches, distinct experts, stalls, times and goodput.
 
-    Traces are CSV or Parquet with the columns of Azure 2023 and 2024, Mooncake's lengths, BurstGPT, or arrival_s, prompt_tokens,
-    output_tokens. The policy's pool is sized once, for --batch; larger steps fetch more.
+    Traces are CSV, Parquet or lines of JSON with the columns of Azure 2023 and 2024, Mooncake, BurstGPT, or arrival_s,
+    prompt_tokens, output_tokens. The policy's pool is sized once, for --batch; larger steps fetch more.
     """
     try:
         from prophet_memory.workload.replicas import serve  # noqa: PLC0415 - its compiler is an extra, and takes time to import

@@ -155,7 +155,11 @@ def said_in_columns(latency: Asked | None, model: OpenedModel) -> list[pl.Expr]:
     "--models", type=Several(click.STRING), required=True, help="names, catalogue files or config.json, with commas; or all"
 )
 @click.option("--gpus", type=Several(click.STRING), required=True, help=f"names or {CUSTOM_FORMS}, with commas; or all")
-@click.option("--n-gpus", type=Several(GPUS), help="with commas; this and the lists below: default as in config/config.yaml")
+@click.option(
+    "--n-gpus",
+    type=Several(GPUS),
+    help="numbers of GPUs, with commas; this and the lists below: default as in config/config.yaml",
+)
 @click.option("--batches", "batch_sizes", type=Several(BATCH), help="batch sizes with commas")
 @click.option("--routings", type=Several(ROUTING), help="laws with commas, each as in power_law:exponent=0.9; or all")
 @click.option("--precisions", type=Several(Among(PRECISIONS)), help="of the weights, with commas; or all")
