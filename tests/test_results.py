@@ -165,3 +165,21 @@ def test_the_readme_in_python_says_what_the_results_say():
             prophet_memory.plan(names["model"], names["gpu"], names["assumptions"], **wrong)
         assert refused.value.key in wrong
     assert not prophet_memory.plan(names["model"], names["gpu"], names["assumptions"], batch_size=16, context_tokens=10**7).holds
+
+
+def test_the_models_that_gain_are_counted_as_the_prose_says():
+    said = pd.read_csv(FOLDER / "prose_numbers.csv", index_col="number")["text"]
+    facts = pd.read_csv(FOLDER / "model_catalogue.csv", index_col="model")
+    table = pd.read_csv(FOLDER / "kv_extension_at_reference.csv").query(
+        "routing == 'uniform' and provision == 'p99' and precision == 'bf16'"
+    )
+    table = table.set_index("model")
+    fits = table[table["fit_verdict"] == "fits"]
+    gain = fits.index[fits["usable_kv_extension"].round(2) > 1]
+    decoders = facts.loc[gain, "cross_bytes_per_source_token"] == 0
+    verdicts = table["fit_verdict"].value_counts()
+    expected = {
+        "ModelsGain": len(gain), "ModelsGainDecoders": decoders.sum(), "ModelsLevel": len(fits) - len(gain),
+        "ModelsNewlyFit": verdicts["newly_fits"], "ModelsNeverFit": verdicts["does_not_fit"],
+    }  # fmt: skip
+    assert {name: int(said[name]) for name in expected} == expected
