@@ -50,7 +50,7 @@ def main(
         axes.set_title(f"{models[case['model']]['name']}\n{count}{gpus[case['gpu']]['name']}", fontsize=7.5)
     name_groups(panels[-1], study)
     words = f"{study['in_time_fraction']:.0%} of all are (first token {study['ttft_s']:g} s)"
-    figure.supxlabel(f"Requests a second and GPU that are in time, where {words}", fontsize=7.5)
+    figure.supxlabel(f"Goodput: requests per second and GPU that are in time, where {words}", fontsize=7.5)
     handles = [
         Line2D([], [], linestyle="none", marker=SERIES[list(known).index(name)][1], color=SERIES[list(known).index(name)][0],
                markersize=SIZE + 0.6, label=known[name].name)

@@ -10,7 +10,7 @@ from prophet_memory.axes import KEYS
 from prophet_memory.edge.command import script
 from prophet_memory.edge.tables import Row, by_key, catalogued, write_rows
 from prophet_memory.formats import DEFAULT_FORMAT, NATIVE
-from prophet_memory.residency import BASELINE, POLICIES, residency_policy
+from prophet_memory.residency import BASELINE, POLICIES
 
 FEWER_BITS = ("int8", "int4")
 HOST, PROPHET = "cpu_compute", "prophet"
@@ -56,7 +56,7 @@ def losses(
     more_gpus = [row for key, row in whole.items() if key[:2] == point[:2] and key[3] == batch and key[2] > n_gpus]
     larger = [row for key, row in whole.items() if key[0] == model and key[2:4] == point[2:] and memory[key[1]] > memory[gpu]]
     host = found.get((*point, own, HOST))
-    alone = (name for name in POLICIES if name not in {PROPHET, HOST} and not residency_policy(name).is_bound)
+    alone = (name for name in POLICIES if name not in {PROPHET, HOST} and not POLICIES[name].is_bound)
     rivals = [row for name in alone if (row := found.get((*point, own, name))) is not None]
     beats = {
         "to_int8": any(better(row, prophet) for row in fewer if row["precision"] == FEWER_BITS[0]),
