@@ -71,6 +71,8 @@ lint: $(STAMP)
 # Other people's calculators are compared with where they are installed (docs/dependencies.md).
 bench: $(STAMP)
 	for name in kernel serving scaling pipeline calculators schedule answers draw plan; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	if $(BIN)/python -c 'import playwright' 2>/dev/null; then $(BIN)/python benchmarks/explorer.py; \
+	    else echo "make bench: without playwright the explorer is not measured"; fi
 	$(BIN)/python scripts/checksums.py --outputs $(filter-out %/SHA256SUMS,$(wildcard evaluation/benchmarks/*)) \
 	    --receipts .snakemake/receipts --output evaluation/benchmarks/SHA256SUMS
 
@@ -83,7 +85,7 @@ RESOLVE = uv pip compile pyproject.toml --universal --python-version 3.11 --fork
     --no-emit-index-url --no-header
 PINS = sed -n 's/^\([A-Za-z0-9._-]*==[^\\]*[^ \\]\).*/\1/p' requirements.lock | grep -v "^$$loose=="
 lock:
-	$(RESOLVE) --extra paper --extra test --output-file requirements.lock
+	$(RESOLVE) --extra paper --extra explorer --extra test --output-file requirements.lock
 	$(PYTHON) scripts/export_environment.py
 	for extra in slurm generic kubernetes; do \
 	    loose=$$(test $$extra = kubernetes && echo python-dateutil); \

@@ -18,6 +18,7 @@ rule all:
         rules.figures.input,
         rules.tables.input,
         rules.guide.input,
+        rules.explorer.output,
         rules.checksums.output,
     message:
         "Done: evaluation/memory_results, evaluation/figures and paper_tables are up to date"

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,3 +91,14 @@ def test_serving_is_measured(tmp_path):
     table = pl.read_csv(tmp_path / "serving.csv")
     assert table["steps"].n_unique() == 2
     assert (table["requests_per_s"] * table["million_requests_s"] - 1e6).abs().max() < 1
+
+
+def test_the_explorer_is_measured(tmp_path):
+    pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[browser]'")
+    if shutil.which("chromium") is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    run("explorer", "--repeat", 1, "--output", tmp_path / "explorer.csv")
+    table = pl.read_csv(tmp_path / "explorer.csv")
+    assert len(table) == 8
+    assert table["page_bytes"].unique().to_list() == [(REPOSITORY / "evaluation/reports/explorer.html").stat().st_size]
+    assert (table["of_empty"] > 1).all()

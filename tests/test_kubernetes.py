@@ -26,7 +26,7 @@ from conftest import REPOSITORY, RESULTS, finish, generated, known_files, profil
 VENV = REPOSITORY / ".venv-kubernetes"
 PROFILE = ["--workflow-profile", "profiles/kubernetes", "--seconds-between-status-checks", "1"]
 DATA = [str(RESULTS / f"prophet_kv_extension_data.{kind}") for kind in ("parquet", "csv")]
-INPUTS = ("config/", "scripts/", "src/", "workflow/", "paper/", "requirements.lock")
+INPUTS = ("config/", "scripts/", "src/", "workflow/", "paper/", "explorer/", "requirements.lock")
 CREDENTIALS = {"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "an-access-key", "SNAKEMAKE_STORAGE_S3_SECRET_KEY": "a-secret-key"}
 
 

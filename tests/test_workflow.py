@@ -32,7 +32,7 @@ ALL_AFTER_A_SHARD = {
     "table_kv_extension", "table_extension_by_expert_count", "table_summary_statistics", "judge_claims", "claims_summary",
     "table_claims", "table_claims_summary", "prose_numbers", "batch_size_justification", "workload_weighted", "table_workloads",
     "figure17", "sweep_profile", "profile_concurrency", "profile_summary_statistics", "profile_mean_extension",
-    "table_headlines", "readme",
+    "table_headlines", "readme", "explorer",
 }  # fmt: skip
 
 
@@ -42,6 +42,7 @@ OBSERVED = {"compare_observations", "observation_errors", "figure8", "table_obse
 APART = {
     "cache_hits", "figure11", "law_errors", "table_law_errors", "sensitivity", "residency_curves", "latency_observed", "figure14",
     "table_latency_observed", "workload_batches", "serve_trace", "served", "decisions", "decision_tree", "figure16", "figure18",
+    "bundle_explorer",
 }  # fmt: skip
 
 
@@ -110,6 +111,7 @@ def test_an_edited_library_reruns_what_imports_it(built):
         "prose_numbers",
         "batch_size_justification",
         "readme",
+        "explorer",
         "checksums",
     }
     assert set(touched(built, "src/prophet_paper/figures.py", "# edited\n")) == {f"figure{i}" for i in range(1, 19)} | {

@@ -12,6 +12,7 @@ COMMITTED = [
     + rules.figures.input
     + rules.tables.input
     + rules.guide.input
+    + list(rules.explorer.output)
     # By its end: a bucket has its own beginning of every path.
     if not str(path).endswith(DATA_FOR_PEOPLE)
 ]
