@@ -1,16 +1,23 @@
 # make paper   build the environment and regenerate every result, figure and table
-# make verify  check the outputs, then print every claim of the source document with what was computed for it (REASONS=1: and why
-#              it fails); fails if an output is not what the workflow wrote or a claim that held no longer does
+# make verify  check the outputs, say of each claim of the paper whether it holds, then print every claim of the source document with
+#              what was computed for it (REASONS=1: and why it fails); fails if an output is not what the workflow wrote or a claim
+#              that held no longer does
 # make pdf     compile the paper (needs LaTeX)
 # make design-space  sweep some 59 million configurations and draw where Prophet at least doubles the KV capacity
 # make unlock  clear the lock that a killed run left
 # make test    run the tests
+# make crate   provenance of the last run, ro-crate-metadata.json (AGENT="name": one of the authors of CITATION.cff who ran it)
+# make wheelhouse  the packages of the lock in wheelhouse/, from which everything is built without a network
+# make archive the artifact as one file in dist/, and wheelhouse/ as a second one where it stands here
+# make docs    the documentation as a site that opens from disk, site/index.html
 # FORCE=1 writes everything again, whatever is there. PROFILE=slurm (or generic, kubernetes) runs the jobs on a cluster, see
 # docs/cluster.md. PYTHON chooses the interpreter that builds the environment; SNAKEFLAGS is handed to Snakemake.
 PYTHON ?= python3
 SNAKEFLAGS ?=
+AGENT ?=
 FORCE ?=
 PROFILE ?= default
+WHEELHOUSE ?= $(wildcard wheelhouse)
 ifeq ($(wildcard profiles/$(PROFILE)/config.yaml),)
 $(error PROFILE=$(PROFILE): allowed: $(notdir $(patsubst %/,%,$(wildcard profiles/*/))))
 endif
@@ -20,7 +27,7 @@ STAMP := $(VENV)/prophet-environment
 LOCKS := requirements.lock $(wildcard profiles/$(PROFILE)/requirements.lock)
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/$(PROFILE) $(if $(FORCE),--forceall) $(SNAKEFLAGS)
 
-.PHONY: paper verify pdf design-space ready unlock test lint lock bench report clean always
+.PHONY: paper verify pdf design-space ready unlock test lint lock bench report docs crate archive wheelhouse clean always
 .DEFAULT_GOAL := paper
 
 RESULTS := evaluation/memory_results/prophet_kv_extension
@@ -35,7 +42,7 @@ verify: paper
 	@$(BIN)/python scripts/verify_outputs.py --whole --sums evaluation/SHA256SUMS
 	@$(BIN)/python scripts/verify_outputs.py --whole --sums $(DESIGN_SUMS) --remedy "make design-space FORCE=1"
 	@$(BIN)/python scripts/verify_outputs.py --whole --sums evaluation/benchmarks/SHA256SUMS --remedy "make bench, or git checkout,"
-	@$(BIN)/python scripts/verify_claims.py --claims $(RESULTS)/claims.csv --laws $(RESULTS)/law_catalogue.csv \
+	@$(BIN)/python scripts/verify_claims.py --own $(RESULTS)/paper_claims.csv --claims $(RESULTS)/claims.csv --laws $(RESULTS)/law_catalogue.csv \
 	    $(if $(REASONS),--reasons)
 
 pdf: ready
@@ -79,10 +86,32 @@ bench: $(STAMP)
 report: $(STAMP)
 	$(SNAKEMAKE) --report report.html
 
+# Tools that need nothing of the project's own: an environment each, from its lock.
+.venv-docs/prophet-environment: TOOL := mkdocs
+.venv-crate/prophet-environment: TOOL := rocrate-validator
+.venv-docs/prophet-environment .venv-crate/prophet-environment: .venv-%/prophet-environment: always
+	@$(PYTHON) scripts/build_environment.py --stamp $@ --locks environments/$*.lock --program $(TOOL)
+
+# What the locks pin, to build from without a network; from the network itself, whatever wheelhouse stands here.
+wheelhouse: WHEELHOUSE =
+wheelhouse: $(STAMP)
+	@$(BIN)/python scripts/wheelhouse.py --locks $(LOCKS) --output wheelhouse
+
+# A wheelhouse that stands here becomes a file of its own beside it.
+archive: paper pdf crate
+	@$(BIN)/python scripts/archive.py --sums evaluation/SHA256SUMS $(DESIGN_SUMS) evaluation/benchmarks/SHA256SUMS \
+	    --crate ro-crate-metadata.json --pdf paper/prophet-memory.pdf --output dist $(addprefix --wheelhouse ,$(WHEELHOUSE))
+
+docs: $(STAMP) .venv-docs/prophet-environment
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
+crate: paper .venv-crate/prophet-environment
+	PYTHONPATH=src .venv-crate/bin/python scripts/make_crate.py --environment $(VENV) --output ro-crate-metadata.json $(if $(AGENT),--agent "$(AGENT)")
+
 # Resolve anew: needs uv. environment.yml follows. The lock of an extra holds what it needs beside requirements.lock;
 # the S3 client of kubernetes wants an older python-dateutil than the rest.
-RESOLVE = uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
-    --no-emit-index-url --no-header
+COMPILE = uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url --no-header
+RESOLVE = $(COMPILE) pyproject.toml
 PINS = sed -n 's/^\([A-Za-z0-9._-]*==[^\\]*[^ \\]\).*/\1/p' requirements.lock | grep -v "^$$loose=="
 lock:
 	$(RESOLVE) --extra paper --extra explorer --extra test --output-file requirements.lock
@@ -93,10 +122,14 @@ lock:
 	        $$($(PINS) | sed 's/==.*//; s/^/--no-emit-package /') --output-file profiles/$$extra/requirements.lock \
 	        && sed -i '/^#/d' profiles/$$extra/requirements.lock || exit 1; \
 	done
+	for group in docs crate; do \
+	    $(COMPILE) --no-annotate --quiet --group pyproject.toml:$$group --output-file environments/$$group.lock || exit 1; \
+	done
 
 clean:
-	rm -rf .venv .venv-* .snakemake logs evaluation/memory_results/*/shards evaluation/memory_results/*/points
+	rm -rf .venv .venv-* .snakemake logs site dist evaluation/memory_results/*/shards evaluation/memory_results/*/points
 
 # Looked at each time, and built where it is not what the locks, PYTHON= and this folder ask for; the stamp's time stays if it is.
 $(STAMP): always
-	@$(PYTHON) scripts/build_environment.py --stamp $@ --locks $(LOCKS) $(if $(filter-out file,$(origin PYTHON)),--this-python)
+	@$(PYTHON) scripts/build_environment.py --stamp $@ --locks $(LOCKS) $(if $(filter-out file,$(origin PYTHON)),--this-python) \
+	    $(addprefix --wheelhouse ,$(WHEELHOUSE))

@@ -43,8 +43,8 @@ def script(name: str, *arguments: object) -> int:
     return round(usage.ru_maxrss / KIBIBYTES_PER_MEBIBYTE)
 
 
-def parser(description: str | None, output: str) -> argparse.ArgumentParser:
-    """Arguments that every benchmark takes."""
+def parser(description: str | None, output: str | Path) -> argparse.ArgumentParser:
+    """Arguments that every benchmark takes; a name is one of evaluation/benchmarks."""
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--output", type=Path, default=FOLDER / output, help="CSV file")
     return made

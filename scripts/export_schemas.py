@@ -15,6 +15,7 @@ from prophet_memory.edge.files import REPOSITORY, write_text
 from prophet_memory.edge.observing import Observations
 from prophet_memory.edge.settings import DesignSettings, Settings
 from prophet_memory.edge.traces import Workloads
+from prophet_paper.artifact import Artifact
 from prophet_paper.ledger import Ledger
 from prophet_paper.manuscript import AllowList
 from prophet_paper.prose import Numbers
@@ -31,6 +32,7 @@ DOCUMENTS: dict[str, Any] = {
     "claims": Ledger,
     "numbers": Numbers,
     "bare_numbers": AllowList,
+    "artifact": Artifact,
     "cluster": Cluster,
     "routing": RoutingSources,
     "workloads": Workloads,

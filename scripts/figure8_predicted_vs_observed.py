@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -24,11 +25,13 @@ SCALES = {"kv_bytes_per_token": (KIB, "KiB"), "kv_tokens": (1e3, "thousand token
 IN_GIB = (GIB, "GiB")
 LEAST_FIGURES = 2  # for a panel: the table has the others
 NAMED = 2  # worst runs with a name in a panel
-COLUMNS = 4
+COLUMNS = 3
 TITLE_PAD = 11
 LEGEND_LINES = 2
 WIDE = 100  # times the least value: from here a tick at each power of ten is enough
 LEAST_SHOWN = 1e-4  # of a median
+HOLLOW: Literal["none"] = "none"
+HALF: Literal["left"] = "left"
 WITHOUT = "as counted, without a profile"
 EXACT = 5e-6  # fraction below which an error prints as none
 
@@ -44,13 +47,13 @@ def shown_size(fraction: float) -> str:
 
 
 def draw_panel(axes: Axes, component: str, rows: Sequence[Row], looks: Mapping[str, tuple[str, str]]) -> None:
-    """Points about the identity line; hollow where a reason for the difference is known."""
+    """Points about the identity line; hollow where the cause of a difference is known, half where there is none."""
     scale, unit = SCALES.get(component, IN_GIB)
     for row in rows:
         colour, marker = looks[row["profile"] or NO_PROFILE]
-        face = "none" if row["reason"] else colour
-        axes.plot(row["measured"] / scale, row["predicted"] / scale, marker, color=colour, markerfacecolor=face,
-                  markeredgecolor=colour, markeredgewidth=0.7, markersize=3)  # fmt: skip
+        face, style = "none" if row["reason"] else colour, HALF if row["unexplained"] else "full"
+        axes.plot(row["measured"] / scale, row["predicted"] / scale, marker, color=colour, markerfacecolor=face, fillstyle=style,
+                  markeredgecolor=colour, markerfacecoloralt="white", markeredgewidth=0.7, markersize=3)  # fmt: skip
     values = [row[key] / scale for row in rows for key in ("measured", "predicted")]
     ends = min(values) / 1.6, max(values) * 1.6
     axes.plot(ends, ends, color=GREY, linewidth=0.8, zorder=0)
@@ -110,8 +113,9 @@ def main(*, observations: Path, output: list[Path]) -> None:
         Line2D([], [], color=c, marker=m, linestyle="none", label=WITHOUT if profile == NO_PROFILE else profile)
         for profile, (c, m) in looks.items()
     ]
-    handles.append(Line2D([], [], color=GREY, marker="o", markerfacecolor="none", markeredgewidth=0.8, linestyle="none",
-                          label="hollow: the reason is known"))  # fmt: skip
+    for style, label in ((HOLLOW, "hollow: the cause is known"), (HALF, "half: the cause is not known")):
+        handles.append(Line2D([], [], color=GREY, marker="o", fillstyle=style, markerfacecoloralt="white", markeredgewidth=0.8,
+                              linestyle="none", label=label))  # fmt: skip
     figure.legend(handles=handles, loc="outside upper right", ncols=-(-len(handles) // LEGEND_LINES))
     save(figure, output)
 

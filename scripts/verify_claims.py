@@ -1,4 +1,7 @@
-"""Print the verdict on every claim; exit 1 if a claim that the ledger pins as reproduced no longer is."""
+"""Print whether each claim of the paper holds, then the verdict on every claim of the source document.
+
+Exit 1 if a claim of the paper fails, or if one that the ledger pins as reproduced no longer is.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,14 @@ from pathlib import Path
 
 from prophet_memory.edge.command import ConfigurationError, script
 from prophet_memory.edge.tables import Row, catalogued
+from prophet_paper.artifact import BY_TEST, FAILS, HOLDS, NOT_TESTABLE, verdicts
 from prophet_paper.verdicts import by_claim, reason_of
 
 MARKS = {"reproduced": "yes", "not_reproduced": "no", "undefined": "?", "not_testable": "-"}
-CLAIM, CLAIMED, COMPUTED, MARK = 33, 17, 18, 3  # columns in characters: a line fits a terminal of 100
+CLAIM, CLAIMED, COMPUTED, MARK = 33, 17, 18, 3  # columns in characters: a line fits a terminal of WIDTH
+WIDTH = 100
 INDENT = "    "
+OWN = {HOLDS: "holds", FAILS: "FAILS", BY_TEST: "decided by make test", NOT_TESTABLE: "config leaves out what would decide"}
 
 
 def line(claim: str, claimed: str, computed: Iterable[tuple[str, str]]) -> str:
@@ -29,24 +35,40 @@ def usable(found: Sequence[Row], heads: Mapping[str, str]) -> str:
         return ""
     each = ", ".join(f"{heads[row['routing']]} {row['usable']}" for row in found)
     said = f"usable, with no sequence beyond its model's own maximum: {each}"
-    return textwrap.fill(said, initial_indent=INDENT, subsequent_indent=INDENT, width=100) + "\n"
+    return textwrap.fill(said, initial_indent=INDENT, subsequent_indent=INDENT, width=WIDTH) + "\n"
 
 
-def main(*, claims: Path, laws: Path, reasons: bool = False) -> None:
+def own_claims(file: Path) -> list[str]:
+    """Print each claim of the paper with its verdict; those that fail, each with the numbers that do not print as they must."""
+    lost = []
+    for claim, (verdict, rows) in verdicts(file).items():
+        said = f"{claim:4} {OWN[verdict]}: {rows[0]['says']}"
+        print(textwrap.fill(said, subsequent_indent=INDENT + " ", width=WIDTH))
+        failed = [f"{row['number']} {row['computed']}, claimed {row['expected']}" for row in rows if row["verdict"] == FAILS]
+        if failed:
+            lost.append(f"{claim}: {'; '.join(failed)}")
+    print()
+    return lost
+
+
+def main(*, own: Path, claims: Path, laws: Path, reasons: bool = False) -> None:
     """Read, print, compare with what is pinned.
 
     Args:
+        own: paper_claims.csv
         claims: claims.csv
         laws: law_catalogue.csv
         reasons: say below each claim what decides it
     """
-    for file in (claims, laws):
+    for file in (own, claims, laws):
         if not file.exists():
             raise ConfigurationError(
                 f'{file}: file: "missing"; allowed: the judged claims and their laws, which `make paper` writes'
             )
     judged, heads = by_claim(claims), {name: row["head"] for name, row in catalogued(laws, "routing").items()}
-    changed: list[tuple[bool, str]] = []
+    print("The paper's claims")
+    changed = [(True, said) for said in own_claims(own)]
+    print("The source document's claims")
     unpinned = 0
     print(line("claim", "claimed", ((head, "") for head in heads.values())))
     for claim, by_law in judged.items():
@@ -55,7 +77,7 @@ def main(*, claims: Path, laws: Path, reasons: bool = False) -> None:
         print(line(claim, found[0]["claimed"], ((row["computed"] or "", MARKS[row["verdict"]]) for row in found)))
         print(usable(found, heads), end="")
         if reasons:
-            print(textwrap.fill(reason_of(by_law), initial_indent=INDENT, subsequent_indent=INDENT, width=100))
+            print(textwrap.fill(reason_of(by_law), initial_indent=INDENT, subsequent_indent=INDENT, width=WIDTH))
         for row in by_law.values():  # also of a law that is pinned and not swept
             if row["verdict"] != (row["expected"] or row["verdict"]):
                 verdict, pinned = (row[name].replace("_", " ") for name in ("verdict", "expected"))

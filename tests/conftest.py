@@ -34,7 +34,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = Path("evaluation/memory_results/prophet_kv_extension")
 MODELS = {slug: entry.architecture for slug, entry in read_models().items()}
 IN_PAPER = {slug: MODELS[slug] for slug in read_settings().sweep.models}
-GENERATED = ("evaluation/", "paper_tables/", "README.md")
+GENERATED = ("evaluation/", "paper_tables/", "README.md", "docs/ARTIFACT.md")
 # Committed, but made by targets of their own.
 APART = ("evaluation/figures/design_space/", "evaluation/memory_results/design_space/", "evaluation/benchmarks/")
 
@@ -96,15 +96,14 @@ def finish(head: subprocess.Popen[str], seconds: float = 300) -> str:
 
 
 def known_files() -> list[str]:
-    """The files of the project: those that git tracks or would track."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [name for name in listed.stdout.split("\0") if name and (REPOSITORY / name).is_file()]
+    """The files of the project: those that git tracks or would track, or those that an unpacked archive lists."""
+    content = REPOSITORY / "ARTIFACT_SHA256SUMS"
+    if content.is_file():
+        names = [line.partition("  ")[2] for line in content.read_text(encoding="utf-8").splitlines()]
+    else:
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [name for name in names if name and (REPOSITORY / name).is_file()]
 
 
 def copy_project(folder: Path, *, with_results: bool = False) -> Path:

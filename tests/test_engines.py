@@ -434,10 +434,37 @@ def test_sglang_runs_its_steps_in_what_is_left_to_others():
     assert lines["absorbed maps of latent attention"] == absorbed
 
 
-def test_no_source_says_how_windows_share_a_cache_in_some_engines():
-    for engine in ("sglang", "llama.cpp"):
-        words = ("plan", "--model", "gpt-oss-20b", "--gpu", "h100-80gb", "--engine", engine)
-        assert "allowed: a cache of whole contexts: no source says how" in refused(*words)
+@pytest.mark.parametrize(
+    ("engine", "model", "what"),
+    [
+        ("sglang", "gpt-oss-20b", "windows"), ("sglang", "qwen3-next-80b-a3b", "states"),
+        ("ik_llama.cpp", "gpt-oss-20b", "windows"), ("llama.cpp", "qwen3-next-80b-a3b", "states"),
+    ],
+)  # fmt: skip
+def test_caches_that_nobody_read_are_refused_by_their_kind(engine: str, model: str, what: str):
+    words = ("plan", "--model", model, "--gpu", "h200-141gb", "--engine", engine)
+    assert f"allowed: a model without {what}: how {engine} holds them was not read" in refused(*words)
+
+
+def test_layers_with_a_window_have_cells_of_their_own_in_llama_cpp():
+    words = ("plan", "--model", "gpt-oss-20b", "--gpu", "h100-80gb", "--engine", "llama.cpp", "--weights", "MXFP4_MOE")
+    found = json.loads(call(*words, "--batch", "1", "--context", "100000", "--json").stdout)
+    # 100,000 tokens are 391 blocks of 256, a window of 128 and a step of 512 three. Twelve layers each, 2 x 8 x 64 values of 2 B.
+    cells = 391 * 256 + 3 * 256
+    text = call(*words, "--batch", "1", "--context", "100000").stdout
+    assert f"{cells * 12 * 2048 / GIB:.2f}" in text
+    assert "in multiples of 256; layers with a window hold 768 of a sequence at most" in text
+    assert found["cache_blocks"] is None
+    most = (found["free_for_kv_bytes"] // (12 * 2048) - 768) // 256 * 256
+    assert found["max_context_tokens"] == found["kv_capacity_tokens"] == most
+    short = blocks(ENGINES["llama.cpp"].part("cache"), MODELS["gpt-oss-20b"], cache("bf16"), step_tokens=512)
+    assert int(bytes_per_sequence(short.growth, 1)) == 256 * 24 * 2048  # within the window all layers grow
+
+
+def test_what_a_model_leaves_out_is_said():
+    words = ("plan", "--gpu", "h100-80gb", "--engine", "vllm-0.19", "--model")
+    assert "is counted without its vision tower: an engine that loads it has less left" in call(*words, "kimi-vl-a3b").stderr
+    assert "counted without" not in call(*words, "deepseek-v2-lite").stderr
 
 
 def graph_mib(

@@ -1,5 +1,6 @@
 """The environment: one lock, pinned by hash, the same for conda users, and clear words where it cannot be built."""
 
+import hashlib
 import json
 import os
 import re
@@ -165,6 +166,81 @@ def test_uv_is_used_where_it_is_present_and_a_failure_is_one_line(tmp_path):
     assert not (tmp_path / "venv" / "stamp").exists()
 
 
+def a_wheel(folder: Path, name: str) -> Path:
+    """A distribution of nothing."""
+    file = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as wheel:
+        wheel.writestr(f"{name}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        wheel.writestr(f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{name}-1.0.dist-info/RECORD", "")
+    return file
+
+
+def fetch(folder: Path, lock: str) -> subprocess.CompletedProcess[str]:
+    """Run the script that makes a wheelhouse, with a folder for an index."""
+    (folder / "my.lock").write_text(lock, encoding="utf-8")
+    command = [sys.executable, REPOSITORY / "scripts/wheelhouse.py", "--locks", "my.lock", "--output", "wheelhouse"]
+    index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "index"), "PIP_CONFIG_FILE": os.devnull}
+    return subprocess.run(command, cwd=folder, env=os.environ | index, capture_output=True, text=True, check=False)
+
+
+def test_a_wheelhouse_holds_what_the_locks_pin_and_nothing_else(tmp_path):
+    (tmp_path / "index").mkdir()
+    lines = {}
+    for name in ("one", "two"):
+        digest = hashlib.sha256(a_wheel(tmp_path / "index", name).read_bytes()).hexdigest()
+        lines[name] = f"{name}==1.0 --hash=sha256:{digest}\n"
+    for names in (["one", "two"], ["two"]):
+        done = fetch(tmp_path, "".join(lines[name] for name in names))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"wheelhouse: {len(names)} wheels, 0 MB\n"
+        assert sorted(file.name.partition("-")[0] for file in (tmp_path / "wheelhouse").iterdir()) == names
+    wrong = fetch(tmp_path, lines["two"].replace("sha256:", "sha256:0")[:-2] + "\n")
+    assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
+    assert wrong.stderr.startswith("my.lock: ")
+    assert [file.name for file in tmp_path.glob("*wheelhouse*")] == ["wheelhouse"], "the old one stays, and no half"
+    (tmp_path / "wheelhouse/mine.txt").touch()
+    assert "mine.txt: no distribution; allowed: a folder of wheels alone" in fetch(tmp_path, lines["two"]).stderr
+
+
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+def test_with_a_wheelhouse_no_index_is_asked_and_what_builds_comes_first(tmp_path, monkeypatch, tool):
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "file:///nowhere")
+    monkeypatch.setattr(shutil, "which", lambda name, **_: f"/bin/{name}" if name == tool else None)
+    script = runpy.run_path(str(BUILD), run_name="imported")
+    first = tmp_path / "builders.txt"
+    first.write_text(script["builders"]([Path("requirements.lock")]), encoding="utf-8")
+    assert re.findall(r"^(\S+)==", first.read_text(encoding="utf-8"), re.MULTILINE) == ["pip", "setuptools"]
+    assert "--hash=sha256:" in first.read_text(encoding="utf-8")
+    make, *installs = script["commands"](tmp_path / "venv", [first, Path("requirements.lock")], wheelhouse=tmp_path)
+    assert "venv" in make
+    assert [command[-1] for command in installs] == [str(first), str(REPOSITORY / "requirements.lock"), str(REPOSITORY)]
+    for command in installs:
+        assert {"--no-index", "--find-links", str(tmp_path), "--no-deps", "--no-build-isolation"} <= set(command)
+    assert all("--require-hashes" in command for command in installs[:2])
+    assert "PIP_EXTRA_INDEX_URL" not in script["surroundings"](tmp_path)
+    assert "PIP_EXTRA_INDEX_URL" in script["surroundings"](None)
+    _, *online = script["commands"](tmp_path / "venv", [first])
+    assert not any("--no-index" in command for command in online)
+
+
+def test_a_wheelhouse_that_is_missing_or_lacks_something_gets_a_line(tmp_path):
+    def build(wheelhouse: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, BUILD, "--stamp", tmp_path / "venv" / "stamp", "--wheelhouse", wheelhouse]
+        return subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
+
+    missing = build(tmp_path / "nowhere")
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+    assert f"WHEELHOUSE={tmp_path}/nowhere: folder: missing; allowed: " in missing.stderr
+    assert not (tmp_path / "venv").exists()
+    (tmp_path / "empty").mkdir()
+    lacking = build(tmp_path / "empty")
+    assert lacking.returncode == 2
+    assert lacking.stderr.splitlines()[-1].endswith(
+        "allowed: a wheelhouse of these locks, this Python and platform (make wheelhouse)"
+    )
+
+
 def test_make_says_what_it_would_do(tmp_path):
     folder = copy_project(tmp_path)
 
@@ -176,3 +252,6 @@ def test_make_says_what_it_would_do(tmp_path):
     assert "scripts/build_environment.py" in plan("paper")
     assert ".venv/bin/snakemake" in plan("paper")
     assert "pytest" in plan("test")
+    assert "--wheelhouse" not in plan("paper")
+    (folder / "wheelhouse").mkdir()
+    assert "--wheelhouse wheelhouse" in plan("paper")

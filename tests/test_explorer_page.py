@@ -359,6 +359,22 @@ def test_no_view_is_wider_than_its_window(opened, view):
         assert page.evaluate("document.documentElement.scrollWidth") <= width, width
 
 
+@pytest.mark.parametrize("view", ["batches", "concurrency"])
+def test_charts_take_the_room_that_a_window_gives(opened, view):
+    page = opened(f"view={view}")
+    widths = []
+    for width in (400, 768, 1280, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        drawn = page.evaluate(
+            "Math.max(...[...document.querySelectorAll('#shown svg')].map((one) => one.getBoundingClientRect().width))"
+        )
+        widths.append(drawn)
+    assert widths[0] < widths[2]
+    assert widths[0] == widths[3], "back to where it was"
+    assert page.evaluate("document.activeElement.tagName") == "BODY", "drawing again takes no focus"
+
+
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory):
     """The modules with the tools of their lock. Where npm does not answer, their tests are skipped."""

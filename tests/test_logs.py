@@ -37,14 +37,21 @@ def read(name: str):
     [
         ("vllm-0.6", "vLLM 0.6.6", "mistralai/Mixtral-8x7B-v0.1",
          {"weights": "43.51 GiB", "non_torch": "1.1 GiB", "activation_peak": "0.6 GiB", "kv_cache": "26.07 GiB",
-          "cuda_graphs": "0.85 GiB", "kv_blocks": "53391 blocks", "max_concurrency": "104.28 x"}),
+          "cuda_graphs": "0.85 GiB", "kv_blocks": "53391 blocks", "max_concurrency": "104.28 x", "kv_tokens": "854256 tokens"}),
         ("vllm-0.8", "vLLM 0.8.5", "/models/Qwen3-30B-A3B",
          {"weights": "14.2474 GiB", "kv_tokens": "198784 tokens", "max_concurrency": "24.27 x"}),
         ("vllm-0.19", "vLLM 0.19.0", "Qwen/Qwen3-30B-A3B",
          {"weights": "56.88 GiB", "activation_peak": "2.68 GiB", "non_torch": "0.27 GiB", "kv_cache": "15.41 GiB",
           "cuda_graphs_estimated": "1.24 GiB", "cuda_graphs": "1.41 GiB", "kv_tokens": "168288 tokens",
           "max_concurrency": "20.54 x", "beside_cache": "59.83 GiB"}),
-        ("vllm-used", "vLLM", None, {"weights": "37.99 GiB", "activation_peak": "4.71 GiB", "non_torch": "1.84 GiB"}),
+        ("vllm-used", "vLLM", None,
+         {"weights": "37.99 GiB", "activation_peak": "4.71 GiB", "non_torch": "1.84 GiB", "cuda_graphs": "0.77 GiB"}),
+        ("vllm-0.10-tp4", "vLLM 0.10.1.1", "Qwen/Qwen3-235B-A22B-Instruct-2507-FP8",
+         {"weights": "55.12 GiB", "activation_peak": "2.91 GiB", "non_torch": "2.05 GiB", "cuda_graphs": "1.53 GiB",
+          "kv_cache": "13615046656 B", "kv_tokens": "283008 tokens", "max_concurrency": "8.64 x"}),
+        ("vllm-0.19-pp4", "vLLM 0.19.0", "meta-llama/Llama-3.1-8B-Instruct",
+         {"weights": "4.26 GiB", "activation_peak": "2.01 GiB", "non_torch": "0.07 GiB", "beside_cache": "6.34 GiB",
+          "kv_cache": "68.89 GiB", "kv_tokens": "2257264 tokens", "max_concurrency": "275.54 x"}),
         ("sglang", "SGLang", "Qwen/Qwen3-30B-A3B",
          {"weights": "28.5 GiB", "kv_cache": "36.62 GiB", "kv_tokens": "800000 tokens", "cuda_graphs": "0.93 GiB"}),
         ("sglang-old", "SGLang", "deepseek-ai/DeepSeek-V2-Lite",
@@ -53,6 +60,10 @@ def read(name: str):
          {"weights": "17524.43 MiB", "compute_buffer": "300.75 MiB", "kv_cache": "6144 MiB", "model_file": "17.28 GiB"}),
         ("llama.cpp-old", "llama.cpp", "mistralai_mixtral-8x7b-v0.1",
          {"weights": "32353.06 MiB", "kv_cache": "64 MiB", "model_file": "46.22 GiB"}),
+        ("llama.cpp-2023", "llama.cpp", "mistralai_mixtral-8x7b-v0.1",
+         {"weights": "25145.55 MiB", "kv_cache": "256 MiB", "model_file": "24.62 GiB"}),
+        ("llama.cpp-metal", "llama.cpp", "Meta Llama 3.1 8B Instruct",
+         {"weights": "8137.64 MiB", "compute_buffer": "258.5 MiB", "kv_cache": "512 MiB", "model_file": "7.95 GiB"}),
         ("ik_llama.cpp", "ik_llama.cpp", "DeepSeek R1",
          {"weights": "28581.04 MiB", "compute_buffer": "5088.02 MiB", "kv_cache": "10980 MiB", "model_file": "227.689 GiB"}),
     ],
@@ -85,6 +96,13 @@ def test_lines_of_public_threads_are_read(quote: dict):
         ("sglang-old", {"tensor": 1, "weights": "fp8", "kv": "bf16", "free_memory": "78 GiB"}),
         ("llama.cpp", {"tensor": 1, "sequences": 2, "context_tokens": 32768, "kv": "fp16", "step_tokens": 512,
                        "flash_attention": True, "gguf": {"file_type": "Q4_K_M", "gpu_layers": 49}}),
+        ("llama.cpp-2023", {"tensor": 1, "sequences": 1, "context_tokens": 2048, "kv": "fp16",
+                            "gguf": {"file_type": "Q4_K_M", "gpu_layers": 33, "era": "2023-12"}}),
+        ("llama.cpp-metal", {"tensor": 1, "sequences": 1, "context_tokens": 4096, "kv": "fp16", "step_tokens": 512,
+                             "flash_attention": True, "gguf": {"file_type": "Q8_0", "gpu_layers": 33, "mapped": True}}),
+        ("vllm-0.19-pp4", {"tensor": 1, "pipeline": 4, "usable_fraction": 0.95, "step_tokens": 8192, "step_sequences": 1024,
+                           "max_context_tokens": 8192, "kv": "bf16", "weights": "bf16",
+                           "stages": dict.fromkeys(["weights", "activation_peak", "non_torch", "beside_cache", "kv_cache"], 3)}),
         ("ik_llama.cpp", {"tensor": 1, "sequences": 1, "context_tokens": 163840, "kv": "fp16", "step_tokens": 1024,
                           "flash_attention": False, "gguf": {"file_type": "Q2_K"}}),
     ],
@@ -186,6 +204,188 @@ def test_lines_that_stand_alone_are_read():
     assert (cells.engine, dict(cells.measured)) == ("llama.cpp", {"kv_cache": "200 MiB"})
 
 
+def observed(tmp_path: Path, text: str, *words: str) -> dict:
+    file = tmp_path / "engine.log"
+    file.write_text(text, encoding="utf-8")
+    return json.loads(call("observe", "--log", file, *words, "--json").stdout)
+
+
+PP = LOGS["vllm-0.19-pp4"]
+
+
+def test_a_stage_of_a_pipeline_is_held_against_itself(tmp_path: Path):
+    found = observed(tmp_path, PP, "--gpu", "h100-80gb")
+    assert found["off"] == []
+    assert len(found["figures"]) == 7
+    assert all(abs(row["error_fraction"]) < 0.001 for row in found["figures"])
+    first = observed(tmp_path, PP.replace("Worker_PP3", "Worker_PP8"), "--gpu", "h100-80gb")  # no stage of four
+    assert set(first["observation"].get("stages", {}).values()) <= {0}
+    assert {row["component"]: row["measured"] for row in first["figures"]}["kv_cache"] == 69.8 * 2**30
+    assert any("lines of workers that say no pipeline stage" in note for note in first["notes"])
+    assert first["off"] == []
+
+
+@pytest.mark.parametrize(
+    ("tensor", "second", "first"),
+    [
+        (1, "(VllmWorker PP1 pid=7)", "(VllmWorker PP0 pid=6)"),
+        (2, "(VllmWorker PP1_TP0 pid=7)", "(VllmWorker PP0_TP1 pid=6)"),
+        (2, "(Worker_PP1_TP1_EP1 pid=7)", "(Worker_PP0_TP0_EP0 pid=6)"),
+        (2, "(Worker_DP0_PP1_TP0 pid=7)", "(Worker_DP0_PP0_TP0 pid=6)"),
+        (1, "(VllmWorker rank=1 pid=7)", "(VllmWorker rank=0 pid=6)"),
+        (2, "(VllmWorker rank=3 pid=7)", "(VllmWorker rank=1 pid=6)"),
+        (1, "(EngineCore_0 pid=5) (VllmWorker PP1 pid=7)", "INFO the driver:"),
+    ],
+)
+def test_workers_say_their_stage(tensor: int, second: str, first: str):
+    config = f"tensor_parallel_size={tensor}, pipeline_parallel_size=2, quantization=None, kv_cache_dtype=auto"
+    found = read_log(
+        f"Initializing a V1 LLM engine (v0.19.0) with config: model='x', {config}\n"
+        f"{first} Model loading took 9.0 GiB\n{second} Model loading took 7.0 GiB\n{second} Available KV cache memory: 3.0 GiB"
+    )
+    assert dict(found.measured) == {"weights": "7 GiB", "kv_cache": "3 GiB"}
+    assert found.settings["stages"] == {"weights": 1, "kv_cache": 1}
+
+
+def test_workers_without_a_stage_are_left_out_of_a_pipeline():
+    lines = "{} Model loading took 9.0 GiB\n{} Model loading took 7.0 GiB"
+    config = "Initializing a V1 LLM engine (v0.19.0) with config: model='x', pipeline_parallel_size=2, quantization=None"
+    found = read_log(f"{config}\n" + lines.format("INFO", "(RayWorkerWrapper pid=7, ip=10.0.0.2)"))
+    assert (dict(found.measured), found.settings["stages"]) == ({"weights": "9 GiB"}, {"weights": 0})
+    assert "lines of workers that say no pipeline stage were left out: 1" in found.notes
+    named = read_log(lines.format("(Worker_PP0 pid=6)", "(Worker_PP2 pid=7)"))
+    assert named.settings["pipeline"] == 3
+    assert dict(read_log(lines.format("(Worker_TP0 pid=6)", "(Worker_TP1 pid=7)")).measured) == {"weights": "9 GiB"}
+
+
+def test_the_smallest_cache_of_the_last_run_counts():
+    tp4 = LOGS["vllm-0.10-tp4"]
+    assert read_log(tp4).measured["kv_tokens"] == "283008 tokens"
+    later = tp4.replace("283,", "183,").replace("13615046656 bytes", "8804000000 bytes")
+    assert read_log(f"{later}\n{tp4}").measured["kv_tokens"] == "283008 tokens"  # not the smaller one of the run before
+    assert read_log(f"{tp4}\n{later}").measured["kv_cache"] == "8804000000 B"
+    begun = tp4.splitlines()[1]
+    assert read_log(f"{tp4}\n{begun}").measured == read_log(tp4).measured  # a start that printed no more
+    twice = f"{tp4}\n{begun}\nGPU KV cache size: 300,000 tokens"
+    assert read_log(twice).measured["kv_tokens"] == "300000 tokens"
+    side_by_side = twice.replace("data_parallel_size=1", "data_parallel_size=2")
+    assert read_log(side_by_side).measured["kv_tokens"] == "283008 tokens"
+
+
+def test_tokens_that_gpus_share_are_not_held_against_one(tmp_path: Path):
+    lines = ["(Worker_TP0 pid=1) [gpu_worker.py:349] Available KV cache memory: 46.80 GiB", "GPU KV cache size: 715,072 tokens",
+             "Multiplying the GPU KV cache size by the dcp_world_size 8.", "GPU KV cache size: 5,721,088 tokens"]  # fmt: skip
+    found = observed(tmp_path, "\n".join(lines), "--model", "kimi-k2-thinking", "--tp", "8", "--kv", "bf16")
+    rows = {row["component"]: row for row in found["figures"]}
+    assert rows["kv_tokens"]["measured"] == 5721088
+    assert rows["kv_bytes_per_token"]["reason"] == "decode context parallelism multiplies the printed tokens by 8"
+    assert found["off"] == []
+    alone = observed(tmp_path, "\n".join(lines[:2]), "--model", "kimi-k2-thinking", "--tp", "8", "--kv", "bf16")
+    assert abs(next(row for row in alone["figures"] if row["component"] == "kv_bytes_per_token")["error_fraction"]) < 1e-4
+
+
+def test_the_blocks_of_old_releases_are_tokens_by_the_printed_concurrency(tmp_path: Path):
+    text = LOGS["vllm-0.6"].replace("kv_cache_dtype=fp8", "kv_cache_dtype=auto")
+    rows = {row["component"]: row for row in observed(tmp_path, text)["figures"]}
+    assert rows["kv_tokens"]["measured"] == 53391 * 16
+    assert rows["kv_bytes_per_token"]["error_fraction"] == pytest.approx(2 * 32 * 4 * 128 * 2 / (26.07 * 2**30 / 854256) - 1)
+    assert "kv_tokens" not in read_log(text.replace("104.28x", "109.28x")).measured  # 16.8 tokens are no block
+    assert "kv_tokens" not in read_log(text.replace("Maximum concurrency", "Most")).measured
+
+
+def test_what_a_share_is_not_said_of_is_a_note(tmp_path: Path):
+    said = "the log does not say which share of the memory is used"
+    without = V1.replace(", 'gpu_memory_utilization': 0.95", "")
+    assert any(said in note for note in observed(tmp_path, without)["notes"])
+    assert not any(said in note for note in observed(tmp_path, V1)["notes"])
+
+
+DEFAULTS = {"era": "2024-04", "has_importance": False, "latent": "split", "separate_experts": False, "mapped": False}
+OLD_FILE = LOGS["llama.cpp-2023"]
+# The same file, loaded by a program of later.
+OLD_FILE_LATER = (
+    OLD_FILE.replace("llm_load_tensors: VRAM used: 25145.55 MiB", "load_tensors: CUDA0 model buffer size = 25145.55 MiB")
+    .replace("llm_load_print_meta: model ftype      = mostly", "print_info: file type   =")
+    .replace("llm_load_print_meta: model size", "print_info: file size")
+)
+
+
+@pytest.mark.parametrize("text", [OLD_FILE, OLD_FILE_LATER], ids=["by its lines", "by its size"])
+def test_a_file_is_of_the_recipe_of_its_time(tmp_path: Path, text: str):
+    found = observed(tmp_path, text)
+    assert found["off"] == []
+    assert found["observation"]["gguf"]["era"] == "2023-12"
+    assert any("2023-12" in note for note in found["notes"])
+    assert {row["component"] for row in found["figures"] if abs(row["error_fraction"]) < 3e-4} == {
+        "weights",
+        "kv_cache",
+        "model_file",
+    }
+    later = observed(tmp_path, text, "--era", "2024-04")
+    assert len(later["off"]) == 2
+    assert any("no recipe of the name Q4_K_M makes a file of the printed size" in note for note in later["notes"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "name", "variant"),
+    [
+        ("Q4_K - Medium", "376.650 GiB (4.82 BPW)", "DeepSeek V3 0324", {"latent": "joint"}),
+        ("Q2_K - Medium", "227.689 GiB (2.91 BPW)", "DeepSeek R1", {"latent": "both"}),
+        ("Q4_K - Medium", "17.28 GiB (4.86 BPW)", "Qwen3 30B A3B", {}),
+        ("Q4_K - Medium", "357.623 GiB (4.578 BPW)", "DeepSeek V3 0324", {}),  # no recipe's
+    ],
+)
+def test_what_a_recipes_name_does_not_say_is_taken_from_the_printed_size(
+    tmp_path: Path, kind: str, size: str, name: str, variant: dict
+):
+    lines = [f"print_info: file type   = {kind}", f"print_info: file size   = {size}", f"print_info: general.name = {name}"]
+    found = observed(tmp_path, "\n".join(lines))
+    recipe = "Q4_K_M" if kind.startswith("Q4") else "Q2_K"
+    assert found["observation"]["gguf"] == {
+        "file_type": recipe,
+        **variant,
+        **{k: v for k, v in DEFAULTS.items() if k not in variant},
+    }
+    assert bool(found["off"]) == size.startswith("357")
+
+
+def test_a_model_that_no_recipe_holds_is_said_to_be_one(tmp_path: Path):
+    (row,) = observed(tmp_path, "\n".join(OLD_FILE_LATER.splitlines()[:3]), "--model", "switch-base-8")["figures"]
+    assert row["predicted"] is None
+    assert row["reason"]
+
+
+def test_an_importance_matrix_is_known_by_the_loaders_key():
+    text = "llama_model_loader: - kv  33: quantize.imatrix.file str = /x.dat\n" + LOGS["llama.cpp"]
+    assert read_log(text).settings["gguf"]["has_importance"] is True
+    assert "has_importance" not in read("llama.cpp").settings["gguf"]
+
+
+def test_what_apples_gpus_map_holds_the_embedding_where_buffers_overlap(tmp_path: Path):
+    metal = LOGS["llama.cpp-metal"]
+    found = observed(tmp_path, metal)
+    assert found["off"] == []
+    assert abs(found["figures"][0]["error_fraction"]) < 1e-6
+    # A file whose first tensor is the embedding: the two buffers are the file.
+    apart = observed(tmp_path, metal.replace("8137.64", f"{8137.64 - 532.31:.2f}"))
+    assert apart["observation"]["gguf"]["mapped"] is False
+    assert abs(apart["figures"][0]["error_fraction"]) < 1e-6
+    half = observed(tmp_path, metal.replace("33/33", "20/33"))["figures"][0]
+    assert (half["predicted"], half["reason"][:33]) == (None, "the GPU maps a part of the file: ")
+    unsized = read_log(metal.replace("file size", "file was"))
+    assert "gpu_layers" not in unsized.settings["gguf"]
+    assert "mapped" not in read("llama.cpp").settings["gguf"]
+
+
+def test_the_cache_of_a_program_of_2023_is_read():
+    lines = "llm_load_tensors: VRAM used: 3891.24 MB\nllama_new_context_with_model: kv self size  =  256.00 MB"
+    found = read_log(lines)
+    assert dict(found.measured) == {"weights": "3891.24 MiB", "kv_cache": "256 MiB"}
+    assert "kv" not in found.settings  # the line says no format
+    whole = "total VRAM used: 32511.60 MiB (model: 32353.06 MiB, context: 158.54 MiB)"  # more than the weights
+    assert "weights" not in read_log(f"{whole}\n{lines.splitlines()[1]}").measured
+
+
 @given(st.text(max_size=300))
 def test_other_text_is_refused(text: str):
     with pytest.raises(LogError, match=r"the start-up log of vLLM, SGLang or llama\.cpp"):
@@ -243,6 +443,9 @@ def test_what_is_off_is_said(tmp_path: Path):
         (V1, ("--weights", "int9"), r'--weights: "int9"; allowed: '),
         (V1, ("--gpu", "h100"), r'gpu: "h100"; allowed: '),
         (V1, ("--name", "a b"), r'--name: "a b"; allowed: lower-case'),
+        (V1, ("--era", "2023-12"), r'--era: "2023-12"; allowed: a log that prints the file type'),
+        (LOGS["llama.cpp"], ("--era", "2023"), r'--era: "2023"; allowed: 2023-12, 2024-02, 2024-04'),
+        (LOGS["llama.cpp"], ("--era", "2023-12", "--gguf", "x.gguf"), r'--era: "2023-12"; allowed: none beside --gguf'),
     ],
 )
 def test_wrong_input_gets_one_line(tmp_path: Path, text: str, words: tuple[str, ...], line: str):

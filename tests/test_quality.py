@@ -133,7 +133,7 @@ def test_jobs_import_only_what_they_use():
         unused |= (
             set()
             if re.search(
-                r"(?:edge|paper)\.(configuration|documents|observing|prose|claims|settings|design_space|queries|results|traces|manuscript)",
+                r"(?:edge|paper)\.(configuration|documents|observing|prose|claims|settings|design_space|queries|results|traces|manuscript|artifact)",
                 text,
             )
             else {"pydantic", "yaml"}

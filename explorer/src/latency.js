@@ -53,6 +53,12 @@ export function latency(page) {
     const own = points
       .filter((point) => point.model === model)
       .sort((a, b) => Number(a.policy === star) - Number(b.policy === star) || Number(b.beaten) - Number(a.beaten));
+    // Formats that come to the same memory and time lie on one point; its note names each.
+    /** @type {Map<string, string[]>} */
+    const there = new Map();
+    /** @param {(typeof points)[0]} point */
+    const place = (point) => `${point.policy} ${point.gib} ${point.ms}`;
+    for (const point of own) there.set(place(point), [point.precision, ...(there.get(place(point)) ?? [])]);
     const look = {
       x: "gib",
       y: "ms",
@@ -62,7 +68,7 @@ export function latency(page) {
       r: 5,
       tip: true,
       title: (/** @type {(typeof points)[0]} */ point) =>
-        `${point.policy}, ${point.precision}\n${short(point.gib)} GiB, ${short(point.ms)} ms a step (${times(point.factor)} of the resident step)\n${point.fits ? `${short(point.sequences)} sequences of ${short(point.context)} tokens fit` : "does not fit"}${point.beaten ? "\nanother choice takes no more of either" : ""}`,
+        `${point.policy}, ${there.get(place(point))?.join(" and ")}\n${short(point.gib)} GiB, ${short(point.ms)} ms a step (${times(point.factor)} of the resident step)\n${point.fits ? `${short(point.sequences)} sequences of ${short(point.context)} tokens fit` : "does not fit"}${point.beaten ? "\nanother choice takes no more of either" : ""}`,
     };
     const drawn = Plot.plot({
       width,

@@ -293,6 +293,22 @@ function closing(unfolded) {
   addEventListener("click", (event) => close((details) => !event.composedPath().includes(details)));
 }
 
+/** Draws again when the window has another width, once in a frame: charts take the room that there is. @param {() => void} again */
+function following(again) {
+  let width = document.documentElement.clientWidth;
+  let waits = false;
+  addEventListener("resize", () => {
+    if (waits) return;
+    waits = true;
+    requestAnimationFrame(() => {
+      waits = false;
+      if (document.documentElement.clientWidth === width) return;
+      width = document.documentElement.clientWidth;
+      again();
+    });
+  });
+}
+
 async function start() {
   const letters = atob((part("packed").textContent ?? "").trim());
   const packed = new Uint8Array(letters.length);
@@ -301,6 +317,7 @@ async function start() {
   /** @type {Set<string>} */
   const unfolded = new Set();
   addEventListener("hashchange", () => draw(header, tables, unfolded));
+  following(() => draw(header, tables, unfolded));
   themes();
   closing(unfolded);
   draw(header, tables, unfolded);

@@ -54,7 +54,7 @@ def alternatives(grid: Grid, assumptions: Assumptions, asked: Asked) -> pl.DataF
         asked: context and timing.
 
     Raises:
-        as `Sweep` and `StepTimes`.
+        ModelError: as `Sweep` and `StepTimes`.
     """
     import polars as pl  # noqa: PLC0415 - arrays alone need no tables
 

@@ -160,11 +160,10 @@ def cache_blocks(model: Model, spread: Parallelism, assumptions: Assumptions, gp
             "cache", model.name, f"a decoder alone: no source says how {assumptions.engine.name} cuts two stacks' cache"
         )
     growth = growth_of(model, spread, assumptions)
-    if paged.whole_context_only and (growth.windows or growth.constant_bytes):
-        allowed = (
-            f"a cache of whole contexts: no source says how {assumptions.engine.name} divides memory with windows and states"
-        )
-        raise EngineError("cache", model.name, allowed)
+    has = {"windows": bool(growth.windows), "states": bool(growth.constant_bytes)}
+    if unread := [what for what in paged.unread if has[what]]:
+        what = " and ".join(unread)
+        raise EngineError("cache", model.name, f"a model without {what}: how {assumptions.engine.name} holds them was not read")
     tokens = assumptions.engine.step_size(gpu).tokens
     return blocks(paged, model.architecture, assumptions.cache, step_tokens=tokens, tensor=spread.tensor)
 

@@ -18,7 +18,7 @@ from prophet_memory.architecture import Architecture
 from prophet_memory.engine import Engine, EngineError, Reserve, StepSize
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Count, Described, Fraction, OneOf, Size, Slug, Text
-from prophet_memory.gguf import ERAS, FILE_TYPES, FileSizes, file_sizes, recipe_sizes, tensor_list, types_of
+from prophet_memory.gguf import ERAS, FILE_TYPES, Era, FileSizes, LatentForm, file_sizes, recipe_sizes, tensor_list, types_of
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
 from prophet_memory.kv_cache import bytes_per_sequence
@@ -51,7 +51,9 @@ NAMES = {
     "weights": "the format of the weights",
 }
 NO_PROFILE = "none"  # of an engine or version that no profile describes
-DERIVED = "kv_bytes_per_token"  # from the cache's bytes and tokens
+BESIDE = ("weights", "activation_peak", "non_torch")  # what stands beside the cache
+# What follows of other figures of a run where it is not printed: bytes over tokens of the cache, and the sum of BESIDE.
+DERIVED = ("kv_bytes_per_token", "beside_cache")
 GRAPHS = {"cuda_graphs": "actual_bytes", "cuda_graphs_estimated": "estimated_bytes"}
 STATE_FORMAT = "bf16"
 
@@ -85,16 +87,28 @@ class GgufFile(Described):
 
     file_type: Annotated[str, OneOf(FILE_TYPES)] | None = None
     header: FileSizes | None = None
-    era: Annotated[str, OneOf(ERAS)] = ERAS[-1]
+    era: Annotated[Era, OneOf(ERAS)] = ERAS[-1]
     has_importance: bool = False
     tied: bool | None = None  # where the file differs from the model
-    latent: Annotated[str, OneOf(("split", "joint", "both"))] = "split"
+    latent: Annotated[LatentForm, OneOf(("split", "joint", "both"))] = "split"
     separate_experts: bool = False
     gpu_layers: Count | None = None  # on the GPU, the output counted as one; None where experts stand apart or nobody says
+    mapped: bool = False  # the GPU maps the file from its first tensor to its last, the embedding among them
 
     def __post_init__(self) -> None:
         if (self.file_type is None) == (self.header is None):
             raise ModelError("gguf.file_type", self.file_type, "a recipe, or the sizes of a header instead")
+
+
+def recipe_file_sizes(architecture: Architecture, file: GgufFile) -> FileSizes:
+    """Bytes of a recipe's file by where they stand.
+
+    Raises:
+        ModelError: for a model that the recipe's file cannot hold, and a file without a recipe.
+    """
+    tensors = tensor_list(architecture, tied=file.tied, latent=file.latent, separate_experts=file.separate_experts)
+    chosen = types_of(tensors, str(file.file_type), era=file.era, has_importance=file.has_importance)
+    return file_sizes(recipe_sizes(tensors, chosen))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +139,10 @@ class Observation(Described):
     flash_attention: bool | None = None
     measured: Annotated[dict[Annotated[str, OneOf(COMPONENTS)], Text], Len(1)]
     stages: dict[Annotated[str, OneOf(COMPONENTS)], int] = field(default_factory=dict)  # the pipeline stage of a figure
-    reasons: dict[Annotated[str, OneOf(COMPONENTS)], Text] = field(
-        default_factory=dict
-    )  # why a figure differs, where it is known
+    # Why a figure differs, where it is known: it is then not in the errors.
+    reasons: dict[Annotated[str, OneOf(COMPONENTS)], Text] = field(default_factory=dict)
+    # What there is to say of a figure that differs for no known cause: it stays in the errors, marked.
+    unexplained: dict[Annotated[str, OneOf(COMPONENTS)], Text] = field(default_factory=dict)
     note: Text | None = None
 
     def __post_init__(self) -> None:
@@ -140,18 +155,29 @@ class Observation(Described):
                 precision(self.weights)
             except ModelError as problem:
                 raise ModelError("weights", self.weights, problem.allowed) from None
-        for said in ("stages", "reasons"):
-            for component in getattr(self, said):
-                if component not in {*self.measured, DERIVED}:
-                    raise ModelError(f"{said}.{component}", getattr(self, said)[component], "none: the run has no such figure")
+        self._check_said()
         for component, stage in self.stages.items():
             if not 0 <= stage < self.pipeline:
                 raise ModelError(f"stages.{component}", stage, f"0 to {self.pipeline - 1}, the stages of the pipeline")
 
+    def _check_said(self) -> None:
+        """Raise a ModelError for what is said of a figure that the run has not, and for two verdicts on one."""
+        for said in ("stages", "reasons", "unexplained"):
+            for component, value in getattr(self, said).items():
+                if component not in {*self.measured, *DERIVED}:
+                    raise ModelError(f"{said}.{component}", value, "none: the run has no such figure")
+        for component in self.unexplained:
+            if component in self.reasons:
+                raise ModelError(f"unexplained.{component}", self.unexplained[component], "none beside a reason")
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A measured figure beside the predicted one, in bytes, tokens or blocks; `reason`: why there is none or why it differs."""
+    """A measured figure beside the predicted one, in bytes, tokens or blocks.
+
+    `reason`: why there is no prediction, or the known cause of a difference. `unexplained`: what there is to say of a difference
+    without one. `in_sample`: what the profile was fitted to is this run's own figure and no other's.
+    """
 
     run: str
     component: str
@@ -159,6 +185,8 @@ class Comparison:
     predicted: float | None
     reason: str | None
     predicted_left_out: float | None = None  # with the run left out of what the profile was fitted to
+    unexplained: str | None = None
+    in_sample: bool = False
 
     @property
     def error(self) -> float | None:
@@ -240,13 +268,22 @@ class _Run:
         stages = pipeline_stages(self.catalogue.models[name], self.own.pipeline)
         return Model(name, stages[self.own.stages.get(component, 0)])
 
-    def weights(self) -> float:
+    def weights(self, of: str = "weights") -> float:
+        """Those of the stage that a figure is of."""
         if (file := self.own.gguf) is not None:
-            if file.gpu_layers is None:
-                raise NotStatedError("gpu_layers", None, "the source does not state which tensors stand on the GPU")
-            return self._file.on_gpu(file.gpu_layers)
-        model = self.model("weights")
+            return self._on_gpu(file)
+        model = self.model(of)
         return held_weight_bytes(model.architecture, self.stored(model.architecture), self.layout, self.engine)
+
+    def _on_gpu(self, file: GgufFile) -> float:
+        sizes = self._file
+        if file.gpu_layers is None:
+            raise NotStatedError("gpu_layers", None, "the source does not state which tensors stand on the GPU")
+        if not file.mapped:
+            return sizes.on_gpu(file.gpu_layers)
+        if file.gpu_layers <= len(sizes.layer_bytes):
+            raise NotStatedError("mapped", None, "the GPU maps a part of the file: which, depends on the order of its tensors")
+        return sizes.total_bytes
 
     def stored(self, architecture: Architecture) -> Precision:
         """How the run's weights are stored."""
@@ -261,16 +298,13 @@ class _Run:
         if file.header is not None:
             sizes: FileSizes = file.header
             return sizes
-        architecture = self.catalogue.models[self.stated("model")]
-        tensors = tensor_list(architecture, tied=file.tied, latent=file.latent, separate_experts=file.separate_experts)
-        chosen = types_of(tensors, file.file_type, era=file.era, has_importance=file.has_importance)
-        return file_sizes(recipe_sizes(tensors, chosen))
+        return recipe_file_sizes(self.catalogue.models[self.stated("model")], file)
 
     def kv_bytes_per_token(self) -> float:
         """Over all stages: what their caches were seen to hold is one stage's, and tokens are the same in each."""
         model, blocks = self.model("kv_cache"), None
         paged = self.engine.cache
-        if paged is not None and self.engine.steps and not paged.whole_context_only:
+        if paged is not None and self.engine.steps and not paged.unread:
             blocks = cache_blocks(model, self.layout, self.assumptions, self.gpu)
         if blocks is not None:
             return blocks.block_bytes * max(blocks.groups, 1) / blocks.block_tokens
@@ -291,9 +325,10 @@ class _Run:
     def kv_cache_of_windows(self) -> float:
         """Cells for the window and a step beside it, in whole blocks."""
         growth = growth_of(self.model("kv_cache"), self.layout, self.assumptions)
-        context, step, unit = self.stated("context_tokens"), self.stated("step_tokens"), self.engine.part("cache").block_tokens
-        cells = [(multiple_of(min(context, window + step), unit), rate) for window, rate in growth.windows]
-        return float(sum(count * rate for count, rate in cells) * self.stated("sequences"))
+        context, step, cache = self.stated("context_tokens"), self.stated("step_tokens"), self.engine.part("cache")
+        most = multiple_of(context, cache.block_tokens)
+        held = sum(min(most, cache.window_cells(window, step)) * rate for window, rate in growth.windows)
+        return float(held * self.stated("sequences"))
 
     def kv_tokens(self) -> float:
         row = self._row("kv_tokens", decisive=True)
@@ -305,8 +340,8 @@ class _Run:
             raise NotStatedError("kv_cache", value, "by the prediction nothing is left: the settings or the model are others")
         return float(value)
 
-    def activation_peak(self) -> float:
-        model = self.model("activation_peak")
+    def activation_peak(self, of: str = "activation_peak") -> float:
+        model = self.model(of)
         moments = activation_moments(model, self.stored(model.architecture), self.layout, self.assumptions, self.gpu, 1)
         if not moments[0].total_bytes:
             raise NotStatedError("activation_peak", None, f"{self.engine.label} measures no activations")
@@ -326,7 +361,8 @@ class _Run:
         return float(self.engine.reserve(self.layout).bytes)
 
     def beside_cache(self) -> float:
-        return self.weights() + self.activation_peak() + self.non_torch()
+        of = "beside_cache" if "beside_cache" in self.own.measured else "weights"  # its parts are of one stage
+        return self.weights(of) + self.activation_peak(of) + self.non_torch()
 
     def max_concurrency(self) -> float:
         """Requests of the longest context, where a token takes the same at each place."""
@@ -351,10 +387,12 @@ UNANSWERED = dict.fromkeys(GRAPHS, "no model of CUDA graphs: they depend on the 
 
 
 def measured_amounts(own: Observation) -> dict[str, float]:
-    """What a run measured, in bytes, tokens or blocks, and the bytes of a token where one stage printed cache and tokens."""
+    """What a run measured, in bytes, tokens or blocks, and what follows of it where one stage printed all of its parts."""
     found = {component: amount(component, text) for component, text in own.measured.items()}
     if {"kv_cache", "kv_tokens"} <= found.keys() and own.pipeline == 1:
-        found[DERIVED] = found["kv_cache"] / found["kv_tokens"]
+        found["kv_bytes_per_token"] = found["kv_cache"] / found["kv_tokens"]
+    if found.keys() >= {*BESIDE} and len({own.stages.get(part, 0) for part in BESIDE}) == 1:
+        found.setdefault("beside_cache", sum(found[part] for part in BESIDE))
     return {component: found[component] for component in COMPONENTS if component in found}
 
 
@@ -391,48 +429,49 @@ def _why(own: Observation, problem: ModelError) -> str:
     return str(problem)
 
 
+# What rests on values that were fitted to observations.
+FITTED = ("non_torch", "kv_tokens", "kv_cache", "beside_cache", "max_concurrency")
+
+
 def compared(observations: Mapping[str, Observation], catalogue: Catalogue) -> Iterator[Comparison]:
     """Every measured figure beside the predicted one, in the order of runs and components."""
     for run, own in observations.items():
-        without = _without(run, observations, catalogue)
+        others = _others(run, observations)
+        without = _without(own, others, catalogue) if others else None
         for component, measured in measured_amounts(own).items():
             value, reason = predicted(own, component, catalogue)
-            left_out = None
-            if without is not None and value is not None and component in FITTED:
+            fitted, left_out = value is not None and component in FITTED, None
+            if without is not None and fitted:
                 left_out, _ = predicted(own, component, without)
-            yield Comparison(run, component, measured, value, reason, left_out)
+            in_sample = fitted and others == []
+            yield Comparison(run, component, measured, value, reason, left_out, own.unexplained.get(component), in_sample)
 
 
-FITTED = (
-    "non_torch",
-    "kv_tokens",
-    "kv_cache",
-    "beside_cache",
-    "max_concurrency",
-)  # what rests on values that were fitted to observations
-
-
-def _without(run: str, observations: Mapping[str, Observation], catalogue: Catalogue) -> Catalogue | None:
-    """The catalogue with the reserve of the run's layout taken from the other runs alone; None where no other was measured."""
+def _others(run: str, observations: Mapping[str, Observation]) -> list[float] | None:
+    """Memory beside torch in the other runs of the profile and layout, in bytes; None for a run that was fitted to nothing."""
     own = observations[run]
     if own.profile is None or own.tensor is None or "non_torch" not in own.measured:
         return None
-    others = [
+    return [
         amount("non_torch", one.measured["non_torch"])
         for name, one in observations.items()
         if name != run and (one.profile, one.tensor, one.pipeline > 1) == (own.profile, own.tensor, own.pipeline > 1)
         if "non_torch" in one.measured
     ]
-    if not others:
-        return None
-    engine = replace(catalogue.engines[own.profile], reserves=(Reserve(int(median(others))),))
-    return replace(catalogue, engines=dict(catalogue.engines) | {own.profile: engine})
+
+
+def _without(own: Observation, others: Sequence[float], catalogue: Catalogue) -> Catalogue:
+    """The catalogue with the reserve of the run's layout taken from the other runs alone."""
+    profile = str(own.profile)
+    engine = replace(catalogue.engines[profile], reserves=(Reserve(int(median(others))),))
+    return replace(catalogue, engines=dict(catalogue.engines) | {profile: engine})
 
 
 def error_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Errors by engine profile and component, from rows of observations.csv: how many figures, the median and the worst of them.
 
-    A figure whose difference has a reason beside it counts by itself, so that what is known to be left out hides no other error.
+    A figure whose difference has a known cause counts by itself, so that what is known to be left out hides no other error. One
+    without stays in: `unexplained` says how many of the compared it is.
     """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -448,6 +487,8 @@ def _errors(profile: str, component: str, rows: Sequence[Mapping[str, Any]]) -> 
     left_out = [row["error_fraction_left_out"] for row in plain if row["error_fraction_left_out"] is not None]
     return {
         "profile": profile, "component": component, "figures": len(rows), "compared": len(plain),
+        "unexplained": sum(row["unexplained"] is not None for row in plain),
+        "in_sample": sum(bool(row["in_sample"]) for row in plain),
         "explained": len(known) - len(plain), "not_predicted": len(rows) - len(known),
         "median_error_fraction": median(abs(row["error_fraction"]) for row in plain) if plain else None,
         "highest_error_fraction": max((row["error_fraction"] for row in plain), default=None),

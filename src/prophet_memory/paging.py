@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.fields import Count, Described, Size
+from prophet_memory.fields import Count, Described, OneOf, Size
 from prophet_memory.kv_cache import CacheFormats, KVGrowth, mixer_kv_bytes_per_token
 from prophet_memory.mixers import LatentAttention, Mixer
 from prophet_memory.tensors import multiple_of
@@ -26,12 +27,19 @@ class PagedCache(Described):
     block_tokens: Size
     latent_fp8_block_tokens: Size | None = None  # of MLA's latents in fp8, where the kernel wants other blocks
     masked_blocks: Count = 0  # that stand for tokens which are masked
-    whole_context_only: bool = False  # no source says how it divides memory between whole contexts, windows and states
+    windows_apart: bool = False  # layers with a window have a cache of their own: of the window and a step, in whole blocks
+    unread: tuple[Annotated[str, OneOf(("windows", "states"))], ...] = ()  # which layers' caches nobody read in its source
+
+    def window_cells(self, window_tokens: int, step_tokens: int) -> int:
+        """Tokens that a layer with a window holds at most, in whole blocks, where such layers stand apart."""
+        return multiple_of(window_tokens + step_tokens, self.block_tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
     """The cache of a model on one GPU: bytes of a block, its tokens, groups of layers, and the blocks that a sequence takes.
+
+    Without groups a block is one byte.
 
     `growth` counts blocks instead of bytes, over blocks of tokens instead of tokens.
     """
@@ -57,6 +65,9 @@ def blocks(
 ) -> Blocks | None:
     """How a model's cache is cut; None where it caches nothing, or cross-attention, whose blocks no source says.
 
+    Layers with a window that stand apart fit into no common block: the growth then counts bytes over blocks of tokens, and there
+    are no groups.
+
     Args:
         cache: the engine's blocks.
         architecture: the model, or a pipeline stage of it.
@@ -73,6 +84,8 @@ def blocks(
     if not growing:
         return None
     tokens = _block_tokens(cache, architecture, counts, formats)
+    if cache.windows_apart and any(kind.window_tokens for kind in growing):
+        return Blocks(1, tokens, 0, _apart(cache, growing, step_tokens, architecture.max_context_tokens), cache.masked_blocks)
     pages = {kind.token_bytes for kind in growing}
     if len(pages) > 1 or any(kind.token_bytes == 0 and kind.state_bytes == 0 for kind in counts):
         whole = sum(kind.token_bytes * count for kind, count in growing.items())
@@ -81,6 +94,19 @@ def blocks(
     groups = {kind: -(-count // size) for kind, count in counts.items()}
     growth = _growth(groups, tokens, step_tokens, architecture.max_context_tokens)
     return Blocks(pages.pop() * tokens * size, tokens, sum(groups.values()), growth, cache.masked_blocks)
+
+
+def _apart(cache: PagedCache, growing: Mapping[_Kind, int], step_tokens: int, most_tokens: int | None) -> KVGrowth:
+    """Bytes of a sequence over blocks of tokens, where layers with a window have a cache of their own."""
+    forever, windows = 0, defaultdict[int, int](int)
+    for kind, count in growing.items():
+        block_bytes = kind.token_bytes * count * cache.block_tokens
+        if kind.window_tokens is None:
+            forever += block_bytes
+        else:
+            windows[cache.window_cells(kind.window_tokens, step_tokens) // cache.block_tokens] += block_bytes
+    most = None if most_tokens is None else -(-most_tokens // cache.block_tokens)
+    return KVGrowth(0, forever, tuple(sorted(windows.items())), most)
 
 
 def _kind(mixer: Mixer, formats: CacheFormats, tensor: int) -> _Kind:

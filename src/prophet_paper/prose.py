@@ -36,8 +36,7 @@ FORMS = (
     "load",
     "rate",
 )
-
-
+NOT_SWEPT = "not swept"  # what stands for a number of a model or a batch that config leaves out
 UNITS = ("", "%", "×")
 SPACED_UNITS = {"GiB", "MB", "MiB", "KiB", "s", "tokens", "ms", "requests/s"}  # the others touch their number
 
@@ -132,7 +131,7 @@ def evaluated(name: str, number: Number, results: Results, defaults: Mapping[str
     try:
         found = results.ask(number.query, number.law or defaults["routing"], defaults)
     except NotSweptError:
-        return "not swept", ""
+        return NOT_SWEPT, ""
     values = found["value"].to_list()
     if values == [None]:
         return "undefined", ""

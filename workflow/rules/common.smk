@@ -2,6 +2,7 @@
 import json
 import os
 import platform
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -171,12 +172,20 @@ def options(**own):
     return own | {"command_line": command_line}
 
 
+def reported(file, category):
+    """An output that stands in Snakemake's report: captioned by the text of its name, labelled by what its name says."""
+    name = Path(file).stem
+    number, words = re.fullmatch(r"(?:figure|table)?(\d*)_?(.+)", name).groups()
+    labels = {"number": number} if number else {}
+    labels |= {"shows": words.replace("_", " "), "format": Path(file).suffix[1:]}
+    return report(
+        file, caption=f"../report/{name}.rst", category=category, labels=labels
+    )
+
+
 def figure(name, folder):
     """The two files of a figure; the PNG stands in Snakemake's report as well."""
-    picture = report(
-        f"{folder}/{name}.png", caption=f"../report/{name}.rst", category="Figures"
-    )
-    return [f"{folder}/{name}.pdf", picture]
+    return [f"{folder}/{name}.pdf", reported(f"{folder}/{name}.png", "Figures")]
 
 
 def compact_json(section):

@@ -52,7 +52,7 @@ rule explorer:
         style="workflow/templates/explorer.css",
         template="workflow/templates/explorer.html.j2",
     output:
-        report(EXPLORER, caption="../report/explorer.rst", category="Explorer"),
+        reported(EXPLORER, "Pages"),
     log:
         "logs/explorer.log",
     localrule: True

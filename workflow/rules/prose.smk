@@ -51,7 +51,7 @@ rule batch_size_justification:
         laws=LAWS,
     output:
         f"{GUIDE}.md",
-        f"{GUIDE}.html",
+        reported(f"{GUIDE}.html", "Pages"),
     log:
         "logs/batch_size_justification.log",
     localrule: True
@@ -78,6 +78,48 @@ rule readme:
         **options(),
     message:
         "Writing README.md"
+    shell:
+        RUN
+
+
+rule paper_claims:
+    input:
+        **program("paper_claims"),
+        claims="config/artifact.yaml",
+        numbers=PROSE_NUMBERS,
+    output:
+        f"{RESULTS}/paper_claims.csv",
+    log:
+        "logs/paper_claims.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Holding the paper's claims against the results"
+    shell:
+        RUN
+
+
+rule artifact_appendix:
+    input:
+        **program("artifact_appendix"),
+        artifact="config/artifact.yaml",
+        judged=rules.paper_claims.output,
+        numbers=PROSE_NUMBERS,
+        claims=f"{RESULTS}/claims.csv",
+        laws=LAWS,
+        measured="config/artifact_measured.csv",
+        paper="paper/prophet-memory.tex",
+        template="workflow/templates/ARTIFACT.md.j2",
+    output:
+        "docs/ARTIFACT.md",
+    log:
+        "logs/artifact_appendix.log",
+    localrule: True
+    params:
+        **options(),
+    message:
+        "Writing docs/ARTIFACT.md"
     shell:
         RUN
 
@@ -113,6 +155,8 @@ rule guide:
         rules.prose_numbers.output,
         rules.batch_size_justification.output,
         rules.readme.output,
+        rules.paper_claims.output,
+        rules.artifact_appendix.output,
 
 
 rule paper:

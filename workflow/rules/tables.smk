@@ -6,7 +6,7 @@ rule table_model_catalogue:
         **program("table_model_catalogue"),
         catalogue=CATALOGUE,
     output:
-        f"{TABLES}/table_model_catalogue.tex",
+        reported(f"{TABLES}/table_model_catalogue.tex", "Tables"),
     log:
         "logs/table_model_catalogue.log",
     localrule: True
@@ -25,7 +25,7 @@ rule table_saturation_thresholds:
         catalogue=CATALOGUE,
         laws=LAWS,
     output:
-        f"{TABLES}/table_saturation_thresholds.tex",
+        reported(f"{TABLES}/table_saturation_thresholds.tex", "Tables"),
     log:
         "logs/table_saturation_thresholds.log",
     localrule: True
@@ -43,7 +43,7 @@ rule table_exponent_fit:
         fits=f"{RESULTS}/exponent_fits.csv",
         names=CATALOGUE,
     output:
-        f"{TABLES}/table_exponent_fit.tex",
+        reported(f"{TABLES}/table_exponent_fit.tex", "Tables"),
     log:
         "logs/table_exponent_fit.log",
     localrule: True
@@ -64,7 +64,7 @@ rule table_kv_extension:
         laws=LAWS,
         policies=POLICIES,
     output:
-        f"{TABLES}/table_kv_extension.tex",
+        reported(f"{TABLES}/table_kv_extension.tex", "Tables"),
     log:
         "logs/table_kv_extension.log",
     localrule: True
@@ -89,7 +89,7 @@ rule table_extension_by_expert_count:
         laws=LAWS,
         policies=POLICIES,
     output:
-        f"{TABLES}/table_extension_by_expert_count.tex",
+        reported(f"{TABLES}/table_extension_by_expert_count.tex", "Tables"),
     log:
         "logs/table_extension_by_expert_count.log",
     localrule: True
@@ -114,7 +114,7 @@ rule table_summary_statistics:
         laws=LAWS,
         policies=POLICIES,
     output:
-        f"{TABLES}/table_summary_statistics.tex",
+        reported(f"{TABLES}/table_summary_statistics.tex", "Tables"),
     log:
         "logs/table_summary_statistics.log",
     localrule: True
@@ -140,7 +140,7 @@ rule table_multi_gpu:
         laws=LAWS,
         policies=POLICIES,
     output:
-        f"{TABLES}/table_multi_gpu.tex",
+        reported(f"{TABLES}/table_multi_gpu.tex", "Tables"),
     log:
         "logs/table_multi_gpu.log",
     localrule: True
@@ -167,7 +167,7 @@ rule table_claims:
         laws=LAWS,
         engines=ENGINES,
     output:
-        f"{TABLES}/table_claims.tex",
+        reported(f"{TABLES}/table_claims.tex", "Tables"),
     log:
         "logs/table_claims.log",
     localrule: True
@@ -185,7 +185,7 @@ rule table_claims_summary:
         summary=f"{RESULTS}/claims_summary.csv",
         laws=LAWS,
     output:
-        f"{TABLES}/table_claims_summary.tex",
+        reported(f"{TABLES}/table_claims_summary.tex", "Tables"),
     log:
         "logs/table_claims_summary.log",
     localrule: True
@@ -202,7 +202,7 @@ rule table_observations:
         **program("table_observations"),
         errors=f"{RESULTS}/observation_errors.csv",
     output:
-        f"{TABLES}/table_observations.tex",
+        reported(f"{TABLES}/table_observations.tex", "Tables"),
     log:
         "logs/table_observations.log",
     localrule: True
@@ -223,7 +223,7 @@ rule table_concurrency:
         laws=LAWS,
         policies=POLICIES,
     output:
-        f"{TABLES}/table_concurrency.tex",
+        reported(f"{TABLES}/table_concurrency.tex", "Tables"),
     log:
         "logs/table_concurrency.log",
     localrule: True
@@ -250,7 +250,7 @@ rule table_prefill_chunks:
         laws=LAWS,
         policies=POLICIES,
     output:
-        f"{TABLES}/table_prefill_chunks.tex",
+        reported(f"{TABLES}/table_prefill_chunks.tex", "Tables"),
     log:
         "logs/table_prefill_chunks.log",
     localrule: True
@@ -268,7 +268,7 @@ rule table_law_errors:
         errors=rules.law_errors.output[0],
         topics=rules.law_errors.output[2],
     output:
-        f"{TABLES}/table_law_errors.tex",
+        reported(f"{TABLES}/table_law_errors.tex", "Tables"),
     log:
         "logs/table_law_errors.log",
     localrule: True
@@ -289,7 +289,7 @@ rule table_alternatives:
         gpu_catalogue=GPU_CATALOGUE,
         laws=LAWS,
     output:
-        f"{TABLES}/table_alternatives.tex",
+        reported(f"{TABLES}/table_alternatives.tex", "Tables"),
     log:
         "logs/table_alternatives.log",
     localrule: True
@@ -312,7 +312,7 @@ rule table_latency_observed:
         **program("table_latency_observed"),
         observed=rules.latency_observed.output,
     output:
-        f"{TABLES}/table_latency_observed.tex",
+        reported(f"{TABLES}/table_latency_observed.tex", "Tables"),
     log:
         "logs/table_latency_observed.log",
     localrule: True
@@ -333,7 +333,7 @@ rule table_workloads:
         laws=LAWS,
         workloads="config/workloads.yaml",
     output:
-        f"{TABLES}/table_workloads.tex",
+        reported(f"{TABLES}/table_workloads.tex", "Tables"),
     log:
         "logs/table_workloads.log",
     localrule: True
@@ -361,7 +361,7 @@ rule table_headlines:
         policies=POLICIES,
         engines=ENGINES,
     output:
-        f"{TABLES}/table_headlines.tex",
+        reported(f"{TABLES}/table_headlines.tex", "Tables"),
     log:
         "logs/table_headlines.log",
     localrule: True

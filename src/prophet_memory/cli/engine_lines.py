@@ -42,7 +42,10 @@ def beyond_lines(plan: Plan) -> list[tuple[str, str]]:
 
 def cache_line(plan: Plan) -> Iterator[str]:
     """How the cache is cut, and what CUDA graphs take beside it."""
-    if (blocks := plan.blocks) is not None and blocks.block_tokens > 1:
+    if (blocks := plan.blocks) is not None and not blocks.groups:
+        cells = ", ".join(f"{window * blocks.block_tokens:,}" for window, _ in blocks.growth.windows)
+        yield f"cache cells        in multiples of {blocks.block_tokens}; layers with a window hold {cells} of a sequence at most"
+    elif blocks is not None and blocks.block_tokens > 1:
         groups = f", {blocks.groups} blocks for each" if blocks.groups > 1 else ""
         yield f"cache blocks       {blocks.block_tokens} tokens, {blocks.block_bytes:,} bytes{groups}"
     if (graphs := plan.assumptions.engine.graphs) is not None:
@@ -60,7 +63,8 @@ def as_document(plan: Plan) -> dict[str, Any]:
         return {"name": one.name, "bytes": int(one.total_bytes), "buffers": listed(one.buffers)}
 
     blocks = plan.blocks
-    cut = None if blocks is None else {name: getattr(blocks, name) for name in ("block_bytes", "block_tokens", "groups")}
+    is_cut = blocks is not None and blocks.groups
+    cut = {name: getattr(blocks, name) for name in ("block_bytes", "block_tokens", "groups")} if is_cut else None
     return {
         "activation_moments": [moment(one) for one in plan.moments],
         "held_beyond_counted_weights": listed(plan.beyond_weights),

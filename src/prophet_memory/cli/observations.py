@@ -19,8 +19,8 @@ from prophet_memory.observations import NO_PROFILE, error_rows
 COUNTS = frozenset({"kv_tokens", "kv_bytes_per_token", "kv_blocks", "max_concurrency"})
 HEADS = (("run", False), ("quantity", False), ("measured", True), ("predicted", True), ("error", True), ("reason", False))
 ERROR_HEADS = (
-    ("engine", False), ("quantity", False), ("compared", True), ("explained", True), ("no prediction", True), ("median", True),
-    ("lowest", True), ("highest", True), ("left out", True), ("worst run", False),
+    ("engine", False), ("quantity", False), ("compared", True), ("unexplained", True), ("explained", True),
+    ("no prediction", True), ("median", True), ("lowest", True), ("highest", True), ("left out", True), ("worst run", False),
 )  # fmt: skip
 ERRORS = ("lowest_error_fraction", "highest_error_fraction", "worst_error_fraction_left_out")
 
@@ -84,11 +84,12 @@ def figure_line(row: Mapping[str, Any]) -> tuple[str, ...]:
     """One row of the comparison, as people read it."""
     what = row["component"]
     amounts = (_amount(what, row[key]) for key in ("measured", "predicted"))
-    return (row["run"], COMPONENT_LABELS[what], *amounts, _percent(row["error_fraction"]), row["reason"] or "")
+    said = row["reason"] or (f"not explained: {row['unexplained']}" if row["unexplained"] else "")
+    return (row["run"], COMPONENT_LABELS[what], *amounts, _percent(row["error_fraction"]), said)
 
 
 def _errors(row: Mapping[str, Any]) -> tuple[str, ...]:
-    counts = (str(row[key]) for key in ("compared", "explained", "not_predicted"))
+    counts = (str(row[key]) for key in ("compared", "unexplained", "explained", "not_predicted"))
     return (
         row["profile"],
         COMPONENT_LABELS[row["component"]],

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from prophet_memory.cli.observations import HEADS, figure_line
-from prophet_memory.cli.options import CACHE, GPUS, Number, as_json, open_gpu
+from prophet_memory.cli.options import CACHE, GPUS, Among, Number, as_json, open_gpu
 from prophet_memory.cli.render import print_json, print_table, say
 from prophet_memory.cli.said import say_notes
 from prophet_memory.edge.command import ConfigurationError
@@ -27,6 +27,7 @@ from prophet_memory.edge.observing import (
 )
 from prophet_memory.edge.text import COMPONENT_LABELS
 from prophet_memory.errors import ModelError
+from prophet_memory.gguf import ERAS
 from prophet_memory.logs import LogError, LogReading, read_log
 from prophet_memory.observations import Observation, Source
 from prophet_memory.precision import precision
@@ -58,6 +59,7 @@ ASSUMPTIONS = {
 @click.option("--tp", type=GPUS, help="GPUs that share each layer, where the log does not say")
 @click.option("--weights", help="precision of the weights, where the log does not say: bf16, fp8, mxfp4_experts, native")
 @click.option("--gguf", type=click.Path(path_type=Path), help="the model's file, whose header says what each tensor takes")
+@click.option("--era", type=Among(list(ERAS)), help="when a GGUF file was made; default: that whose recipe has the printed size")
 @click.option("--kv", type=CACHE, help="format of the cache, where the log does not say")
 @click.option("--usable-fraction", type=Number(fraction=True), help="of the GPU's memory, where the log does not say")
 @click.option("--add", is_flag=True, help="write it into config/observations")
@@ -67,7 +69,7 @@ ASSUMPTIONS = {
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
     *, file: Path, model: str | None, gpu: str | None, engine: str | None, tp: int | None, weights: str | None,
-    gguf: Path | None, kv: str | None, usable_fraction: float | None, add: bool, name: str | None,
+    gguf: Path | None, era: str | None, kv: str | None, usable_fraction: float | None, add: bool, name: str | None,
     repository: str, thread: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """What a log says of an engine's memory beside what the memory model predicts, and which assumption is off.
@@ -79,7 +81,7 @@ def command(  # noqa: PLR0913 - one argument an option
     source = Source(repository, thread or f"{file.name}, SHA-256 {sha256(file)}")
     changes: dict[str, Any] = {"model": model, "gpu": gpu, "profile": engine, "tensor": tp, "weights": weights, "kv": kv}
     changes["usable_fraction"] = usable_fraction
-    own, notes = observation_of(reading, source=source, changes=changes, file=file, gguf=gguf)
+    own, notes = observation_of(reading, source=source, changes=changes, file=file, gguf=gguf, era=era)
     run = _run_name(name, own)
     rows = comparison_rows({run: own})
     off = list(assumptions_off(rows))
@@ -143,6 +145,7 @@ def assumptions_off(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         (abs(row["difference"]), row)
         for row in rows
         if row["error_fraction"] is not None
+        and not row["reason"]  # it says what is off
         and row["component"] in ASSUMPTIONS
         and abs(row["error_fraction"]) > ASSUMPTIONS[row["component"]][0]
     ]

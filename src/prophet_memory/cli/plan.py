@@ -47,6 +47,7 @@ from prophet_memory.cli.render import MIB, gib, print_json, print_table, say
 from prophet_memory.cli.said import (
     hypothetical,
     law_in_words,
+    left_out,
     of_experts_alone,
     partly_measured,
     said_of_caches,
@@ -416,7 +417,7 @@ def command(  # noqa: PLR0913 - one argument an option
     ]  # fmt: skip
     if times is not None:
         notes += said_of_caches(own, [chosen], law, plan.row["batch_size"] * assumptions.tokens_per_sequence)
-    warnings = [*warnings_of(plan, architecture, device), *untimely(plan, times)]
+    warnings = [*left_out(opened), *warnings_of(plan, architecture, device), *untimely(plan, times)]
     notes += said_of_measured(own, law)
     if as_json:
         print_json(

@@ -8,6 +8,7 @@ import click
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.edge.counting import counted_models
+from prophet_memory.edge.model_files import OpenedModel
 from prophet_memory.edge.text import PRECISION_LABELS, is_below_16_bits
 from prophet_memory.engine import Engine
 from prophet_memory.formats import NATIVE
@@ -45,6 +46,12 @@ def unread_gpus(engine: Engine, gpus: Sequence[Gpu]) -> Iterator[str]:
     if others:
         where, own = ", ".join(engine.read_on), ", ".join(others)
         yield f"{engine.name} was read and measured on {where}: on {own} its kernels and its memory beside torch may differ"
+
+
+def left_out(opened: OpenedModel) -> Iterator[str]:
+    """That a part of the model is not counted, which an engine loads all the same."""
+    if opened.leaves_out is not None:
+        yield f"{opened.name} is counted without {opened.leaves_out}: an engine that loads it has less left for the cache"
 
 
 def law_in_words(law: RoutingLaw) -> str:

@@ -68,6 +68,7 @@ class ModelEntry(Dimensions):
     hf_id: Text | None = None  # repository on the Hugging Face hub
     sources: Annotated[tuple[Text, ...], Len(1)]  # where the values were read
     notes: Annotated[tuple[Text, ...], Len(1)] | None = None
+    leaves_out: Text | None = None  # a part of the released model that is not counted
     mixers: Annotated[dict[BlockName, AnyMixer], Len(1)]  # by names that the layers use
     feed_forwards: Annotated[dict[BlockName, AnyFeedForward], Len(1)]  # the same; at most one of kind moe
     encoder: StackEntry | None = None

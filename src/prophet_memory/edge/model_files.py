@@ -39,6 +39,7 @@ class OpenedModel:
     architecture: Architecture
     notes: tuple[str, ...] = ()
     document: Mapping[str, Any] | None = None
+    leaves_out: str | None = None  # a part that is not counted
 
 
 def open_model(name: str, *, stored: str | None = None, remedy: str = TAKEN_AS) -> OpenedModel:
@@ -63,7 +64,7 @@ def open_model(name: str, *, stored: str | None = None, remedy: str = TAKEN_AS) 
             raise ConfigurationError(f"model: {json.dumps(name)}; allowed: {allowed}")
         file = MODELS_FOLDER / f"{slug}.yaml"
     entry = read_model(file)
-    return OpenedModel(file.stem, file, entry.name, entry.architecture)
+    return OpenedModel(file.stem, file, entry.name, entry.architecture, leaves_out=entry.leaves_out)
 
 
 def _slug_in(known: Iterable[str], name: str) -> str | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
 from annotated_types import Len
 
+from prophet_memory.architecture import Architecture
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import (
     CONFIG,
@@ -32,9 +34,20 @@ from prophet_memory.edge.places import SHIPPED
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Slug
 from prophet_memory.formats import OF_CACHE
-from prophet_memory.gguf import FILE_TYPES
+from prophet_memory.gguf import ERAS, FILE_TYPES
 from prophet_memory.logs.reading import LogReading
-from prophet_memory.observations import Catalogue, Comparison, Observation, Source, amount, compared
+from prophet_memory.mixers import LatentAttention
+from prophet_memory.observations import (
+    UNITS,
+    Catalogue,
+    Comparison,
+    GgufFile,
+    Observation,
+    Source,
+    amount,
+    compared,
+    recipe_file_sizes,
+)
 from prophet_memory.precision import precision
 
 # What may stand around the catalogue's name in what an engine calls its model: who published it, which of its kind, how stored.
@@ -44,6 +57,8 @@ AROUND = re.compile(
     r"|int[48]|w(?:4|8)a(?:4|8|16)|i?q\d|tq\d|[ksmlx]+|\d|\dbit|v0.\d|\d{4}|imatrix|i1|model|local|path"
 )
 EDITORS = "# yaml-language-server: $schema=../schemas/observations.schema.json\n"
+ROUNDING = 1.001  # of half a unit in the last place
+LATENT_WORDS = {"split": "apart", "joint": "as one", "both": "both ways"}
 SAME_MEMORY = 0.01  # by which what engines print of the same GPU differs
 OBSERVATIONS_FOLDER = CONFIG / "observations"
 Observations = Annotated[dict[Slug, Observation], Len(1)]
@@ -95,14 +110,15 @@ def _row(own: Observation, one: Comparison) -> dict[str, Any]:
         "run": one.run, "engine": own.engine, "profile": own.profile, "model": own.model, "named": own.named,
         "component": one.component, "measured": one.measured, "predicted": one.predicted,
         "difference": None if one.predicted is None else one.predicted - one.measured, "error_fraction": one.error,
-        "error_fraction_left_out": left_out, "reason": one.reason, "note": own.note, "repository": own.source.repository,
-        "thread": own.source.thread,
+        "error_fraction_left_out": left_out, "in_sample": one.in_sample, "reason": one.reason, "unexplained": one.unexplained,
+        "note": own.note, "repository": own.source.repository, "thread": own.source.thread,
     }  # fmt: skip
 
 
 def observation_of(
-    reading: LogReading, *, source: Source, changes: Mapping[str, Any], file: Path, gguf: Path | None = None
-) -> tuple[Observation, list[str]]:
+    reading: LogReading, *, source: Source, changes: Mapping[str, Any], file: Path, gguf: Path | None = None,
+    era: str | None = None,
+) -> tuple[Observation, list[str]]:  # fmt: skip
     """A log's reading as an observation, and what a reader should know of it.
 
     Args:
@@ -111,10 +127,11 @@ def observation_of(
         changes: what options say instead; None leaves what the log says.
         file: the log, for messages.
         gguf: the model's file, whose header says what each tensor takes.
+        era: when a file of a recipe was made; default: as its printed size says.
 
     Raises:
-        ConfigurationError: for a setting of the log that no run can have, as a share of the memory above 1, and for a GGUF file
-            that is none or of another model.
+        ConfigurationError: for a setting of the log that no run can have, as a share of the memory above 1, for a GGUF file that
+            is none or of another model, and for an era where there is no recipe.
     """
     notes, engines = list(reading.notes), read_engines()
     settings: dict[str, Any] = dict(reading.settings)
@@ -126,10 +143,12 @@ def observation_of(
     if "gpu" not in settings and "gpu_memory" in settings and (gpu := _gpu_of(settings["gpu_memory"])) is not None:
         settings["gpu"] = gpu
         notes.append(f"the GPU is taken for {gpu}, the only one of this memory: --gpu names another")
-    if gguf is not None:
-        settings["gguf"] = _header(gguf, settings)
-    elif "gguf" in settings and settings["gguf"]["file_type"] not in FILE_TYPES:
-        notes.append(f"file type {settings.pop('gguf')['file_type']}: not one whose recipe is known here")
+    share = engines[settings["profile"]].usable_fraction if "profile" in settings else None
+    if "usable_fraction" not in settings and share not in (None, 1):
+        notes.append(
+            "the log does not say which share of the memory is used: the default is taken, --usable-fraction names another"
+        )
+    notes += _take_file(settings, reading.measured.get("model_file"), gguf, era)
     if "weights" in settings and not _is_precision(settings["weights"]):
         notes.append(f"format {settings.pop('weights')} of the weights: not known here, --weights names one")
     if "kv" in settings and settings["kv"] not in OF_CACHE:
@@ -143,6 +162,21 @@ def observation_of(
     return own, notes
 
 
+def _take_file(settings: dict[str, Any], printed: str | None, gguf: Path | None, era: str | None) -> list[str]:
+    """The file that a log of the llama.cpp family loads, by its header or by its recipe's name and printed size."""
+    if era is not None and (gguf is not None or "gguf" not in settings):
+        allowed = "none beside --gguf" if gguf is not None else "a log that prints the file type of a GGUF file"
+        raise ConfigurationError(f"--era: {json.dumps(era)}; allowed: {allowed}")
+    if gguf is not None:
+        settings["gguf"] = _header(gguf, settings)
+    elif "gguf" in settings and settings["gguf"]["file_type"] not in FILE_TYPES:
+        return [f"file type {settings.pop('gguf')['file_type']}: not one whose recipe is known here"]
+    elif "gguf" in settings and "model" in settings:
+        settings["gguf"], notes = _recipe_by_size(settings, printed, era)
+        return notes
+    return []
+
+
 def _header(gguf: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The sizes of a file in place of its recipe's."""
     if "model" not in settings:
@@ -150,6 +184,50 @@ def _header(gguf: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     sizes = sizes_of_header(gguf, read_model(MODELS_FOLDER / f"{settings['model']}.yaml").architecture)
     layers = {key: value for key, value in settings.get("gguf", {}).items() if key == "gpu_layers"}
     return {"header": asdict(sizes) | {"layer_bytes": list(sizes.layer_bytes)}, **layers}
+
+
+def _recipe_by_size(settings: Mapping[str, Any], printed: str | None, era: str | None) -> tuple[dict[str, Any], list[str]]:
+    """What a recipe's name does not say of its file, by the printed size, the newest recipe first; and what is said of it."""
+    known: dict[str, Any] = settings["gguf"] | ({} if era is None else {"era": era})
+    if printed is None:
+        return known, []
+    architecture = read_model(MODELS_FOLDER / f"{settings['model']}.yaml").architecture
+    number, unit = printed.split()
+    half = 0.5 * ROUNDING * 10 ** -len(number.partition(".")[2])
+    for more in _variants(architecture, known):
+        try:
+            size_bytes = recipe_file_sizes(architecture, GgufFile(**known | more)).total_bytes
+        except ModelError:  # a model that such files do not hold: the comparison says so
+            return known, []
+        if abs(size_bytes / UNITS[unit] - float(number)) <= half:
+            said = f"the file is taken for one {_in_words(known | more)}, which has the printed size"
+            return known | more, [said] if more else []
+    return known, [f"no recipe of the name {known['file_type']} makes a file of the printed size: --gguf reads what it has"]
+
+
+def _variants(architecture: Architecture, stated: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a recipe's files can be beside what is stated, as changes of the defaults, the plainest first."""
+    is_latent = any(isinstance(layer.mixer, LatentAttention) for layer in architecture.decoder.layers)
+    choices: dict[str, Sequence[Any]] = {
+        "era": [stated["era"]] if "era" in stated else ERAS[:-2:-1] if is_latent else ERAS[::-1],  # known since May 2024
+        "latent": ("split", "joint", "both") if is_latent else ("split",),
+        "separate_experts": (False,) if architecture.is_dense else (False, True),
+        "has_importance": [stated["has_importance"]] if "has_importance" in stated else (False, True),
+    }
+    plain = {name: values[0] for name, values in choices.items()}
+    for values in product(*choices.values()):
+        found = dict(zip(choices, values, strict=True))
+        if not (found["separate_experts"] and found["era"] == ERAS[-1]):  # since 2024-04 experts are stacked
+            yield {name: value for name, value in found.items() if value != plain[name]}
+
+
+def _in_words(file: Mapping[str, Any]) -> str:
+    """A variant of a recipe."""
+    words = [f"of the recipe of {file.get('era', ERAS[-1])}"]
+    words += ["with separate experts"] if file.get("separate_experts") else []
+    words += ["with an importance matrix"] if file.get("has_importance") else []
+    words += [f"with the maps of the latent stored {LATENT_WORDS[file['latent']]}"] if "latent" in file else []
+    return ", ".join(words)
 
 
 def _is_precision(name: str) -> bool:

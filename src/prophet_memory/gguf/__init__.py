@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from prophet_memory.gguf.recipes import ERAS, FILE_TYPES, types_of
-from prophet_memory.gguf.tensors import Tensor, TensorList, tensor_list
+from prophet_memory.gguf.recipes import ERAS, FILE_TYPES, Era, types_of
+from prophet_memory.gguf.tensors import LatentForm, Tensor, TensorList, tensor_list
 from prophet_memory.gguf.types import TYPES, TensorType
 from prophet_memory.gguf.weights import FileSizes, file_sizes, file_weights, recipe_sizes, recipe_weights
 
 __all__ = [
-    "ERAS", "FILE_TYPES", "TYPES", "FileSizes", "Tensor", "TensorList", "TensorType", "file_sizes", "file_weights",
-    "recipe_sizes", "recipe_weights", "tensor_list", "types_of",
+    "ERAS", "FILE_TYPES", "TYPES", "Era", "FileSizes", "LatentForm", "Tensor", "TensorList", "TensorType", "file_sizes",
+    "file_weights", "recipe_sizes", "recipe_weights", "tensor_list", "types_of",
 ]  # fmt: skip

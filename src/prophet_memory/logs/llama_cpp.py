@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from prophet_memory.gguf import ERAS
 from prophet_memory.logs.reading import LogReading, every, first, gib, last, mib, whole
 
 N = r"(\d+(?:\.\d+)?)"
@@ -14,7 +15,7 @@ SIZE = re.compile(rf"{N} (MiB|GiB) \({N} BPW\)")
 OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 BUFFER = re.compile(rf"(\w+):\s+(\S+)\s+(?:(model|KV|RS|compute|output)\s+)?buffer size\s*=\s*{N} MiB")
 LOADERS = ("load_tensors", "llm_load_tensors")
-OLD_CACHE = re.compile(rf"KV self size\s*=\s*{N} MiB, (?:K|c\^KV|K-only) \((\w+)\)")
+OLD_CACHE = re.compile(rf"(?i:KV self size)\s*=\s*{N} Mi?B(?:, (?:K|c\^KV|K-only) \((\w+)\))?")  # MB of 2023 are MiB
 CACHE = re.compile(
     rf"size =\s*{N} MiB \(\s*(\d+) cells,\s*(\d+) layers,\s*\d+(?:/(\d+))? seqs(?:\s+\d+ rs_seq)?\), ([KR]) \((\w+)\)"
 )
@@ -23,9 +24,13 @@ CONTEXT = re.compile(
 )
 FLASH = re.compile(r"(?:flash_attn\s+=|Flash Attention was auto, set to) (\w+)")
 FLASH_WORDS = {"0": False, "1": True, "disabled": False, "enabled": True}
-OLD_USED = re.compile(rf"VRAM used: {N} MiB")
+OLD_USED = re.compile(rf"(?<!total )VRAM used: {N} Mi?B")  # until January 2024, when device buffers came
 FORMATS = {"f16": "fp16", "f32": "fp32", "bf16": "bf16", "q8_0": "q8_0", "q4_0": "q4_0"}
+IMPORTANCE = re.compile(r"quantize\.imatrix\.file\b")  # of a file's keys, as the loader prints them
 FILE_TYPE = re.compile(r"^(\w+)(?: - (Small|Medium|Large))?")
+HOST = ("CPU", "AMX", "BLAS")  # how the names of the host's buffers begin; pinned ones hold `Host`
+MAPPED = re.compile(r"_Mapped$|^Metal$")  # on Apple's GPUs, which reach the host's memory
+OVERLAP = 0.5  # of the host's buffer: where buffers sum up to so much more than the file, the GPU's holds it, too
 EMBEDDINGS = 0.1  # of a file: more than that with the host is more than the embedding
 # Names that llama_model_ftype_name gives to recipes otherwise; a file that is "guessed" or has "some" of another type has none.
 NAMED = {"Q2_K - Medium": "Q2_K", "IQ3_S mix": "IQ3_M", "MXFP4 MoE": "MXFP4_MOE", "all F32": "F32"}
@@ -51,7 +56,7 @@ def read_llama_cpp(lines: Sequence[str]) -> LogReading | None:
             "kv": FORMATS.get(cache[0][6], cache[0][6]),
         }
     elif (old := last(OLD_CACHE, lines)) is not None:
-        settings["kv"] = FORMATS.get(old[2], old[2])
+        settings |= {"kv": FORMATS.get(old[2], old[2])} if old[2] else {}
         if "n_ctx" in context:
             settings["context_tokens"] = context["n_ctx"]
     if "n_ubatch" in context:
@@ -70,30 +75,56 @@ def _recipe(printed: str) -> str | None:
     return next((recipe for name, recipe in NAMED.items() if printed.startswith(name)), found[1] + SIZES[found[2]])
 
 
+def _is_host(buffer: re.Match[str]) -> bool:
+    return buffer[2].startswith(HOST) or "Host" in buffer[2]
+
+
+def _weight_buffers(lines: Sequence[str]) -> dict[str, re.Match[str]]:
+    """Buffers of weights by their name; printed again: the last."""
+    return {b[2]: b for b in every(BUFFER, lines) if b[1] in LOADERS and b[3] in (None, "model")}
+
+
+def _file_mib(meta: dict[str, str]) -> float | None:
+    size = SIZE.search(meta.get("file size") or meta.get("model size") or "")
+    return None if size is None else float(size[1]) * (2**10 if size[2] == "GiB" else 1)
+
+
 def _file(meta: dict[str, str], lines: Sequence[str], settings: dict[str, Any]) -> list[str]:
     """The recipe of the file, and how many layers stand on the GPU."""
     kind = _recipe((meta.get("file type") or meta.get("model ftype") or "").removeprefix("mostly "))
-    offloaded = last(OFFLOADED, lines)
+    if kind is None:
+        return []
+    file: dict[str, Any] = {"file_type": kind}
+    settings["gguf"] = file
+    if (offloaded := last(OFFLOADED, lines)) is not None:
+        file["gpu_layers"] = whole(offloaded[1])
     notes = []
-    if kind is not None:
-        settings["gguf"] = {"file_type": kind}
-        if offloaded is not None:
-            settings["gguf"]["gpu_layers"] = whole(offloaded[1])
-        notes.append("where the file's size is off, its publisher mixed formats by hand: --gguf reads what it has")
-    host = sum(float(b[4]) for b in every(BUFFER, lines) if b[1] in LOADERS and b[2].startswith("CPU"))
-    size = SIZE.search(meta.get("file size") or meta.get("model size") or "")
-    if size is not None and host > EMBEDDINGS * float(size[1]) * (2**10 if size[2] == "GiB" else 1):
-        settings.get("gguf", {}).pop("gpu_layers", None)
-        notes.append("weights of layers on the GPU stand with the host: which, the log does not say")
+    if first(OLD_USED, lines) is not None:
+        file["era"] = ERAS[0]  # no later file was there to load
+        notes.append(f"the lines are those of 2023, so the recipe is taken to be that of {ERAS[0]}: --era names another")
+    if first(IMPORTANCE, lines) is not None:
+        file["has_importance"] = True
+    buffers, size = list(_weight_buffers(lines).values()), _file_mib(meta)
+    host = sum(float(b[4]) for b in buffers if _is_host(b))
+    mapped = any(MAPPED.search(b[2]) for b in buffers if not _is_host(b))
+    if mapped and size is None:
+        file.pop("gpu_layers", None)
+        return [*notes, "the GPU maps the file, and the log has no size of it that says whether the embedding is in its part"]
+    if size is not None and mapped and host and sum(float(b[4]) for b in buffers) - size > OVERLAP * host:
+        file["mapped"] = True
+        return [*notes, "the GPU maps the whole file: its buffer and the host's share the embedding"]
+    if size is not None and host > EMBEDDINGS * size:
+        file.pop("gpu_layers", None)
+        return [*notes, "weights of layers on the GPU stand with the host: which, the log does not say"]
     return notes
 
 
 def _measured(lines: Sequence[str], buffers: list[re.Match[str]], meta: dict[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    on_gpu = [b for b in buffers if not b[2].startswith("CPU") and "Host" not in b[2]]
-    weights = {b[2]: float(b[4]) for b in on_gpu if b[1] in LOADERS and b[3] in (None, "model")}  # printed again: the last
+    on_gpu = [b for b in buffers if not _is_host(b)]
+    weights = [float(b[4]) for b in _weight_buffers(lines).values() if not _is_host(b)]
     if weights:
-        found["weights"] = mib(sum(weights.values()))
+        found["weights"] = mib(sum(weights))
     elif (used := first(OLD_USED, lines)) is not None:
         found["weights"] = mib(used[1])
     compute = {b[2]: float(b[4]) for b in on_gpu if b[3] == "compute"}
