@@ -16,6 +16,7 @@ from pathlib import Path
 
 from measure import KIBIBYTES_PER_MEBIBYTE, REPOSITORY, parser, report
 
+from prophet_memory.edge.tables import read_rows
 from prophet_paper.artifact import Experiment, read_artifact
 
 MEASURED = REPOSITORY / "config" / "artifact_measured.csv"  # an input of the workflow, so no output of it
@@ -55,13 +56,21 @@ def run(experiment: Experiment, clone: Path, home: Path) -> dict[str, object]:
 
 def main() -> None:
     """Clone, run, report."""
-    options = parser(__doc__, MEASURED).parse_args()
+    known = read_artifact(REPOSITORY / "config" / "artifact.yaml").experiments
+    arguments = parser(__doc__, MEASURED)
+    arguments.add_argument(
+        "--experiments", nargs="+", choices=[one.id for one in known], help="those alone; the others' rows stay"
+    )
+    options = arguments.parse_args()
+    asked = [one for one in known if options.experiments is None or one.id in options.experiments]
+    rows = {row["experiment"]: row for row in read_rows(options.output)} if options.output.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         clone, home = Path(folder) / "clone", Path(folder) / "home"
         home.mkdir()
         subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)  # noqa: S607
-        experiments = read_artifact(REPOSITORY / "config" / "artifact.yaml").experiments
-        report([run(experiment, clone, home) for experiment in experiments], options.output)
+        for experiment in asked:
+            rows[experiment.id] = run(experiment, clone, home)
+    report([rows[one.id] for one in known if one.id in rows], options.output)
 
 
 if __name__ == "__main__":

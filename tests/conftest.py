@@ -35,6 +35,7 @@ RESULTS = Path("evaluation/memory_results/prophet_kv_extension")
 MODELS = {slug: entry.architecture for slug, entry in read_models().items()}
 IN_PAPER = {slug: MODELS[slug] for slug in read_settings().sweep.models}
 GENERATED = ("evaluation/", "paper_tables/", "README.md", "docs/ARTIFACT.md")
+EXPLORER = "evaluation/reports/explorer.html"
 # Committed, but made by targets of their own.
 APART = ("evaluation/figures/design_space/", "evaluation/memory_results/design_space/", "evaluation/benchmarks/")
 
@@ -107,9 +108,9 @@ def known_files() -> list[str]:
 
 
 def copy_project(folder: Path, *, with_results: bool = False) -> Path:
-    """A clean checkout in a folder; without results unless asked for."""
+    """A clean checkout; without results unless asked for, but for the page whose code serves where npm does not answer."""
     for name in known_files():
-        if with_results or not name.startswith(GENERATED):
+        if with_results or name == EXPLORER or not name.startswith(GENERATED):
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(REPOSITORY / name, target)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 
 import polars as pl
 import pytest
@@ -96,6 +97,24 @@ def test_every_experiment_is_a_target_of_the_makefile():
         program, target = experiment.command.split()
         assert program == "make"
         assert target in targets
+
+
+def test_the_release_is_the_same_everywhere():
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    version, date = re.search(r"^## (\d+\.\d+\.\d+) \((\d{4}-\d{2}-\d{2})\)$", changelog, re.MULTILINE).groups()
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (version, date) == (citation["version"], str(citation["date-released"]))
+    assert version == project["version"]
+
+
+def test_what_is_checked_before_a_commit_is_there():
+    hooks = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    programs = {hook["entry"].split()[0] for hook in hooks}
+    assert programs == {f".venv/bin/{name}" for name in ("ruff", "mypy", "snakefmt")}
+    lint = (REPOSITORY / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    for hook in hooks:
+        assert hook["entry"].replace(".venv/bin", "$(BIN)") in lint
 
 
 def changed(**change) -> dict:
