@@ -14,7 +14,7 @@ import polars as pl
 from prophet_memory.edge.command import script
 from prophet_memory.edge.files import write_text
 from prophet_memory.edge.messages import error
-from prophet_memory.edge.tables import catalogued, read_table
+from prophet_memory.edge.tables import catalogued, points, read_table
 from prophet_memory.formats import FORMATS, NATIVE
 from prophet_memory.provision import PROVISIONS
 from prophet_memory.residency import BASELINE, residency_policies
@@ -28,18 +28,20 @@ BASE = BASELINE.name
 LEFT_OUT = ("prophet_kv_extension_data", "claims", "within_target", "workload_weighted")
 
 
-def with_columns(file: Path, columns: Sequence[str]) -> pl.DataFrame:
-    """A result table that has these columns. Raises ConfigurationError."""
+def with_columns(file: Path, columns: Sequence[str], keys: Sequence[str] = ()) -> pl.DataFrame:
+    """A result table that has these columns, by its keys where it has some. Raises ConfigurationError."""
     found = read_table(file)
-    for name in columns:
+    for name in (*keys, *columns):
         if name not in found.columns:
             raise error(file, "columns", found.columns, f"a column {name}, which the explorer shows")
-    return found
+    return points(file, keys=keys) if keys else found
 
 
-def by_engine(files: Sequence[Path], columns: Sequence[str], engines: Sequence[str]) -> dict[str, pl.DataFrame]:
+def by_engine(
+    files: Sequence[Path], keys: Sequence[str], columns: Sequence[str], engines: Sequence[str]
+) -> dict[str, pl.DataFrame]:
     """The same table under several engines' profiles."""
-    return {engine: with_columns(file, columns) for engine, file in zip(engines, files, strict=True)}
+    return {engine: with_columns(file, columns, keys) for engine, file in zip(engines, files, strict=True)}
 
 
 def words_of(models: Path, gpus: Path, laws: Path, engines: Path, policies: list[Any]) -> dict[str, Any]:
@@ -98,10 +100,10 @@ def main(
         template: HTML
         output: .html file
     """
-    catalogue = with_columns(models, ["model", "max_context_tokens"])
-    swept = by_engine(data, (*explorer.SWEEP_KEYS, *explorer.SWEEP_COLUMNS), engines)
-    served = by_engine(concurrency, (*explorer.CONCURRENCY_KEYS, *explorer.CONCURRENCY_COLUMNS), engines)
-    others = with_columns(alternatives, (*explorer.ALTERNATIVES_KEYS, *explorer.ALTERNATIVES_COLUMNS))
+    catalogue = with_columns(models, ["max_context_tokens"], ["model"])
+    swept = by_engine(data, explorer.SWEEP_KEYS, explorer.SWEEP_COLUMNS, engines)
+    served = by_engine(concurrency, explorer.CONCURRENCY_KEYS, explorer.CONCURRENCY_COLUMNS, engines)
+    others = with_columns(alternatives, explorer.ALTERNATIVES_COLUMNS, explorer.ALTERNATIVES_KEYS)
     tables = {f"sweep {name}": explorer.sweep_table(rows, catalogue, BASE) for name, rows in swept.items()}
     tables |= {f"concurrency {name}": explorer.concurrency_table(rows, BASE) for name, rows in served.items()}
     tables["alternatives"] = explorer.alternatives_table(others)
