@@ -1,7 +1,8 @@
 # make paper   build the environment and regenerate every result, figure and table
-# make verify  check the outputs, say of each claim of the paper whether it holds, then print every claim of the source document with
-#              what was computed for it (REASONS=1: and why it fails); fails if an output is not what the workflow wrote or a claim
-#              that held no longer does
+# make verify  make paper, check the outputs, say of each claim of the paper whether it holds, then print every claim of the source
+#              document with what was computed for it (REASONS=1: and why it fails); fails if an output is not what the workflow
+#              wrote or a claim that held no longer does
+# make check   the same of what is there, without computing anything
 # make pdf     compile the paper (needs LaTeX)
 # make design-space  sweep some 59 million configurations and draw where Prophet at least doubles the KV capacity
 # make unlock  clear the lock that a killed run left
@@ -27,7 +28,7 @@ STAMP := $(VENV)/prophet-environment
 LOCKS := requirements.lock $(wildcard profiles/$(PROFILE)/requirements.lock)
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/$(PROFILE) $(if $(FORCE),--forceall) $(SNAKEFLAGS)
 
-.PHONY: paper verify pdf design-space ready unlock test lint lock bench report docs crate archive wheelhouse clean always
+.PHONY: paper verify check pdf design-space ready unlock test lint lock bench report docs crate archive wheelhouse clean always
 .DEFAULT_GOAL := paper
 
 RESULTS := evaluation/memory_results/prophet_kv_extension
@@ -38,12 +39,20 @@ ALONE = test -z "$$(ls .snakemake/locks 2>/dev/null)" || { echo ".snakemake/lock
 paper: ready
 	$(SNAKEMAKE)
 
+# Of what is there, without computing anything.
+define CHECKED
+@$(BIN)/python scripts/verify_outputs.py --whole --sums evaluation/SHA256SUMS
+@$(BIN)/python scripts/verify_outputs.py --whole --sums $(DESIGN_SUMS) --remedy "make design-space FORCE=1"
+@$(BIN)/python scripts/verify_outputs.py --whole --sums evaluation/benchmarks/SHA256SUMS --remedy "make bench, or git checkout,"
+@$(BIN)/python scripts/verify_claims.py --own $(RESULTS)/paper_claims.csv --claims $(RESULTS)/claims.csv \
+    --laws $(RESULTS)/law_catalogue.csv $(if $(REASONS),--reasons)
+endef
+
 verify: paper
-	@$(BIN)/python scripts/verify_outputs.py --whole --sums evaluation/SHA256SUMS
-	@$(BIN)/python scripts/verify_outputs.py --whole --sums $(DESIGN_SUMS) --remedy "make design-space FORCE=1"
-	@$(BIN)/python scripts/verify_outputs.py --whole --sums evaluation/benchmarks/SHA256SUMS --remedy "make bench, or git checkout,"
-	@$(BIN)/python scripts/verify_claims.py --own $(RESULTS)/paper_claims.csv --claims $(RESULTS)/claims.csv --laws $(RESULTS)/law_catalogue.csv \
-	    $(if $(REASONS),--reasons)
+	$(CHECKED)
+
+check: $(STAMP)
+	$(CHECKED)
 
 pdf: ready
 	@$(BIN)/python scripts/compile_paper.py --check
