@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import settings
+from snakemake.utils import update_config
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.edge.configuration import read_engines, read_models
@@ -127,104 +129,17 @@ def generated(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in committed() if (folder / name).exists()}
 
 
-SMALL = """
-sweep:
-  models: [{models}]
-  gpus: [h100-80gb]
-  n_gpus: [1, 2]
-  batch_sizes: [1, 8]
-  routings: [uniform]
-  precisions: [bf16]
-  policies: [prophet, all_resident]
-  provisions: [p99, mean]
-concurrency: {{context_tokens: [2048]}}
-latency:
-  context_tokens: 1024
-  memory_efficiency: 0.8
-  flops_efficiency: 0.8
-  host_memory: pinned
-  pageable_bytes_per_s: 12900000000
-  copy_start_s: 0.0000048
-  exchange_start_s: 0.000006
-  machine_gpus: 8
-  host_memory_bytes_per_s: 460800000000
-  host_flops_per_s: 14745600000000
-  fixed_costs: false
-  layer_s: 0.000017
-  offload_layer_s: 0.00028
-alternatives:
-  gpus: [h100-80gb]
-  n_gpus: [1]
-  batch_sizes: [1, 8]
-  routings: [uniform]
-  precisions: [bf16, int8]
-  policies: [all_resident, prophet, on_demand_offload, cpu_compute]
-  provisions: [p99]
-  step_target_s: 0.05
-  recalls: [0.0, 1.0]
-  bearable_factor: 1.2
-  cases: [{{model: qwen1.5-moe-a2.7b, gpu: h100-80gb, n_gpus: 1}}]
-workloads:
-  seed: 1
-  constant: {{step_s: [0.03], prompt_tokens_per_s: 8000, replicas: [64], kept_step_s: 0.03, kept_replicas: [64]}}
-  served:
-    traces: [azure-2023-code]
-    cases: [{{model: qwen1.5-moe-a2.7b, gpu: h100-80gb, n_gpus: 1}}]
-    policies: [all_resident, prophet]
-    precisions: [bf16]
-    routing: uniform
-    provision: p99
-    design_batch: 8
-    replicas: [16]
-    requests: 200
-    ttft_s: 2.0
-    tpot_s: [0.05]
-    in_time_fraction: 0.9
-    least_replicas: 0.0625
-    most_replicas: 64
-  decision:
-    models: [qwen1.5-moe-a2.7b]
-    gpus: [h100-80gb]
-    n_gpus: [1]
-    policies: [all_resident, prophet]
-    fewer_bits: [int8]
-    context_tokens: [2048]
-    output_tokens: 211
-    requests_per_s: [1, 10]
-    tpot_s: [0.05, 0.5]
-    depth: 2
-sensitivity:
-  cases: [{{model: qwen1.5-moe-a2.7b, gpu: h100-80gb, batch_size: 8}}]
-  base_samples: 8
-  seed: 1
-  exponent: [0.9, 1.0]
-  zipf_s: [0.0, 0.5]
-  activation_factor: [0.5, 2.0]
-  predictor_bytes: [0, 1000]
-  usable_fraction: [0.9, 1.0]
-  engines: [ideal, vllm-0.19]
-  kv_formats: [bf16, fp8]
-  context_tokens: [1024, 2048]
-paper:
-  reference: {{gpu: h100-80gb, batch_size: 8, precision: bf16, routing: uniform, policy: prophet, provision: p99}}
-  breakdown_models: [mixtral-8x7b, qwen1.5-moe-a2.7b]
-  summary: {{models: [qwen1.5-moe-a2.7b], batch_sizes: [8]}}
-  multi_gpu: {{gpus: [h100-80gb]}}
-  profile: vllm-0.19
-  headline_context_tokens: 2048
-  provisioned_batch_sizes: [8]
-  prefill_chunk_tokens: [512]
-  expert_count_groups: [16]
-"""
+SMALL = ".test/config/config.yaml"
 
 
-def small_project(folder: Path, models: Sequence[str] = ("qwen1.5-moe-a2.7b", "mixtral-8x7b")) -> Path:
-    """A checkout whose config is a few models on one GPU under one law; those two are always among them."""
+def small_project(folder: Path, models: Sequence[str] = ()) -> Path:
+    """A checkout whose config is the small one: its models, or others of which two are the same, on one GPU under one law."""
     copy_project(folder)
     config = folder / "config/config.yaml"
-    assumptions = re.search(r"^assumptions:\n(?:(?:  .*)?\n)+", config.read_text(encoding="utf-8"), re.MULTILINE)
-    assert assumptions
-    config.write_text(assumptions[0] + SMALL.format(models=", ".join(models)), encoding="utf-8")
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    update_config(settings, yaml.safe_load((folder / SMALL).read_text(encoding="utf-8")))
+    settings["sweep"]["models"] = list(models) or settings["sweep"]["models"]
+    config.write_text(yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=10_000), encoding="utf-8")
     return folder
 
 
@@ -250,13 +165,29 @@ def assumptions() -> Assumptions:
     return ASSUMED
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clean checkout in which everything has been regenerated from nothing."""
-    folder = copy_project(tmp_path_factory.mktemp("built"))
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stderr
+def filled_once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], None]) -> Path:
+    """A folder that the first of the test processes to ask for it fills, for all of them: to be read or copied, not changed."""
+    own = factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, complete = shared / name, shared / f"{name}.complete"
+    with (shared / f"{name}.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+            fill(folder)
+            complete.touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small project in which everything has been made, once for all tests: to be read or copied, not changed."""
+
+    def build(folder: Path) -> None:
+        done = snakemake(small_project(folder))
+        assert done.returncode == 0, done.stderr
+
+    return filled_once(tmp_path_factory, "small_built", build)
 
 
 @pytest.fixture

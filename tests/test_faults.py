@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import GENERATED, REPOSITORY, RESULTS, committed, known_files, small_project, snakemake
+from conftest import GENERATED, REPOSITORY, RESULTS, committed, known_files, snakemake
 
 from prophet_paper.checksums import read_sums
 
@@ -40,19 +40,10 @@ def edit(file: Path, content: bytes, *, keep_time: bool) -> None:
         os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small project, built once."""
-    folder = small_project(tmp_path_factory.mktemp("small"))
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
 @pytest.fixture
-def own(small: Path, tmp_path: Path) -> Path:
-    """A copy of it to break, with the times of its files."""
-    return Path(shutil.copytree(small, tmp_path / "own", symlinks=True))
+def own(small_built: Path, tmp_path: Path) -> Path:
+    """A copy of the small project to break, with the times of its files."""
+    return Path(shutil.copytree(small_built, tmp_path / "own", symlinks=True))
 
 
 def test_every_output_is_a_target_of_all(own: Path):

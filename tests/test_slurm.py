@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import RESULTS, copy_project, finish, generated, profile_program, small_project, snakemake
+from conftest import IN_PAPER, REPOSITORY, RESULTS, copy_project, finish, generated, profile_program, small_project, snakemake
 from private_slurm import INSTALL, INSTALL_ACCOUNTING, PrivateSlurm, missing_programs, wait_for
 
 DATA = str(RESULTS / "prophet_kv_extension_data.csv")
+TABLE = str(RESULTS / "prophet_kv_extension_data.parquet")
 SHARDS = RESULTS / "shards"
 MODELS = ("grok-1", "qwen1.5-moe-a2.7b", "mixtral-8x7b", "olmoe-1b-7b")  # two jobs of two
 # What a patient user leaves alone, made quick for four seconds of work.
@@ -69,7 +70,7 @@ def heads():
     HEADS.clear()
 
 
-def test_the_documented_command_gives_the_committed_bytes(slurm, tmp_path, built):
+def test_the_documented_command_gives_the_committed_bytes(slurm, tmp_path):
     copy_project(tmp_path)
     (tmp_path / ".venv-slurm").symlink_to(profile_program("slurm").parent.parent)
     flags = " ".join(QUICK["slurm"])
@@ -78,15 +79,17 @@ def test_the_documented_command_gives_the_committed_bytes(slurm, tmp_path, built
     done = subprocess.run(command, cwd=tmp_path, env=slurm.environment, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (done.stdout + done.stderr).count("has been submitted with SLURM jobid") == 2, "24 small jobs go out as two"
-    assert generated(tmp_path) == generated(built)
+    assert generated(tmp_path) == generated(REPOSITORY)
 
 
-def test_the_generic_profile_gives_the_same_bytes_through_sbatch(slurm, tmp_path, built):
+def test_the_generic_profile_gives_the_same_bytes_through_sbatch(slurm, tmp_path):
+    """Of the sweep: all other rules are local ones."""
     copy_project(tmp_path)
-    head = start(slurm, tmp_path, "--jobs", "8", profile="generic", target="all")
+    head = start(slurm, tmp_path, "--jobs", "8", profile="generic", target=TABLE)
     said = finish(head, 600)
     assert head.returncode == 0, said
-    assert generated(tmp_path) == generated(built)
+    assert said.count("with external jobid") == len(IN_PAPER)
+    assert (tmp_path / TABLE).read_bytes() == (REPOSITORY / TABLE).read_bytes()
 
 
 @pytest.mark.parametrize("status_command", ["squeue", "sacct"])
