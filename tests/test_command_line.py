@@ -409,6 +409,13 @@ def test_keys_that_a_config_leaves_out_are_told(tmp_path: Path):
     assert "num_hidden_layers 32" in note
 
 
+@pytest.mark.parametrize("words", [("import-config", "--dry-run"), ("explain",), ("plan", "--gpu", "b200", "--model")])
+def test_what_a_config_of_a_multimodal_model_is_read_without_is_told(words: tuple[str, ...]):
+    done = call(*words, IMPORTED / "qwen3-vl-235b-a22b.json")
+    assert done.returncode == 0
+    assert "qwen3-vl-235b-a22b is counted without its vision tower" in done.stderr
+
+
 def test_exit_status_tells_whether_it_fits_only_where_asked():
     common = ("plan", "--model", "deepseek-v3", "--gpu", "l40s")
     assert call(*common).returncode == 0

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_command_line import call, refused
 
+from prophet_memory.architecture import Stack
 from prophet_memory.edge.gguf_header import read_header
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import LLAMA_CPP_CACHE
@@ -127,6 +129,9 @@ def test_what_has_no_recipe_or_no_names_gets_one_line():
         tensor_list(MODELS["jamba-1.5-large"])
     with pytest.raises(ModelError, match='gguf: "encoder"'):
         tensor_list(MODELS["switch-base-8"])
+    gated = replace(MODELS["mixtral-8x7b"].decoder.layers[0], mixer=Attention(32, 8, 128, head_gate=True))
+    with pytest.raises(ModelError, match='gguf: "head_gate"'):
+        tensor_list(replace(MODELS["mixtral-8x7b"], decoder=Stack((gated,))))
     with pytest.raises(ModelError, match="columns: 100; allowed: a multiple of 256"):
         Tensor("a", (100, 2)).bytes_as("Q4_K")
 

@@ -16,7 +16,7 @@ from annotated_types import Ge, Le
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.fields import Context, Count, Described, Layers, OneOf, Size
 from prophet_memory.formats import DEFAULT_FORMAT, PUBLISHED_PRECISIONS
-from prophet_memory.mixers import Attention, Mixer
+from prophet_memory.mixers import Attention, Mixer, NoMixer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class MoE(Described):
     """A mixture-of-experts block: router, routed experts, and what every token passes beside them."""
 
     routed_experts: Size
-    top_k: Size
+    top_k: Size  # with zero_experts the most: some of a token's choices compute nothing
     expert_intermediate_size: Size
     gated: bool = True
     expert_bias: bool = False
@@ -42,7 +42,13 @@ class MoE(Described):
     shared_intermediate_size: Count = 0  # all shared experts together, as one wide block
     shared_gate: bool = False  # a sigmoid gate (one output) on the shared block
     shared_bias: bool = False
-    parallel_dense_intermediate_size: Count = 0  # a dense residual branch with a norm of its own (Arctic)
+    parallel_dense_intermediate_size: Count = 0  # a dense branch beside the experts
+    branch_norms: Count = 1  # of a dense branch and the experts beside it: one in Arctic, three in Gemma 4, none in LongCat
+    output_norm: bool = False  # a norm on the sum of routed and shared experts (A.X-K1)
+    router_scales: bool = False  # the router scales each of its inputs and each expert's weight (Gemma 4)
+    zero_experts: Count = 0  # further choices of the router, which give a token back as it is (LongCat)
+    latent_size: Count = 0  # what experts read and write, where one map leads to it and one back (Nemotron 3)
+    latent_bias: bool = False  # on these two maps
     kind: Literal["moe"] = field(default="moe", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -51,9 +57,22 @@ class MoE(Described):
         for key in ("shared_gate", "shared_bias"):
             if getattr(self, key) and not self.shared_intermediate_size:
                 raise ArchitectureError(key, True, "false without shared_intermediate_size")
+        if self.latent_bias and not self.latent_size:
+            raise ArchitectureError("latent_bias", True, "false without latent_size")
+
+    def expert_width(self, hidden_size: int) -> int:
+        """Width of what a routed expert reads and writes."""
+        return self.latent_size or hidden_size
 
 
-FeedForward = Dense | MoE
+@dataclass(frozen=True, slots=True)
+class NoFeedForward(Described):
+    """No feed-forward block: a layer that is its mixer alone (Nemotron-H)."""
+
+    kind: Literal["none"] = field(default="none", kw_only=True)
+
+
+FeedForward = Dense | MoE | NoFeedForward
 NO_EXPERTS = MoE(routed_experts=0, top_k=0, expert_intermediate_size=0)  # what a dense model has
 
 
@@ -64,6 +83,11 @@ class Layer:
     count: Layers
     mixer: Mixer
     feed_forward: FeedForward
+
+    @property
+    def sublayers(self) -> int:
+        """What stands in each: a mixer, a feed-forward block, or both."""
+        return (not isinstance(self.mixer, NoMixer)) + (not isinstance(self.feed_forward, NoFeedForward))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +125,13 @@ class Dimensions(Described):
     tied_embeddings: bool
     max_context_tokens: Context | None
     norms_per_sublayer: Annotated[int, Ge(1), Le(2)] = 1  # 2 where a norm also follows each sublayer (Grok-1)
+    parallel_sublayers: bool = False  # attention and feed-forward block read the same norm (Command A+)
     norm_bias: bool = False  # LayerNorm with a bias instead of a weight alone
     lm_head_bias: bool = False
     published_precision: Annotated[str, OneOf(PUBLISHED_PRECISIONS)] = DEFAULT_FORMAT  # of the published checkpoint
+    per_layer_input_size: Count = 0  # width of what each layer takes of a token from a table of its own (Gemma 4)
+    per_layer_vocabulary_size: Count = 0  # entries of these tables
+    residual_streams: Size = 1  # that layers mix before and after each sublayer, where there are several (DeepSeek-V4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,13 +172,16 @@ class Architecture(Dimensions):
         return {layer.feed_forward for s in self.stacks for layer in s.layers if isinstance(layer.feed_forward, MoE)}
 
     def __post_init__(self) -> None:
+        if bool(self.per_layer_input_size) != bool(self.per_layer_vocabulary_size):
+            allowed = "0 without per_layer_input_size, and more with it"
+            raise ArchitectureError("per_layer_vocabulary_size", self.per_layer_vocabulary_size, allowed)
         if len(self._moe_blocks()) > 1:
             raise ArchitectureError("feed_forwards", len(self._moe_blocks()), "at most one block of kind moe in use")
         for side, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
             if stack is not None:
                 self._check(side, stack)
         if self.max_context_tokens is None and not any(
-            layer.mixer.cached_vectors() and layer.mixer.window_tokens is None for layer in self.decoder.layers
+            window is None for layer in self.decoder.layers for _, window in layer.mixer.cached_parts()
         ):
             raise ArchitectureError("max_context_tokens", None, "a positive integer where no layer's cache grows forever")
 
@@ -158,6 +189,9 @@ class Architecture(Dimensions):
         """Raise an ArchitectureError for a stack with a part that means nothing there."""
         crossing, buckets = stack.cross_attention, stack.relative_attention_buckets
         counts = {place: layer.count for place, layer in enumerate(stack.layers)}
+        for place, layer in enumerate(stack.layers):
+            if not layer.sublayers:
+                raise ArchitectureError(f"{side}.layers[{place}].feed_forward", "none", "a block where there is no mixer")
         if stack.pattern and Counter(stack.order) != counts:
             allowed = f"places in {side}.layers, from 0, that give each kind its count"
             raise ArchitectureError(f"{side}.pattern", list(stack.pattern), allowed)

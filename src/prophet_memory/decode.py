@@ -104,9 +104,9 @@ def attention_products(
     tokens, stack = assumptions.tokens_per_sequence, passed_stack(architecture, reading)
     found = 0.0
     for layer in stack.layers:
-        window = layer.mixer.window_tokens
-        seen = min(context_tokens, window or context_tokens) if reading is None else reading.seen(window)
-        found += layer.count * layer.mixer.products_per_pair(tokens=tokens, tensor=tensor) * seen
+        for each, window in layer.mixer.attended_parts(tokens=tokens, tensor=tensor):
+            seen = min(context_tokens, window or context_tokens) if reading is None else reading.seen(window)
+            found += layer.count * each * seen
     if stack.cross_attention is not None:
         each = stack.cross_attention.products_per_pair(tokens=tokens, tensor=tensor)
         found += stack.layer_count * each * assumptions.encoder_source_tokens
@@ -157,7 +157,8 @@ def decode_work(
         expert_flops = tokens * moe.top_k * layers * parameters / shared_by
     context = np.asarray([-(-context_tokens // spread.context)], np.int64)
     caches = reading is None or not reading.encodes
-    cached = int(bytes_per_sequence(growth_of(model, spread, assumptions), context)[0]) if caches else 0
+    growth = growth_of(model, spread, assumptions, read=reading is None)  # of a prompt the tokens choose all between them
+    cached = int(bytes_per_sequence(growth, context)[0]) if caches else 0
     return Work(
         rest_bytes=np.broadcast_to(np.float64(_rest_bytes(stored, rest)), needed.shape),
         expert_bytes=needed * each,
@@ -189,9 +190,11 @@ def exchange_s(
     own = np.asarray(tokens, np.float64) * architecture.hidden_size * HIDDEN_BYTES
     stack = passed_stack(architecture, reading)
     sparse, layers = moe_layers(stack), stack.layer_count
-    shared = 2 * layers - sparse + (0 if stack.cross_attention is None else layers)
+    sublayers = sum(layer.count * layer.sublayers for layer in stack.layers)
+    shared = sublayers - sparse + (0 if stack.cross_attention is None else layers)
     found = shared * all_reduce_s(own, spread.tensor, link)
     if spread.expert > 1:
-        dispatched = own * min(architecture.moe.top_k, spread.expert) / spread.tensor
+        moe, hidden = architecture.moe, architecture.hidden_size
+        dispatched = own * min(moe.top_k, spread.expert) / spread.tensor * (moe.expert_width(hidden) / hidden)
         return found + sparse * 2 * all_to_all_s(dispatched, spread.expert, link)
     return found + sparse * all_reduce_s(own, spread.expert_tensor, link)

@@ -17,6 +17,7 @@ from prophet_memory.architecture import Architecture
 from prophet_memory.formats import Format
 from prophet_memory.integers import IntArray, exact_array, int64
 from prophet_memory.mixers import Mixer
+from prophet_memory.mixers.mixer import Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,12 @@ class CacheFormats:
 
 def mixer_kv_bytes_per_token(mixer: Mixer, kv: Format, *, tensor: int = 1) -> int:
     """Cached bytes per token of one layer on each of `tensor` GPUs, scales included."""
-    return sum(vectors * kv.vector_bytes(values) for vectors, values in mixer.cached_vectors(tensor=tensor))
+    return vectors_bytes(mixer.cached_vectors(tensor=tensor), kv)
+
+
+def vectors_bytes(vectors: Vectors, stored: Format) -> int:
+    """Bytes of some vectors, each with scales of its own."""
+    return sum(count * stored.vector_bytes(values) for count, values in vectors)
 
 
 def state_bytes_per_sequence(architecture: Architecture, cache: CacheFormats, *, tensor: int = 1) -> int:
@@ -68,7 +74,9 @@ def cross_attention_bytes_per_source_token(architecture: Architecture, kv: Forma
     return 0 if cross is None else architecture.decoder.layer_count * mixer_kv_bytes_per_token(cross, kv, tensor=tensor)
 
 
-def kv_growth(architecture: Architecture, cache: CacheFormats, *, source_tokens: int, tensor: int = 1) -> KVGrowth:
+def kv_growth(
+    architecture: Architecture, cache: CacheFormats, *, source_tokens: int, tensor: int = 1, read_by_tokens: int | None = None
+) -> KVGrowth:
     """How the cache of one sequence grows on each of `tensor` GPUs that share it.
 
     Args:
@@ -76,17 +84,22 @@ def kv_growth(architecture: Architecture, cache: CacheFormats, *, source_tokens:
         cache: how keys, values and state are stored.
         source_tokens: length of the encoder's input, for cross-attention.
         tensor: GPUs that share the attention.
+        read_by_tokens: new tokens of a step, to count what it reads instead of what is held: mixers that choose the tokens that
+            they attend to read less, and layers that borrow the cache of others read it again.
 
     Raises:
         ArchitectureError: for more bytes than any machine holds.
     """
     unbounded, windows = 0, defaultdict[int, int](int)
     for layer in architecture.decoder.layers:
-        rate = layer.count * mixer_kv_bytes_per_token(layer.mixer, cache.kv, tensor=tensor)
-        if layer.mixer.window_tokens is not None:
-            windows[layer.mixer.window_tokens] += rate
-        else:
-            unbounded += rate
+        mixer, read = layer.mixer, read_by_tokens
+        parts = mixer.cached_parts(tensor=tensor) if read is None else mixer.read_parts(tokens=read, tensor=tensor)
+        for vectors, window in parts:
+            rate = layer.count * vectors_bytes(vectors, cache.kv)
+            if window is None:
+                unbounded += rate
+            else:
+                windows[window] += rate
     constant = state_bytes_per_sequence(architecture, cache, tensor=tensor)
     constant += source_tokens * cross_attention_bytes_per_source_token(architecture, cache.kv, tensor=tensor)
     filled = sum(window * rate for window, rate in windows.items())

@@ -86,9 +86,9 @@ class Loading(Described):
             return None
         inner = multiple_of(share(moe.expert_intermediate_size, expert_tensor), layout.side_multiple)
         values = stored.block_columns or inner
-        both = 2 * inner if moe.gated else inner
+        both, width = 2 * inner if moe.gated else inner, moe.expert_width(hidden_size)
         total = 0
-        for rows, columns in ((both, hidden_size), (hidden_size, inner)):
+        for rows, columns in ((both, width), (width, inner)):
             packed = multiple_of(columns * stored.bits // BITS_OF_A_BYTE, layout.side_multiple)
             total += packed * multiple_of(rows, layout.side_multiple)
             scales = columns // values

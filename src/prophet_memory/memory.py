@@ -20,7 +20,7 @@ from prophet_memory.grid import Grid, Model
 from prophet_memory.integers import IntArray, int64
 from prophet_memory.kv_cache import CacheFormats, KVGrowth, bytes_per_sequence, kv_growth
 from prophet_memory.occupancy import experts_on_fullest_rank
-from prophet_memory.paging import Blocks, blocks
+from prophet_memory.paging import Blocks, blocks, has_uneven_windows
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.peaks import Buffer, Moment, Setting, Step
 from prophet_memory.precision import FileWeights, Precision, Stored, non_expert_bytes, precision, routed_expert_bytes
@@ -80,10 +80,10 @@ class Demand:
         )
 
 
-def growth_of(model: Model, spread: Parallelism, assumptions: Assumptions) -> KVGrowth:
-    """How the cache of a sequence grows on each GPU."""
-    source_tokens = assumptions.encoder_source_tokens
-    return kv_growth(model.architecture, assumptions.cache, source_tokens=source_tokens, tensor=spread.tensor)
+def growth_of(model: Model, spread: Parallelism, assumptions: Assumptions, *, read: bool = False) -> KVGrowth:
+    """How the cache of a sequence grows on each GPU, or what a decode step reads of it."""
+    source, read_by = assumptions.encoder_source_tokens, assumptions.tokens_per_sequence if read else None
+    return kv_growth(model.architecture, assumptions.cache, source_tokens=source, tensor=spread.tensor, read_by_tokens=read_by)
 
 
 def largest_step(assumptions: Assumptions, gpu: Gpu, spread: Parallelism, batch_sizes: npt.ArrayLike) -> Step:
@@ -164,6 +164,11 @@ def cache_blocks(model: Model, spread: Parallelism, assumptions: Assumptions, gp
     if unread := [what for what in paged.unread if has[what]]:
         what = " and ".join(unread)
         raise EngineError("cache", model.name, f"a model without {what}: how {assumptions.engine.name} holds them was not read")
+    if has_uneven_windows(paged, model.architecture, assumptions.cache, tensor=spread.tensor):
+        allowed = (
+            f"a model that caches as much a token in every layer: how {assumptions.engine.name} evens out windows was not read"
+        )
+        raise EngineError("cache", model.name, allowed)
     tokens = assumptions.engine.step_size(gpu).tokens
     return blocks(paged, model.architecture, assumptions.cache, step_tokens=tokens, tensor=spread.tensor)
 

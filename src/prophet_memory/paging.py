@@ -13,7 +13,7 @@ from typing import Annotated
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.fields import Count, Described, OneOf, Size
-from prophet_memory.kv_cache import CacheFormats, KVGrowth, mixer_kv_bytes_per_token
+from prophet_memory.kv_cache import CacheFormats, KVGrowth, mixer_kv_bytes_per_token, vectors_bytes
 from prophet_memory.mixers import LatentAttention, Mixer
 from prophet_memory.tensors import multiple_of
 
@@ -80,6 +80,7 @@ def blocks(
     counts: dict[_Kind, int] = defaultdict(int)
     for layer in architecture.decoder.layers:
         counts[_kind(layer.mixer, formats, tensor)] += layer.count
+    counts = {kind: count for kind, count in counts.items() if kind.token_bytes or kind.state_bytes}  # the others hold nothing
     growing = {kind: count for kind, count in counts.items() if kind.token_bytes}
     if not growing:
         return None
@@ -87,13 +88,23 @@ def blocks(
     if cache.windows_apart and any(kind.window_tokens for kind in growing):
         return Blocks(1, tokens, 0, _apart(cache, growing, step_tokens, architecture.max_context_tokens), cache.masked_blocks)
     pages = {kind.token_bytes for kind in growing}
-    if len(pages) > 1 or any(kind.token_bytes == 0 and kind.state_bytes == 0 for kind in counts):
+    if len(pages) > 1:
         whole = sum(kind.token_bytes * count for kind, count in growing.items())
         return Blocks(whole * tokens, tokens, 1, KVGrowth(0, 1), cache.masked_blocks)
     size = _group_size(list(counts.values()))
     groups = {kind: -(-count // size) for kind, count in counts.items()}
     growth = _growth(groups, tokens, step_tokens, architecture.max_context_tokens)
     return Blocks(pages.pop() * tokens * size, tokens, sum(groups.values()), growth, cache.masked_blocks)
+
+
+def has_uneven_windows(cache: PagedCache, architecture: Architecture, formats: CacheFormats, *, tensor: int = 1) -> bool:
+    """Whether no block suits all layers: some have windows and a token of theirs takes other bytes, or one has two caches."""
+    layers = [layer.mixer.cached_parts(tensor=tensor) for layer in architecture.decoder.layers]
+    if any(len(parts) > 1 for parts in layers):
+        return True
+    parts = [part for parts in layers for part in parts]
+    sizes = {vectors_bytes(vectors, formats.kv) for vectors, _ in parts}
+    return not cache.windows_apart and len({window for _, window in parts}) > 1 and len(sizes) > 1
 
 
 def _apart(cache: PagedCache, growing: Mapping[_Kind, int], step_tokens: int, most_tokens: int | None) -> KVGrowth:

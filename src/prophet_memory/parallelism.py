@@ -134,10 +134,11 @@ def context_sizes(architecture: Architecture, layout: Parallelism) -> list[int]:
     """How many GPUs can share the tokens of each sequence instead of caching the same (decode context parallelism), ascending.
 
     vLLM's rule: heads that are copied because there are fewer than GPUs, whose queries divide, too, or MLA's latents; no windows,
-    no recurrent state.
+    no recurrent state. Of latents that an indexer chooses among, its rule was not read.
     """
     mixers = list(_mixers(architecture))
     whole = all(isinstance(mixer, Attention | LatentAttention) and mixer.window_tokens is None for mixer in mixers)
+    whole = whole and not any(isinstance(mixer, LatentAttention) and mixer.chosen_tokens for mixer in mixers)
     heads = max((mixer.kv_heads for mixer in mixers if isinstance(mixer, Attention)), default=1)
     copies = layout.tensor // heads if whole and architecture.decoder.cross_attention is None else 1
     queries = [mixer.query_heads // mixer.kv_heads for mixer in mixers if isinstance(mixer, Attention)]  # of each head of keys

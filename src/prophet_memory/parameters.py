@@ -22,8 +22,8 @@ class ParameterCounts:
     shared_expert: int
     router: int
     attention: int
-    recurrent: int  # Mamba, gated DeltaNet and lightning attention
-    dense_feed_forward: int  # dense layers and parallel dense branches
+    recurrent: int  # mixers with a state or a short convolution, attention aside
+    dense_feed_forward: int  # dense layers and branches, maps to the latents of experts and back, inputs of layers
     norm: int
     embedding: int
     lm_head: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prophet_memory.architecture import Architecture, Dense, FeedForward, MoE, Stack
+from prophet_memory.architecture import Architecture, Dense, FeedForward, Layer, MoE, NoFeedForward, Stack
 from prophet_memory.mixers import Attention
 from prophet_memory.tensors import Component, Weight, tall, wide
 
@@ -24,24 +24,53 @@ def expert_weights(moe: MoE, hidden_size: int) -> Iterator[Weight]:
     """One routed expert of one layer; nothing where there are none."""
     if not moe.routed_experts:
         return iter(())
-    return projections("routed_expert", moe.expert_intermediate_size, hidden_size, gated=moe.gated, bias=moe.expert_bias)
+    width = moe.expert_width(hidden_size)
+    return projections("routed_expert", moe.expert_intermediate_size, width, gated=moe.gated, bias=moe.expert_bias)
+
+
+def router_weights(moe: MoE, hidden_size: int) -> Iterator[Weight]:
+    """The router, which published quantised checkpoints leave alone."""
+    yield Weight("router", moe.routed_experts + moe.zero_experts, hidden_size + (1 if moe.router_bias else 0))
+    if moe.router_scales:
+        yield Weight("router", hidden_size)
+        yield Weight("router", moe.routed_experts)
+
+
+def beside_experts(moe: MoE, hidden_size: int) -> Iterator[Weight]:
+    """What every token passes beside the routed experts, or on its way to them: those two maps are whole on each GPU."""
+    if size := moe.shared_intermediate_size:
+        yield from projections("shared_expert", size, hidden_size, gated=moe.gated, bias=moe.shared_bias)
+    if moe.shared_gate:
+        yield Weight("shared_expert", 1, hidden_size)
+    if size := moe.parallel_dense_intermediate_size:
+        yield from projections("dense_feed_forward", size, hidden_size, gated=moe.gated, bias=False)
+    if size := moe.latent_size:
+        for rows, columns in ((size, hidden_size), (hidden_size, size)):
+            yield Weight("dense_feed_forward", rows, columns, linear=True)
+            if moe.latent_bias:
+                yield Weight("dense_feed_forward", rows)
 
 
 def feed_forward_weights(block: FeedForward, hidden_size: int) -> Iterator[Weight]:
     """A feed-forward block: of an MoE its routed experts, its router, and what every token passes beside them."""
+    if isinstance(block, NoFeedForward):
+        return
     if isinstance(block, Dense):
         yield from projections("dense_feed_forward", block.intermediate_size, hidden_size, gated=block.gated, bias=block.bias)
         return
     for weight in expert_weights(block, hidden_size):
         yield weight.times(block.routed_experts)
-    # Published quantised checkpoints leave the router alone.
-    yield Weight("router", block.routed_experts, hidden_size + (1 if block.router_bias else 0))
-    if size := block.shared_intermediate_size:
-        yield from projections("shared_expert", size, hidden_size, gated=block.gated, bias=block.shared_bias)
-    if block.shared_gate:
-        yield Weight("shared_expert", 1, hidden_size)
-    if size := block.parallel_dense_intermediate_size:
-        yield from projections("dense_feed_forward", size, hidden_size, gated=block.gated, bias=False)
+    yield from router_weights(block, hidden_size)
+    yield from beside_experts(block, hidden_size)
+
+
+def norms_of(layer: Layer, architecture: Architecture, stack: Stack) -> int:
+    """Norms as wide as the model in one of such layers."""
+    sublayers = (1 if architecture.parallel_sublayers else layer.sublayers) + (stack.cross_attention is not None)
+    block, beside = layer.feed_forward, 0
+    if isinstance(block, MoE):
+        beside = (block.branch_norms if block.parallel_dense_intermediate_size else 0) + block.output_norm
+    return sublayers * architecture.norms_per_sublayer + beside + bool(architecture.per_layer_input_size)
 
 
 def stack_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]:
@@ -49,19 +78,40 @@ def stack_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]:
     hidden, norms = architecture.hidden_size, 1
     for layer in stack.layers:
         sublayers = [*layer.mixer.weights(hidden), *feed_forward_weights(layer.feed_forward, hidden)]
-        count = 2
         if stack.cross_attention is not None:
             sublayers += stack.cross_attention.weights(hidden)
-            count += 1
-        if isinstance(layer.feed_forward, MoE) and layer.feed_forward.parallel_dense_intermediate_size:
-            count += 1
-        norms += layer.count * count * architecture.norms_per_sublayer
+        sublayers += per_layer_input_weights(architecture)
+        norms += layer.count * norms_of(layer, architecture, stack)
         for weight in sublayers:
             yield weight.times(layer.count)
     yield Weight("norm", hidden, copies=norms * (2 if architecture.norm_bias else 1))
+    yield from stream_weights(stack, architecture)
+    if size := architecture.per_layer_input_size:  # of what all layers take of a token's hidden state
+        yield Weight("norm", size)
+        yield Weight("dense_feed_forward", stack.layer_count * size, hidden, linear=True)
     if stack.relative_attention_buckets:  # a learned bias for each bucket and head, once a stack
         heads = next(layer.mixer.query_heads for layer in stack.layers if isinstance(layer.mixer, Attention))
         yield Weight("attention", heads, stack.relative_attention_buckets, cut="rows", units=heads)
+
+
+def stream_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]:
+    """What mixes several residual streams: around each sublayer by weights made of all of them, and at the end into one."""
+    streams, width = architecture.residual_streams, architecture.residual_streams * architecture.hidden_size
+    if streams == 1:
+        return
+    mixed = streams * (streams + 2)  # a weight to read each stream, one to write it, and one for each pair
+    sublayers = sum(layer.count * layer.sublayers for layer in stack.layers)
+    yield Weight("norm", mixed, width + 1, copies=sublayers)  # the map and its bias
+    yield Weight("norm", 3, copies=sublayers)  # scales
+    yield Weight("norm", streams, width + 1)
+    yield Weight("norm", 1)
+
+
+def per_layer_input_weights(architecture: Architecture) -> Iterator[Weight]:
+    """The gate on what a layer takes of a token from its own table, and the map back to the model's width (Gemma 4)."""
+    if size := architecture.per_layer_input_size:
+        yield Weight("dense_feed_forward", size, architecture.hidden_size, linear=True)
+        yield Weight("dense_feed_forward", architecture.hidden_size, size, linear=True)
 
 
 def outer_weights(architecture: Architecture) -> Iterator[Weight]:
@@ -76,8 +126,16 @@ def outer_weights(architecture: Architecture) -> Iterator[Weight]:
         yield Weight("lm_head", vocabulary, cut="rows", units=vocabulary)
 
 
+def tables_of_layers(architecture: Architecture) -> Iterator[Weight]:
+    """The tables of which each layer takes a row for each token, side by side (Gemma 4)."""
+    if entries := architecture.per_layer_vocabulary_size:
+        columns = architecture.layer_count * architecture.per_layer_input_size
+        yield Weight("embedding", entries, columns, cut="rows", units=entries)
+
+
 def model_weights(architecture: Architecture) -> Iterator[Weight]:
     """Every weight of a model."""
     yield from outer_weights(architecture)
+    yield from tables_of_layers(architecture)
     for stack in architecture.stacks:
         yield from stack_weights(stack, architecture)

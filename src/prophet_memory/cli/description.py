@@ -7,7 +7,7 @@ from typing import Any
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.facts import BF16, facts
-from prophet_memory.kv_cache import cross_attention_bytes_per_source_token, mixer_kv_bytes_per_token
+from prophet_memory.kv_cache import cross_attention_bytes_per_source_token, vectors_bytes
 from prophet_memory.mixers import Mixer
 
 # What programs ask for; cache and state in bf16.
@@ -34,10 +34,10 @@ def cache_terms(architecture: Architecture) -> Iterator[tuple[str, str, int]]:
         mixers[layer.mixer] = mixers.get(layer.mixer, 0) + layer.count
     width = BF16.bits // 8
     for mixer, layers in mixers.items():
-        if vectors := mixer.cached_vectors():
-            tokens = "c" if mixer.window_tokens is None else f"min(c, {mixer.window_tokens:,})"
+        for vectors, window in mixer.cached_parts():
+            tokens = "c" if window is None else f"min(c, {window:,})"
             product = f"{layers} layers x {_values(vectors)} values x {width} B"
-            yield f"{mixer.cached}, for each of {tokens} tokens", product, layers * mixer_kv_bytes_per_token(mixer, BF16)
+            yield f"{mixer.cached}, for each of {tokens} tokens", product, layers * vectors_bytes(vectors, BF16)
         for name, (rows, values) in zip(("convolution window", "recurrent state"), mixer.state_vectors(), strict=True):
             if rows:
                 product = f"{layers} layers x {rows:,} x {values:,} values x {width} B"
@@ -50,5 +50,7 @@ def cache_terms(architecture: Architecture) -> Iterator[tuple[str, str, int]]:
 
 def _values(vectors: Sequence[tuple[int, int]]) -> str:
     """Vectors as a product: keys and values of each head, or the latent and the rotary key."""
-    parts = [f"2 x {count // 2} heads x {values}" if count > 1 else f"{values}" for count, values in vectors]
+    if len(vectors) == 1 and vectors[0][0] > 1:
+        return f"2 x {vectors[0][0] // 2} heads x {vectors[0][1]}"
+    parts = [f"{count} heads x {values}" if count > 1 else f"{values}" for count, values in vectors]
     return parts[0] if len(parts) == 1 else f"({' + '.join(parts)})"

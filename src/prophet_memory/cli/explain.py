@@ -9,7 +9,7 @@ import click
 from prophet_memory.cli.description import cache_terms, counted
 from prophet_memory.cli.options import as_json
 from prophet_memory.cli.render import print_json, print_table, say
-from prophet_memory.cli.said import say_notes
+from prophet_memory.cli.said import left_out, say_notes, say_warnings
 from prophet_memory.edge.messages import described_by
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.formats import DEFAULT_FORMAT
@@ -52,3 +52,4 @@ def command(*, model: str, as_json: bool) -> None:
     if architecture.max_context_tokens:
         say(f"the model's own maximum: c = {architecture.max_context_tokens:,}")
     say_notes(opened.notes)
+    say_warnings(left_out(opened))

@@ -14,7 +14,7 @@ import yaml
 from prophet_memory.cli.description import counted
 from prophet_memory.cli.options import EXPERT_FORMATS, as_json
 from prophet_memory.cli.render import print_json, print_table
-from prophet_memory.cli.said import say_notes
+from prophet_memory.cli.said import left_out, say_notes, say_warnings
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import MODELS_FOLDER
 from prophet_memory.edge.documents import read_json
@@ -137,6 +137,7 @@ def command(
     written = [] if dry_run else write_model(slug, opened.document or {}, replace=replace, swept=not dense)
     show({"model": slug} | found if as_json else found, as_json=as_json)
     say_notes(opened.notes)
+    say_warnings(left_out(opened))
     for file in written:
         click.echo(f"wrote {relative(file)}", err=True)
 

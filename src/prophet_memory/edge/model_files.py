@@ -102,10 +102,11 @@ def open_config(file: Path, *, name: str | None = None, stored: str | None = Non
         said = ", ".join(f"{key} {json.dumps(value)}" for key, value in defaulted.items())
         notes = [f"{file.name} leaves out, and the defaults of its type stand for: {said}"]
         document["notes"] = notes
+    document |= {"leaves_out": reading.leaves_out} if reading.leaves_out else {}
     architecture = replace(reading.architecture, published_precision=precision)
     document |= document_of(architecture)
     checked(ModelEntry, document, file)
-    return OpenedModel(slug_of(name), file, name, architecture, tuple(notes), document)
+    return OpenedModel(slug_of(name), file, name, architecture, tuple(notes), document, reading.leaves_out)
 
 
 def document_of(architecture: Architecture) -> dict[str, Any]:

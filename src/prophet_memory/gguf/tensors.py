@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from prophet_memory.architecture import Architecture, Dense, FeedForward, Layer, MoE
+from prophet_memory.architecture import Architecture, Dense, FeedForward, Layer, MoE, NoFeedForward
 from prophet_memory.errors import ModelError
 from prophet_memory.gguf.types import TYPES
 from prophet_memory.mixers import Attention, LatentAttention, Mixer
 
 EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
 LatentForm = Literal["joint", "split", "both"]  # the projection up from MLA's latent: one, for keys and values apart, or both
+# Parts whose tensors' names in a file are not known here, where they are in use.
+UNNAMED: Mapping[type, tuple[str, ...]] = {
+    Attention: ("value_head_dim", "head_gate", "value_gate", "values_from_keys", "borrows_cache"),
+    LatentAttention: ("head_gate", "chosen_tokens"),
+    MoE: ("output_norm", "router_scales", "zero_experts", "latent_size"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ def tensor_list(
     """
     if architecture.encoder is not None:
         raise ModelError("gguf", "encoder", "a decoder alone")
+    _check_named(architecture)
     layers = [architecture.decoder.layers[kind] for kind in architecture.decoder.order]
     found = list(_tables(architecture, architecture.tied_embeddings if tied is None else tied))
     for place, layer in enumerate(layers):
@@ -75,6 +82,15 @@ def tensor_list(
     latents = {layer.mixer.query_heads for layer in layers if isinstance(layer.mixer, LatentAttention) and latent == "split"}
     share = max(grouped | latents, default=1)
     return TensorList(tuple(found), len(layers), architecture.moe.routed_experts, share)
+
+
+def _check_named(architecture: Architecture) -> None:
+    parts = [part for layer in architecture.decoder.layers for part in (layer.mixer, layer.feed_forward)]
+    found = [key for part in parts for key in UNNAMED.get(type(part), ()) if getattr(part, key)]
+    found += ["branch_norms" for part in parts if isinstance(part, MoE) and part.branch_norms != 1]
+    found += ["per_layer_input_size"] if architecture.per_layer_input_size else []
+    if found:
+        raise ModelError("gguf", found[0], "a model without it: the names of its tensors are not known here")
 
 
 def _tables(architecture: Architecture, tied: bool) -> Iterator[Tensor]:
@@ -88,7 +104,7 @@ def _tables(architecture: Architecture, tied: bool) -> Iterator[Tensor]:
 def _layer(
     place: int, layer: Layer, architecture: Architecture, latent: LatentForm, *, separate_experts: bool
 ) -> Iterator[Tensor]:
-    hidden, norms = architecture.hidden_size, ["attn_norm", "ffn_norm"]
+    hidden, norms = architecture.hidden_size, ["attn_norm"] if architecture.parallel_sublayers else ["attn_norm", "ffn_norm"]
     if architecture.norms_per_sublayer > 1:
         norms += ["attn_post_norm", "ffn_post_norm"]
     if isinstance(layer.feed_forward, MoE) and layer.feed_forward.parallel_dense_intermediate_size:
@@ -147,6 +163,8 @@ def _feed_forward(block: FeedForward, hidden: int, *, separate_experts: bool) ->
     if isinstance(block, Dense):
         yield from _projections(block, hidden, block.intermediate_size)
         return
+    if isinstance(block, NoFeedForward):
+        raise ModelError("gguf", block.kind, "a feed-forward block in each layer: the names of others are not known here")
     width, experts = block.expert_intermediate_size, block.routed_experts
     yield "ffn_gate_inp.weight", (hidden, experts)
     if separate_experts:
@@ -168,7 +186,7 @@ def _feed_forward(block: FeedForward, hidden: int, *, separate_experts: bool) ->
 
 
 def _projections(
-    block: FeedForward, hidden: int, width: int, suffix: str = "", *experts: int
+    block: Dense | MoE, hidden: int, width: int, suffix: str = "", *experts: int
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
     for name in ("gate", "up") if block.gated else ("up",):
         yield f"ffn_{name}{suffix}.weight", (hidden, width, *experts)

@@ -3,7 +3,8 @@
 Each type has a function under `@reads`, in a module that this folder finds. It reads the config as the reference implementation
 does: the same defaults, derived values and second spellings, so that the parameters counted from the architecture are those that
 it builds. Keys that it does not read are left alone, windows of types that attend to everything among them; where such a key asks
-for another model than the reference builds and is known to, it is refused.
+for another model than the reference builds and is known to, it is refused. Of a multimodal model the language model is read, and
+what is left out is named.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from prophet_memory.architecture import Architecture
 from prophet_memory.discovery import modules_in
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.huggingface.quantization import QuantizationError, published_precision
-from prophet_memory.huggingface.registry import READERS
+from prophet_memory.huggingface.registry import READERS, read_as
+from prophet_memory.huggingface.unread import UNREAD
 from prophet_memory.huggingface.values import Values
 
 __all__ = ["SUPPORTED_TYPES", "QuantizationError", "Reading", "published_precision", "read", "read_config"]
@@ -28,10 +30,14 @@ SUPPORTED_TYPES: tuple[str, ...] = tuple(sorted(READERS))
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A config as read: the model, in bf16 whatever is published, and the defaults that stand for keys that it leaves out."""
+    """A config as read: the model, in bf16 whatever is published, and the defaults that stand for keys that it leaves out.
+
+    `leaves_out` names the parts of the model that are not counted.
+    """
 
     architecture: Architecture
     defaulted: dict[str, Any]
+    leaves_out: str | None = None
 
 
 def read_config(config: Mapping[str, Any]) -> Architecture:
@@ -45,18 +51,18 @@ def read_config(config: Mapping[str, Any]) -> Architecture:
 
 
 def read(config: Mapping[str, Any]) -> Reading:
-    """A model from its parsed `config.json`, and which keys were defaulted.
+    """A model from its parsed `config.json`, which keys were defaulted, and what of the model is left out.
 
     Raises:
         ArchitectureError: for a type that is not supported, a wrong or missing value, and a model that cannot be
             described; with the key as the config spells it.
     """
     kind = config.get("model_type")
+    if isinstance(kind, str) and kind in UNREAD:
+        raise ArchitectureError("model_type", kind, f"a type that is read: of this one, {UNREAD[kind]} cannot be described")
     if not isinstance(kind, str) or kind not in READERS:
         raise ArchitectureError("model_type", kind, f"one of {', '.join(SUPPORTED_TYPES)}")
     reader = READERS[kind]
     values = Values(config, reader.defaults, reader.aliases)
-    if values.raw("per_layer_config") is not None:  # the reference then builds layers that differ
-        raise values.error("per_layer_config", "left out: layers of their own sizes cannot be described")
-    architecture = reader.read(values)
-    return Reading(architecture, dict(sorted(values.defaulted.items())))
+    architecture = read_as(kind, values)
+    return Reading(architecture, dict(sorted(values.defaulted.items())), reader.leaves_out)

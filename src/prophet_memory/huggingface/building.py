@@ -172,7 +172,17 @@ def dense_decoder(
     **others: Any,  # noqa: ANN401 - fields of Architecture
 ) -> Architecture:
     """A model that is one decoder without experts, the same feed-forward block in every layer."""
-    return _assembled(values, decoder=stacked(mixers, everywhere(block, len(mixers))), encoder=None, **others)
+    return any_decoder(values, mixers, everywhere(block, len(mixers)), **others)
+
+
+def any_decoder(
+    values: Values,
+    mixers: Sequence[Mixer],
+    feed_forwards: Sequence[FeedForward],
+    **others: Any,  # noqa: ANN401 - fields of Architecture
+) -> Architecture:
+    """A model that is one decoder, with experts or without."""
+    return _assembled(values, decoder=stacked(mixers, feed_forwards), encoder=None, **others)
 
 
 def architecture(values: Values, *, decoder: Stack, encoder: Stack | None = None, **others: Any) -> Architecture:  # noqa: ANN401

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from prophet_memory.architecture import Architecture, Dense, MoE
-from prophet_memory.fields import MAX_LAYERS
+from prophet_memory.fields import MAX_LAYERS, MAX_SIZE
 from prophet_memory.huggingface.building import (
     at_least_two,
     attention,
@@ -15,12 +16,14 @@ from prophet_memory.huggingface.building import (
     everywhere,
     grouped,
     mixture,
+    routed_experts,
     where_sparse,
     windowed,
 )
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
+from prophet_memory.mixers import Attention
 
 
 def same_window(values: Values) -> list[str]:
@@ -35,15 +38,38 @@ def sparse_after_dense(values: Values, frequency: int = 1) -> list[bool]:
     return [layer >= dense and layer % frequency == 0 for layer in range(values.layers())]
 
 
-def sparse_steps(values: Values) -> list[bool]:
-    """Which layers are sparse: every `decoder_sparse_step`-th that is not listed as dense (Qwen)."""
-    step, dense = values.size("decoder_sparse_step"), set(values.integers("mlp_only_layers") or [])
-    return [layer not in dense and (layer + 1) % step == 0 for layer in range(values.layers())]
+def after(values: Values, dense: int) -> list[bool]:
+    """Which layers are sparse: all after so many dense ones."""
+    return [layer >= dense for layer in range(values.layers())]
+
+
+def listed_sparse(values: Values) -> list[bool] | None:
+    """Which layers are sparse as `mlp_layer_types` lists them, or None where it is left out or null."""
+    kinds = values.layer_types(values.layers(), ("dense", "sparse"), "mlp_layer_types")
+    return None if kinds is None else [kind == "sparse" for kind in kinds]
+
+
+def sparse_steps(values: Values, dense: Sequence[int] = ()) -> list[bool]:
+    """Which layers are sparse (Qwen): every `decoder_sparse_step`-th that is not listed as dense; `dense` without a list."""
+    listed = values.integers("mlp_only_layers")
+    step, passed = values.size("decoder_sparse_step"), set(dense if listed is None else listed)
+    return [layer not in passed and (layer + 1) % step == 0 for layer in range(values.layers())]
 
 
 def shared_size(values: Values, count_key: str) -> int:
     """The width of all shared experts together, each as wide as a routed one."""
     return values.derived(count_key, values.count(count_key) * values.size("moe_intermediate_size"))
+
+
+def shared_block(values: Values, width: int, *, bias: bool) -> dict[str, Any]:
+    """The fields of shared experts that are so wide together.
+
+    Raises:
+        ArchitectureError: for biases without a shared expert: the reference keeps one of an empty block.
+    """
+    if bias and not width:
+        raise values.error("mlp_bias", "false without shared experts")
+    return {"shared_intermediate_size": width, "shared_bias": bias}
 
 
 @reads("mixtral", defaults=DEFAULTS["mixtral"], aliases=ALIASES["mixtral"])
@@ -70,6 +96,15 @@ def granitemoe(values: Values) -> Architecture:
     return decoder_only(values, mixers, everywhere(mixture(values), values.layers()))
 
 
+@reads("granitemoeshared", defaults=DEFAULTS["granitemoeshared"])
+def granitemoeshared(values: Values) -> Architecture:
+    """Granite MoE with a shared block of its own width, none where that is 0."""
+    bias = values.flag("attention_bias")
+    mixers = everywhere(attention(values, qkv_bias=bias, output_bias=bias), values.layers())
+    moe = mixture(values, shared_intermediate_size=values.count("shared_intermediate_size"))
+    return decoder_only(values, mixers, everywhere(moe, values.layers()))
+
+
 @reads("olmoe", defaults=DEFAULTS["olmoe"], aliases=ALIASES["olmoe"])
 def olmoe(values: Values) -> Architecture:
     """OLMoE: queries and keys are normalised over all heads at once, which fixes the width of a head.
@@ -83,6 +118,23 @@ def olmoe(values: Values) -> Architecture:
         raise values.error("head_dim", f"the hidden size over the heads ({evenly_split(values)})")
     moe = mixture(values, "num_experts")
     return decoder_only(values, everywhere(mixer, values.layers()), everywhere(moe, values.layers()))
+
+
+@reads("flex_olmo", defaults=DEFAULTS["flex_olmo"], aliases=ALIASES["flex_olmo"])
+def flex_olmo(values: Values) -> Architecture:
+    """FlexOlmo: OLMoE's blocks, and heads of any width."""
+    bias = values.flag("attention_bias")
+    mixers = everywhere(attention(values, qkv_bias=bias, output_bias=bias, qk_norm="full"), values.layers())
+    return decoder_only(values, mixers, everywhere(mixture(values, "num_experts"), values.layers()))
+
+
+@reads("minimax_m2", defaults=DEFAULTS["minimax_m2"], aliases=ALIASES["minimax_m2"])
+def minimax_m2(values: Values) -> Architecture:
+    """MiniMax-M2: queries and keys are normalised over all heads at once; without the layers that predict further tokens."""
+    values.only("use_qk_norm", expected=True)
+    values.only("shared_intermediate_size", 0)
+    mixers = everywhere(attention(values, qk_norm="full"), values.layers())
+    return decoder_only(values, mixers, everywhere(mixture(values), values.layers()))
 
 
 @reads("dbrx", defaults=DEFAULTS["dbrx"], aliases=ALIASES["dbrx"])
@@ -159,12 +211,21 @@ def qwen2_moe(values: Values) -> Architecture:
 @reads("qwen3_moe", defaults=DEFAULTS["qwen3_moe"], aliases=ALIASES["qwen3_moe"])
 def qwen3_moe(values: Values) -> Architecture:
     """Qwen3-MoE."""
+    return _qwen3(values, same_window(values) if values.flag("use_sliding_window") else ["full_attention"] * values.layers())
+
+
+@reads("qwen3_omni_moe_text", defaults=DEFAULTS["qwen3_omni_moe_text"])
+@reads("qwen3_vl_moe_text", defaults=DEFAULTS["qwen3_vl_moe_text"], aliases=ALIASES["qwen3_vl_moe_text"])
+def qwen3_vl_moe_text(values: Values) -> Architecture:
+    """The text models of Qwen3-VL-MoE and Qwen3-Omni-MoE: Qwen3-MoE, where a window needs no switch."""
+    return _qwen3(values, same_window(values))
+
+
+def _qwen3(values: Values, kinds: list[str]) -> Architecture:
     bias = values.flag("attention_bias")
-    mixer = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head")
-    kinds = same_window(values) if values.flag("use_sliding_window") else ["full_attention"] * values.layers()
+    mixers = windowed(values, attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head"), kinds)
     dense = Dense(values.size("intermediate_size"))
-    blocks = where_sparse(qwen_mixture(values), dense, sparse_steps(values))
-    return decoder_only(values, windowed(values, mixer, kinds), blocks)
+    return decoder_only(values, mixers, where_sparse(qwen_mixture(values), dense, sparse_steps(values)))
 
 
 @reads("deepseek", defaults=DEFAULTS["deepseek"])
@@ -179,15 +240,70 @@ def deepseek(values: Values) -> Architecture:
     return decoder_only(values, everywhere(mixer, values.layers()), blocks)
 
 
+@reads("deepseek_ocr2_text", defaults=DEFAULTS["deepseek_ocr2_text"], aliases=ALIASES["deepseek_ocr2_text"])
+def deepseek_ocr2_text(values: Values) -> Architecture:
+    """The text model of DeepSeek-OCR-2: DeepSeek-V2's mixture of experts beside multi-head attention.
+
+    Raises:
+        ArchitectureError: where `mlp_layer_types` is left out, and for biases without a shared expert.
+    """
+    bias, mlp_bias = values.flag("attention_bias"), values.flag("mlp_bias")
+    mixer = attention(values, qkv_bias=bias, output_bias=bias, head_dim=evenly_split(values))
+    sparse = listed_sparse(values)
+    if sparse is None:
+        raise values.error("mlp_layer_types", "a list with dense or sparse for each layer")
+    shared = shared_size(values, "n_shared_experts")
+    moe = mixture(values, "n_routed_experts", intermediate="moe_intermediate_size", **shared_block(values, shared, bias=mlp_bias))
+    blocks = where_sparse(moe, Dense(values.size("intermediate_size"), bias=mlp_bias), sparse)
+    return decoder_only(values, everywhere(mixer, values.layers()), blocks)
+
+
+@reads("aria_text", defaults=DEFAULTS["aria_text"])
+def aria_text(values: Values) -> Architecture:
+    """The text model of Aria: in every layer a mixture of experts with shared ones, which may have biases.
+
+    Raises:
+        ArchitectureError: if the heads do not divide the hidden size, or biases are asked for without a shared expert.
+    """
+    evenly_split(values)  # the reference refuses the rest, though heads may be of another width
+    bias = values.flag("attention_bias")
+    mixers = everywhere(attention(values, qkv_bias=bias, output_bias=bias), values.layers())
+    width, count = values.size("intermediate_size"), values.count("moe_num_shared_experts")
+    others = shared_block(values, values.derived("moe_num_shared_experts", count * width), bias=values.flag("mlp_bias"))
+    return decoder_only(values, mixers, everywhere(mixture(values, "moe_num_experts", "moe_topk", **others), values.layers()))
+
+
+@reads("sarvam_moe", defaults=DEFAULTS["sarvam_moe"], aliases=ALIASES["sarvam_moe"])
 @reads("glm4_moe", defaults=DEFAULTS["glm4_moe"], aliases=ALIASES["glm4_moe"])
 def glm4_moe(values: Values) -> Architecture:
-    """GLM-4.5: no bias on the attention's output."""
+    """GLM-4.5 and Sarvam-30B: no bias on the attention's output."""
     norm = "head" if values.flag("use_qk_norm") else "none"
-    mixer = attention(values, qkv_bias=values.flag("attention_bias"), qk_norm=norm)
-    shared = shared_size(values, "n_shared_experts")
-    moe = mixture(values, "n_routed_experts", intermediate="moe_intermediate_size", shared_intermediate_size=shared)
-    blocks = where_sparse(moe, Dense(values.size("intermediate_size")), sparse_after_dense(values))
+    return _glm4(values, attention(values, qkv_bias=values.flag("attention_bias"), qk_norm=norm))
+
+
+@reads("glm4v_moe_text", defaults=DEFAULTS["glm4v_moe_text"], aliases=ALIASES["glm4v_moe_text"])
+def glm4v_moe_text(values: Values) -> Architecture:
+    """The text model of GLM-4.5V: GLM-4.5 without norms of queries and keys."""
+    values.only("use_qk_norm", expected=False)
+    return _glm4(values, attention(values, qkv_bias=values.flag("attention_bias")))
+
+
+def _glm4(values: Values, mixer: Attention) -> Architecture:
+    blocks = where_sparse(glm_mixture(values), Dense(values.size("intermediate_size")), sparse_after_dense(values))
     return decoder_only(values, everywhere(mixer, values.layers()), blocks)
+
+
+def glm_mixture(values: Values) -> MoE:
+    """The mixture of experts of the GLM and DeepSeek families, with shared ones."""
+    shared = shared_size(values, "n_shared_experts")
+    return mixture(values, "n_routed_experts", intermediate="moe_intermediate_size", shared_intermediate_size=shared)
+
+
+@reads("solar_open", defaults=DEFAULTS["solar_open"], aliases=ALIASES["solar_open"])
+def solar(values: Values) -> Architecture:
+    """Solar Open: GLM-4.5 without norms of queries and keys and without dense layers."""
+    mixer, layers = attention(values, qkv_bias=values.flag("attention_bias")), values.layers()
+    return decoder_only(values, everywhere(mixer, layers), everywhere(glm_mixture(values), layers))
 
 
 @reads("ernie4_5_moe", defaults=DEFAULTS["ernie4_5_moe"], aliases=ALIASES["ernie4_5_moe"])
@@ -213,6 +329,32 @@ def ernie4_5_moe(values: Values) -> Architecture:
     return decoder_only(values, everywhere(mixer, layers), blocks, **others)
 
 
+@reads(
+    "ernie4_5_vl_moe_text",
+    defaults=DEFAULTS["ernie4_5_vl_moe_text"],
+    aliases=ALIASES["ernie4_5_vl_moe_text"],
+    leaves_out="its vision experts",
+)
+def ernie4_5_vl_moe_text(values: Values) -> Architecture:
+    """The text model of ERNIE 4.5 VL, without the experts that only tokens of images pass.
+
+    Raises:
+        ArchitectureError: where the widths of text and vision experts are no two sizes.
+    """
+    bias, layers = values.flag("use_bias"), values.layers()
+    widths = values.integers("moe_intermediate_size")
+    widths = [1536, 512] if widths is None else widths
+    if len(widths) != 2 or not all(1 <= width <= MAX_SIZE for width in widths):  # noqa: PLR2004
+        raise values.error("moe_intermediate_size", f"the width of text and that of vision experts, from 1 to {MAX_SIZE}")
+    routed = routed_experts(values, "moe_num_experts")
+    top_k = chosen(values, "moe_k", values.size("moe_k"), routed)
+    shared = values.derived("moe_num_shared_experts", values.count("moe_num_shared_experts") * widths[0])
+    moe = MoE(routed, top_k, widths[0], router_bias=True, shared_intermediate_size=shared, shared_bias=bias and shared > 0)
+    sparse = listed_sparse(values) or after(values, 1)
+    blocks = where_sparse(moe, Dense(values.size("intermediate_size"), bias=bias), sparse)
+    return decoder_only(values, everywhere(attention(values, qkv_bias=bias, output_bias=bias), layers), blocks)
+
+
 @reads("hunyuan_v1_moe", defaults=DEFAULTS["hunyuan_v1_moe"], aliases=ALIASES["hunyuan_v1_moe"])
 def hunyuan_v1_moe(values: Values) -> Architecture:
     """Hunyuan: one shared expert as wide as a routed one; sizes may stand once for each layer."""
@@ -234,6 +376,19 @@ def _as_the_reference_builds_hunyuan(values: Values, layers: int, width: int) ->
     values.only("use_cla", expected=False)
     values.only("mlp_bias", expected=False)
     values.only("moe_layer_num_skipped", 0)
+
+
+@reads("hy_v3", defaults=DEFAULTS["hy_v3"], aliases=ALIASES["hy_v3"])
+def hy_v3(values: Values) -> Architecture:
+    """Hunyuan 3: one dense layer before the sparse ones, unless they are listed."""
+    layers, bias, mlp_bias = values.layers(), values.flag("attention_bias"), values.flag("mlp_bias")
+    dense = Dense(values.size("intermediate_size"), bias=mlp_bias)
+    # The reference takes a width of 0 for none given, and builds the shared block as wide as a dense one.
+    shared = shared_size(values, "num_shared_experts") or dense.intermediate_size
+    moe = qwen_mixture(values, shared_intermediate_size=shared, shared_bias=mlp_bias)
+    mixer = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head")
+    blocks = where_sparse(moe, dense, listed_sparse(values) or after(values, 1))
+    return decoder_only(values, everywhere(mixer, layers), blocks)
 
 
 @reads("gpt_oss", defaults=DEFAULTS["gpt_oss"], aliases=ALIASES["gpt_oss"])
@@ -270,16 +425,3 @@ def _llama4_kinds(values: Values, layers: int) -> list[str]:
         raise values.error("no_rope_layers", f"a list of {layers}, one for each layer")
     chunked = values.optional_size("attention_chunk_size") is not None
     return ["chunked_attention" if chunked and is_rotary else "full_attention" for is_rotary in rotary]
-
-
-@reads("llama4", defaults=DEFAULTS["llama4"])
-def llama4(values: Values) -> Architecture:
-    """The text model within a Llama 4 config; the vision tower is left out.
-
-    Raises:
-        ArchitectureError: if the nested config is of another type.
-    """
-    text = values.nested("text_config", DEFAULTS["llama4_text"])
-    if text.raw("model_type") not in (None, "llama4_text"):
-        raise text.error("model_type", "llama4_text")
-    return llama4_text(text)

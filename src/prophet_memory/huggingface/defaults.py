@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from prophet_memory.huggingface.later_defaults import LATER_ALIASES, LATER_DEFAULTS
+from prophet_memory.huggingface.new_block_defaults import NEW_BLOCK_ALIASES, NEW_BLOCK_DEFAULTS
+
 _MIXTRAL: dict[str, Any] = {
     "vocab_size": 32000,
     "hidden_size": 4096,
@@ -96,6 +99,8 @@ _QWEN2: dict[str, Any] = {
 }
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    **LATER_DEFAULTS,
+    **NEW_BLOCK_DEFAULTS,
     "llama": _LLAMA,
     "granite": _LLAMA,
     "mistral": {
@@ -423,6 +428,8 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 
 # The second spellings that the classes accept (attribute_map): each stands for the field beside it.
 ALIASES: Mapping[str, Mapping[str, str]] = {
+    **LATER_ALIASES,
+    **NEW_BLOCK_ALIASES,
     "dbrx": {
         "num_attention_heads": "n_heads",
         "hidden_size": "d_model",

@@ -1,14 +1,14 @@
-"""Decoders in which attention alternates with a recurrent mixer: Jamba, Qwen3-Next and MiniMax."""
+"""Decoders in which attention alternates with a recurrent mixer: Jamba, Qwen3-Next, Qwen3.5, Lara and MiniMax."""
 
 from __future__ import annotations
 
 from prophet_memory.architecture import Architecture, Dense
-from prophet_memory.huggingface.building import attention, decoder_only, everywhere, mixture, where_sparse
-from prophet_memory.huggingface.decoders import qwen_shared, sparse_steps
+from prophet_memory.huggingface.building import attention, decoder_only, everywhere, mixture, where_sparse, windowed
+from prophet_memory.huggingface.decoders import qwen_mixture, qwen_shared, sparse_steps
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
-from prophet_memory.mixers import GatedDeltaNet, LightningAttention, Mamba
+from prophet_memory.mixers import GatedDeltaNet, LightningAttention, Mamba, Mixer
 
 ALTERNATING = ("full_attention", "linear_attention")
 
@@ -60,18 +60,44 @@ def gated_deltanet(values: Values) -> GatedDeltaNet:
     )
 
 
-@reads("qwen3_next", defaults=DEFAULTS["qwen3_next"])
-def qwen3_next(values: Values) -> Architecture:
-    """Qwen3-Next: gated attention in every fourth layer, unless the config says otherwise."""
+def qwen_mixers(values: Values) -> list[Mixer]:
+    """Gated attention in every fourth layer, unless the config says otherwise, and linear attention in the others."""
     layers, bias = values.layers(), values.flag("attention_bias")
     kinds = values.layer_types(layers, ALTERNATING)
     if kinds is None:
         interval = values.size("full_attention_interval")
         kinds = ["linear_attention" if (layer + 1) % interval else "full_attention" for layer in range(layers)]
     full = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head", output_gate=True)
-    linear, dense = gated_deltanet(values), Dense(values.size("intermediate_size"))
-    mixers = [full if kind == "full_attention" else linear for kind in kinds]
-    return decoder_only(values, mixers, where_sparse(qwen_shared(values), dense, sparse_steps(values)))
+    linear = gated_deltanet(values)
+    return [full if kind == "full_attention" else linear for kind in kinds]
+
+
+@reads("qwen3_next", defaults=DEFAULTS["qwen3_next"])
+def qwen3_next(values: Values) -> Architecture:
+    """Qwen3-Next."""
+    dense = Dense(values.size("intermediate_size"))
+    return decoder_only(values, qwen_mixers(values), where_sparse(qwen_shared(values), dense, sparse_steps(values)))
+
+
+@reads("qwen3_5_moe_text", defaults=DEFAULTS["qwen3_5_moe_text"])
+def qwen3_5_moe_text(values: Values) -> Architecture:
+    """The language model of Qwen3.5-MoE: Qwen3-Next without dense layers, and without those that predict further tokens."""
+    return decoder_only(values, qwen_mixers(values), everywhere(qwen_shared(values), values.layers()))
+
+
+LARA = ("linear_attention", "sliding_attention", "linear_attention", "full_attention", "sliding_attention")
+
+
+@reads("lara_mini", defaults=DEFAULTS["lara_mini"])
+def lara_mini(values: Values) -> Architecture:
+    """Lara 4 Mini: linear attention, windows and full attention in turns of five, and a shared expert without a gate."""
+    layers, bias = values.layers(), values.flag("attention_bias")
+    kinds = values.layer_types(layers, tuple(sorted(set(LARA)))) or [LARA[layer % len(LARA)] for layer in range(layers)]
+    full, linear = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head"), gated_deltanet(values)
+    attentions = zip(kinds, windowed(values, full, kinds), strict=True)
+    mixers = [linear if kind == "linear_attention" else own for kind, own in attentions]
+    moe = qwen_mixture(values, shared_intermediate_size=values.count("shared_expert_intermediate_size"))
+    return decoder_only(values, mixers, everywhere(moe, layers))
 
 
 @reads("minimax", defaults=DEFAULTS["minimax"], aliases=ALIASES["minimax"])

@@ -1,17 +1,20 @@
-"""Decoders with multi-head latent attention: DeepSeek-V2, DeepSeek-V3 and Kimi K2."""
+"""Decoders with multi-head latent attention: DeepSeek-V2, DeepSeek-V3 and those built like it."""
 
 from __future__ import annotations
 
-from prophet_memory.architecture import Architecture, Dense
-from prophet_memory.huggingface.building import decoder_only, evenly_split, everywhere, mixture, where_sparse
-from prophet_memory.huggingface.decoders import shared_size, sparse_after_dense
+from dataclasses import replace
+from typing import Any
+
+from prophet_memory.architecture import Architecture, Dense, MoE
+from prophet_memory.huggingface.building import decoder_only, evenly_split, everywhere, where_sparse
+from prophet_memory.huggingface.decoders import after, glm_mixture, listed_sparse, sparse_after_dense
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import LatentAttention
 
 
-def latent_attention(values: Values) -> LatentAttention:
+def latent_attention(values: Values, **others: Any) -> LatentAttention:  # noqa: ANN401 - fields of LatentAttention
     """Latent attention; queries are full rank where their rank is null."""
     return LatentAttention(
         query_heads=values.size("num_attention_heads"),
@@ -19,7 +22,7 @@ def latent_attention(values: Values) -> LatentAttention:
         qk_nope_head_dim=values.size("qk_nope_head_dim"),
         qk_rope_head_dim=values.size("qk_rope_head_dim"),
         v_head_dim=values.size("v_head_dim"),
-        q_lora_rank=values.optional_size("q_lora_rank"),
+        **({"q_lora_rank": values.optional_size("q_lora_rank")} | others),
         bias=values.flag("attention_bias"),
     )
 
@@ -38,21 +41,37 @@ def deepseek_v2(values: Values) -> Architecture:
     return _decoder(values, bias=bias)
 
 
+@reads("sarvam_mla", defaults=DEFAULTS["sarvam_mla"], aliases=ALIASES["sarvam_mla"])
+@reads("mistral4", defaults=DEFAULTS["mistral4"], aliases=ALIASES["mistral4"])
 @reads("kimi_k2", defaults=DEFAULTS["kimi_k2"], aliases=ALIASES["kimi_k2"])
 @reads("deepseek_v3", defaults=DEFAULTS["deepseek_v3"], aliases=ALIASES["deepseek_v3"])
 def deepseek_v3(values: Values) -> Architecture:
-    """DeepSeek-V3 and Kimi K2, without the layers that predict further tokens."""
+    """DeepSeek-V3, Kimi K2, Mistral 4 and Sarvam-105B, without the layers that predict further tokens."""
     return _decoder(values, bias=False)
+
+
+@reads("glm4_moe_lite", defaults=DEFAULTS["glm4_moe_lite"], aliases=ALIASES["glm4_moe_lite"])
+def glm4_moe_lite(values: Values) -> Architecture:
+    """GLM-4.7-Flash: DeepSeek-V3's blocks, the first layer dense unless they are listed."""
+    sparse = listed_sparse(values)
+    if sparse is None:
+        values.only("first_k_dense_replace", 1)
+    return _layers(values, glm_mixture(values), sparse or after(values, 1))
+
+
+@reads("axk1", defaults=DEFAULTS["axk1"], aliases=ALIASES["axk1"])
+def axk1(values: Values) -> Architecture:
+    """A.X-K1: DeepSeek-V3's blocks with a norm behind each mixture of experts; queries always have a latent."""
+    values.size("q_lora_rank")
+    sparse = listed_sparse(values) or sparse_after_dense(values, values.size("moe_layer_freq"))
+    return _layers(values, replace(glm_mixture(values), output_norm=True), sparse)
 
 
 def _decoder(values: Values, *, bias: bool) -> Architecture:
     values.only("moe_layer_freq", 1)
-    moe = mixture(
-        values,
-        "n_routed_experts",
-        intermediate="moe_intermediate_size",
-        shared_intermediate_size=shared_size(values, "n_shared_experts"),
-        shared_bias=bias,
-    )
-    blocks = where_sparse(moe, Dense(values.size("intermediate_size"), bias=bias), sparse_after_dense(values))
+    return _layers(values, replace(glm_mixture(values), shared_bias=bias), sparse_after_dense(values), bias=bias)
+
+
+def _layers(values: Values, moe: MoE, sparse: list[bool], *, bias: bool = False) -> Architecture:
+    blocks = where_sparse(moe, Dense(values.size("intermediate_size"), bias=bias), sparse)
     return decoder_only(values, everywhere(latent_attention(values), values.layers()), blocks)

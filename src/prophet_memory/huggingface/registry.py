@@ -14,17 +14,23 @@ Read = Callable[[Values], Architecture]
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The function of a type, what a config of it that leaves a key out means, and the second spellings of its keys."""
+    """The function of a type, what a config of it that leaves a key out means, and the second spellings of its keys.
+
+    `leaves_out` names the parts of such a model that its function does not count.
+    """
 
     read: Read
     defaults: Mapping[str, Any]
     aliases: Mapping[str, str]
+    leaves_out: str | None = None
 
 
 READERS: dict[str, Reader] = {}
 
 
-def reads(*types: str, defaults: Mapping[str, Any], aliases: Mapping[str, str] | None = None) -> Callable[[Read], Read]:
+def reads(
+    *types: str, defaults: Mapping[str, Any], aliases: Mapping[str, str] | None = None, leaves_out: str | None = None
+) -> Callable[[Read], Read]:
     """Register a function as the reader of some types (`model_type`).
 
     Raises:
@@ -34,7 +40,18 @@ def reads(*types: str, defaults: Mapping[str, Any], aliases: Mapping[str, str] |
         raise ValueError(f"{taken.pop()}: has a reader; allowed: one for each type")
 
     def register(read: Read) -> Read:
-        READERS.update(dict.fromkeys(types, Reader(read, defaults, aliases or {})))
+        READERS.update(dict.fromkeys(types, Reader(read, defaults, aliases or {}, leaves_out)))
         return read
 
     return register
+
+
+def read_as(kind: str, values: Values) -> Architecture:
+    """A model from the values of a config of a type that has a reader.
+
+    Raises:
+        ArchitectureError: for a wrong or missing value, and a model that cannot be described.
+    """
+    if values.raw("per_layer_config") is not None:  # the reference then builds layers that differ
+        raise values.error("per_layer_config", "left out: layers of their own sizes cannot be described")
+    return READERS[kind].read(values)

@@ -37,13 +37,24 @@ class Values:
         # What was asked for, left out and has a default; nested configs add to the same record.
         self.defaulted: dict[str, Any] = {} if defaulted is None else defaulted
 
-    def nested(self, key: str, defaults: Mapping[str, Any]) -> Values:
-        """The config inside this one; empty where it is left out or null.
+    def nested(
+        self,
+        key: str,
+        defaults: Mapping[str, Any],
+        aliases: Mapping[str, str] | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> Values:
+        """The config inside this one; empty where it is left out or null. `given` stands for its own values of those keys.
 
         Raises:
             ArchitectureError: if it is not a mapping.
         """
-        return Values(self.optional_mapping(key) or {}, defaults, prefix=f"{self._prefix}{key}.", defaulted=self.defaulted)
+        inner = {**(self.optional_mapping(key) or {}), **(given or {})}
+        return Values(inner, defaults, aliases, f"{self._prefix}{key}.", self.defaulted)
+
+    def states(self, key: str) -> bool:
+        """Whether the config itself has a value for a key, in any spelling."""
+        return self._config.get(self._spelling(key)) is not None
 
     def optional_mapping(self, key: str) -> Mapping[str, Any] | None:
         """A mapping, or None where the key is left out or null.
@@ -164,21 +175,21 @@ class Values:
             raise self.error(key, f"one integer from 1 to {MAX_SIZE}, or the same one for each of {layers} layers")
         return per_layer[0]
 
-    def layer_types(self, layers: int, allowed: Sequence[str]) -> list[str] | None:
+    def layer_types(self, layers: int, allowed: Sequence[str], key: str = "layer_types") -> list[str] | None:
         """The kind of each layer, or None where the key is left out or null.
 
         Raises:
             ArchitectureError: for another number of layers or a kind that is not allowed.
         """
-        value = self.raw("layer_types")
+        value = self.raw(key)
         if value is None:
             return None
         kinds = [OLDER_LAYER_TYPES.get(kind, kind) for kind in value if isinstance(kind, str)] if isinstance(value, list) else []
         if not isinstance(value, list) or len(kinds) != len(value) or len(kinds) != layers or not set(kinds) <= set(allowed):
-            raise self.error("layer_types", f"a list of {layers}, each one of {', '.join(allowed)}")
+            raise self.error(key, f"a list of {layers}, each one of {', '.join(allowed)}")
         return kinds
 
-    def only(self, key: str, expected: int) -> None:
+    def only(self, key: str, expected: int | str) -> None:
         """Refuse a key that the reference implementation does not read where it asks for something else than that builds.
 
         Raises:
@@ -187,6 +198,15 @@ class Values:
         value = self.raw(key)
         if value is not None and (type(value) is not type(expected) or value != expected):
             raise self.error(key, f"{expected!r}, which is what the reference implementation builds")
+
+    def left_out(self, key: str, reason: str) -> None:
+        """Refuse a key that asks for a part that the reference implementation does not build.
+
+        Raises:
+            ArchitectureError: if it is neither left out, null, nor false.
+        """
+        if self.raw(key) not in (None, False):
+            raise self.error(key, f"left out: {reason}")
 
     def derived(self, key: str, value: int) -> int:
         """A size that was computed with a key, within the limit of a size.

@@ -1,21 +1,24 @@
-"""Multi-head latent attention (MLA)."""
+"""Multi-head latent attention (MLA), also to a few tokens that an indexer chooses (DeepSeek sparse attention)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
-from prophet_memory.fields import Size
-from prophet_memory.mixers.mixer import NONE, Mixer, Vector, Vectors, share
+from prophet_memory.errors import ArchitectureError
+from prophet_memory.fields import Count, Size
+from prophet_memory.mixers.mixer import NONE, Mixer, Part, Vector, Vectors, share
 from prophet_memory.tensors import Weight, tall, wide
 
 
 @dataclass(frozen=True, slots=True)
 class LatentAttention(Mixer):
-    """Multi-head latent attention (MLA): keys and values are cached as one low-rank latent and a shared rotary key."""
+    """Multi-head latent attention (MLA): keys and values are cached as one low-rank latent and a shared rotary key.
 
-    cached: ClassVar[str] = "latent and rotary key"
+    With `chosen_tokens`, a token attends to so many of those cached (DeepSeek-V3.2). An indexer of its own chooses them by a key
+    that it caches for each token, or the layer takes the choice of the last one before it that has an indexer (GLM-5).
+    """
 
     query_heads: Size
     kv_lora_rank: Size
@@ -24,17 +27,52 @@ class LatentAttention(Mixer):
     v_head_dim: Size
     q_lora_rank: Size | None = None
     bias: bool = False  # on the projections down to the latents and on the output
+    head_gate: bool = False  # a projection of its own yields one gate per query head (Ling 3)
+    chosen_tokens: Size | None = None
+    index_heads: Count = 0  # of an indexer; 0 without one
+    index_head_dim: Count = 0
     kind: Literal["latent_attention"] = field(default="latent_attention", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.index_heads and self.chosen_tokens is None:
+            raise ArchitectureError("index_heads", self.index_heads, "0 without chosen_tokens")
+        if bool(self.index_heads) != bool(self.index_head_dim):
+            raise ArchitectureError("index_head_dim", self.index_head_dim, "0 without index_heads, and more with them")
+        if self.index_heads and self.q_lora_rank is None:
+            raise ArchitectureError("q_lora_rank", None, "a rank where there is an indexer, whose queries are made of the latent")
+
+    @property
+    def cached(self) -> str:
+        """All of it."""
+        return "latent, rotary key and indexer's key" if self.index_heads else "latent and rotary key"
 
     @property
     def head_count(self) -> int:
         """Query heads."""
         return self.query_heads
 
-    def cached_vectors(self, *, tensor: int = 1) -> Vectors:
-        """The latent and the rotary key, always whole."""
-        del tensor
+    def _latents(self) -> Vectors:
         return ((1, self.kv_lora_rank), (1, self.qk_rope_head_dim))
+
+    def _index_keys(self) -> Vectors:
+        return ((1, self.index_head_dim),) if self.index_heads else ()
+
+    def cached_vectors(self, *, tensor: int = 1) -> Vectors:
+        """The latent and the rotary key, and the indexer's key, always whole."""
+        del tensor
+        return (*self._latents(), *self._index_keys())
+
+    def read_parts(self, *, tokens: int = 1, tensor: int = 1) -> tuple[Part, ...]:
+        """Of the chosen tokens the latents, which differ for each new token, and of all the indexer's keys."""
+        del tensor
+        chosen = None if self.chosen_tokens is None else self.chosen_tokens * tokens
+        keys = self._index_keys()
+        return ((self._latents(), chosen), *(((keys, None),) if keys else ()))
+
+    def attended_parts(self, *, tokens: int, tensor: int = 1) -> tuple[tuple[float, int | None], ...]:
+        """Latents of the chosen tokens, and the indexer's keys of all, with each of its heads on every GPU."""
+        chosen = (self.products_per_pair(tokens=tokens, tensor=tensor), self.chosen_tokens)
+        return (chosen, (self.index_heads * self.index_head_dim, None))
 
     def state_vectors(self, *, tensor: int = 1) -> tuple[Vector, Vector]:
         """None."""
@@ -42,11 +80,12 @@ class LatentAttention(Mixer):
         return NONE, NONE
 
     def values_per_token(self, *, tensor: int = 1) -> int:
-        """Latents, queries and keys, values, and the output."""
+        """Latents, queries and keys, values, the output, gates, and the indexer's queries, key and head weights."""
         heads = share(self.query_heads, tensor)
         latents = (self.q_lora_rank or 0) + self.kv_lora_rank + self.qk_rope_head_dim
         queries_and_keys = 2 * heads * (self.qk_nope_head_dim + self.qk_rope_head_dim)
-        return latents + queries_and_keys + 2 * heads * self.v_head_dim
+        index = (self.index_heads + 1) * self.index_head_dim + self.index_heads
+        return latents + queries_and_keys + 2 * heads * self.v_head_dim + (heads if self.head_gate else 0) + index
 
     def products_per_pair(self, *, tokens: int, tensor: int = 1) -> float:
         """The cheaper of two: with the latent itself, or with keys and values that are made of it once for all new tokens."""
@@ -78,3 +117,14 @@ class LatentAttention(Mixer):
             yield Weight("attention", latent)
         yield from wide("attention", heads * (self.qk_nope_head_dim + self.v_head_dim), self.kv_lora_rank, heads)
         yield from tall("attention", hidden_size, heads * self.v_head_dim, heads, bias=self.bias)
+        if self.head_gate:
+            yield from wide("attention", heads, hidden_size, heads)
+        if self.index_heads:
+            yield from self._index_weights(hidden_size)
+
+    def _index_weights(self, hidden_size: int) -> Iterator[Weight]:
+        """Queries made of the latent, the key with its norm and bias, and what weighs the heads: whole on every GPU (vLLM)."""
+        yield Weight("attention", self.index_heads * self.index_head_dim, self.q_lora_rank or 0, linear=True)
+        yield Weight("attention", self.index_head_dim, hidden_size, linear=True)
+        yield Weight("attention", self.index_head_dim, copies=2)
+        yield Weight("attention", self.index_heads, hidden_size)  # published quantised checkpoints leave it alone

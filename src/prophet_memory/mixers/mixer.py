@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
 
 from prophet_memory.fields import Described
 from prophet_memory.tensors import Weight
@@ -12,6 +11,7 @@ from prophet_memory.tensors import Weight
 Vector = tuple[int, int]  # how many, and values of each
 Vectors = tuple[Vector, ...]
 NONE: Vector = (0, 0)
+Part = tuple[Vectors, int | None]  # vectors of a token, and the tokens beyond which they are no more; None: without end
 
 
 def share(units: int, gpus: int) -> int:
@@ -29,7 +29,11 @@ class Mixer(Described, ABC):
     __slots__ = ()
 
     kind: str
-    cached: ClassVar[str] = "nothing"  # what a token adds to the cache, in words
+
+    @property
+    def cached(self) -> str:
+        """What a token adds to the cache, in words."""
+        return "nothing"
 
     @property
     def head_count(self) -> int | None:
@@ -40,6 +44,20 @@ class Mixer(Described, ABC):
     def window_tokens(self) -> int | None:
         """Tokens beyond which the cache no longer grows; None where it grows forever or not at all."""
         return None
+
+    def cached_parts(self, *, tensor: int = 1) -> tuple[Part, ...]:
+        """What a token adds to the cache of one layer, in parts that grow up to windows of their own."""
+        vectors = self.cached_vectors(tensor=tensor)
+        return ((vectors, self.window_tokens),) if vectors else ()
+
+    def read_parts(self, *, tokens: int = 1, tensor: int = 1) -> tuple[Part, ...]:
+        """What a step of so many new tokens reads of the cache: all of it, unless the mixer attends to less than it caches."""
+        del tokens
+        return self.cached_parts(tensor=tensor)
+
+    def attended_parts(self, *, tokens: int, tensor: int = 1) -> tuple[tuple[float, int | None], ...]:
+        """Multiplications of a new token with each of the cache, and the most tokens of which that is true."""
+        return ((self.products_per_pair(tokens=tokens, tensor=tensor), self.window_tokens),)
 
     @abstractmethod
     def weights(self, hidden_size: int) -> Iterator[Weight]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from prophet_memory.architecture import Architecture, Dense, FeedForward, MoE
+from prophet_memory.architecture import Architecture, Dense, FeedForward, MoE, NoFeedForward
 from prophet_memory.fields import Count
 from prophet_memory.integers import exact_array
 from prophet_memory.mixers import Attention
@@ -68,6 +68,8 @@ class LlamaCpp(Peak):
 
 def _block_values(block: FeedForward, hidden: int) -> int:
     """Values of a token in the feed-forward block: nothing of gate and up is reused for the activated."""
+    if isinstance(block, NoFeedForward):
+        return 0
     projections = 3 if block.gated else 2
     if isinstance(block, Dense):
         return projections * block.intermediate_size

@@ -12,11 +12,11 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from prophet_memory.architecture import Architecture, Dense, MoE
+from prophet_memory.architecture import Architecture, FeedForward, MoE, NoFeedForward
 from prophet_memory.fields import Bytes, OneOf, Size
 from prophet_memory.formats import FORMATS
 from prophet_memory.integers import exact_array
-from prophet_memory.mixers import Attention, LatentAttention
+from prophet_memory.mixers import Attention, LatentAttention, NoMixer
 from prophet_memory.mixers.mixer import share
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.peaks.peak import PLAIN, Buffer, Moment, Peak, Setting, Step
@@ -41,12 +41,14 @@ class VllmV1(Peak):
     kind: Literal["vllm_v1"] = field(default="vllm_v1", kw_only=True)
 
     def unread(self, architecture: Architecture, setting: Setting = PLAIN) -> tuple[str, ...]:
-        """Layers that are no attention, and routed experts in formats whose kernels were not read."""
-        mixers = {
-            layer.mixer.kind for stack in architecture.stacks for layer in stack.layers if not _attention_width(layer.mixer, 1)
-        }
+        """Layers that are no attention, choices of an indexer, and routed experts on latents or in formats that were not read."""
+        layers = [layer.mixer for stack in architecture.stacks for layer in stack.layers if not isinstance(layer.mixer, NoMixer)]
+        found = sorted({mixer.kind for mixer in layers if not _attention_width(mixer, 1)})
+        found += ["indexer"] if any(isinstance(mixer, LatentAttention) and mixer.chosen_tokens for mixer in layers) else []
+        found += ["experts on latents"] if architecture.moe.latent_size else []
+        found += ["residual streams"] if architecture.residual_streams > 1 else []
         known = architecture.is_dense or setting.expert_format in READ_FORMATS
-        return (*sorted(mixers), *(() if known else (f"experts in {setting.expert_format.label}",)))
+        return (*found, *(() if known else (f"experts in {setting.expert_format.label}",)))
 
     def moments(self, architecture: Architecture, step: Step, setting: Setting = PLAIN) -> tuple[Moment, ...]:
         """Those that the stage runs: the first compiles the embedding, the last samples."""
@@ -76,7 +78,7 @@ class VllmV1(Peak):
             return ()
         width = share(moe.expert_intermediate_size, setting.layout.expert_tensor)
         copies = exact_array(step.tokens) * moe.top_k * self.value_bytes
-        hidden = architecture.hidden_size
+        hidden = moe.expert_width(architecture.hidden_size)
         return (
             Buffer("fused MoE: activated or returned copies of each token", copies * max(width, hidden)),
             Buffer("fused MoE: gate and up, or sums, of each copy", copies * max((2 if moe.gated else 1) * width, hidden)),
@@ -98,8 +100,10 @@ class VllmV1(Peak):
             Buffer("inputs", self.inputs_bytes),
         )
 
-    def _block(self, block: Dense | MoE, tokens: ExactArray, stream: ExactArray, layout: Parallelism) -> tuple[Buffer, ...]:
+    def _block(self, block: FeedForward, tokens: ExactArray, stream: ExactArray, layout: Parallelism) -> tuple[Buffer, ...]:
         """Buffers of a feed-forward block; of an MoE beside the kernel's workspaces."""
+        if isinstance(block, NoFeedForward):
+            return ()
         both = 2 if block.gated else 1
         if isinstance(block, MoE):
             width = share(block.shared_intermediate_size, layout.tensor)
@@ -143,7 +147,7 @@ class VllmV1(Peak):
 def _attention_width(mixer: object, tensor: int) -> int:
     """Values of a mixer's output, per token on each GPU, before the output projection."""
     if isinstance(mixer, Attention):
-        return share(mixer.query_heads, tensor) * mixer.head_dim
+        return share(mixer.query_heads, tensor) * mixer.value_width
     if isinstance(mixer, LatentAttention):
         return share(mixer.query_heads, tensor) * mixer.v_head_dim
     return 0

@@ -103,7 +103,7 @@ def service(deployment: Deployment, longest_tokens: int) -> Service:
         read_s=at_each(parts.read_s), compute_s=np.maximum(0, at_each(parts.compute_s) - head_s * every),
         beside_s=at_each(parts.beside_s), asked_s=at_each(parts.asked_s), waited_s=at_each(parts.waited_s),
         overlap=parts.overlap, read_s_per_byte=float(processor.reading_s(1)) / spread.data,
-        cache_bytes=bytes_per_sequence(growth_of(model, spread, assumptions), -(-contexts // spread.context)),
+        cache_bytes=bytes_per_sequence(growth_of(model, spread, assumptions, read=True), -(-contexts // spread.context)),
         held_bytes=held, attended_s=attended, chunk_attended_s=chunk_attended, head_s=head_s, budget_bytes=free,
         step_tokens=engine.tokens, sequences=SEQUENCES if engine.sequences is None else engine.sequences,
     )  # fmt: skip
@@ -150,6 +150,7 @@ def products(architecture: Architecture, contexts: IntArray, tensor: int, new_to
     """Multiplications of a new token with each of some contexts, in all layers; see `decode.attention_products`."""
     found = np.zeros(contexts.shape)
     for layer in architecture.decoder.layers:
-        seen = contexts if layer.mixer.window_tokens is None else np.minimum(contexts, layer.mixer.window_tokens)
-        found += layer.count * layer.mixer.products_per_pair(tokens=new_tokens, tensor=tensor) * seen
+        for each, window in layer.mixer.attended_parts(tokens=new_tokens, tensor=tensor):
+            seen = contexts if window is None else np.minimum(contexts, window)
+            found += layer.count * each * seen
     return found

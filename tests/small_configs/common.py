@@ -1,0 +1,42 @@
+"""What small configs share: sizes of which no two are alike, changes, and values that random configs take."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+COMMON: dict[str, Any] = {
+    "vocab_size": 101,
+    "hidden_size": 24,
+    "intermediate_size": 13,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 77,
+    "tie_word_embeddings": False,
+}
+LATENT = {"kv_lora_rank": 5, "q_lora_rank": 7, "qk_nope_head_dim": 6, "qk_rope_head_dim": 4, "v_head_dim": 3}
+QWEN = {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 9, "decoder_sparse_step": 1, "mlp_only_layers": []}
+FULL, SLIDING, LINEAR = "full_attention", "sliding_attention", "linear_attention"
+CHUNKED, CONV = "chunked_attention", "conv"
+WINDOW, CHOSEN, HEAVY = SLIDING, "compressed_sparse_attention", "heavily_compressed_attention"
+SPARSE_SOMEWHERE: list[dict[str, Any]] = [
+    {"decoder_sparse_step": 2},
+    {"mlp_only_layers": [0, 3]},
+    {"decoder_sparse_step": 2, "mlp_only_layers": [1, 99]},
+]
+BIASED, TIED, ONE_KV_HEAD = {"attention_bias": True}, {"tie_word_embeddings": True}, {"num_key_value_heads": 1}
+AS_QUERIES: dict[str, Any] = {"num_key_value_heads": None}
+LISTED = {"layer_types": [SLIDING, SLIDING, FULL, FULL, SLIDING]}
+LAST_FULL = {"layer_types": [SLIDING, SLIDING, FULL, SLIDING, FULL]}
+ALTERNATING = {"layer_types": [FULL, LINEAR, LINEAR, FULL, FULL]}
+MIXED = {"mlp_layer_types": ["sparse", "dense", "dense", "sparse", "sparse"]}
+
+SIZE, FLAG = st.integers(1, 9), st.booleans()
+WINDOWS_DRAWN = st.none() | st.lists(st.sampled_from([FULL, SLIDING]), min_size=5, max_size=5)
+ANY_SPARSE = st.none() | st.lists(st.sampled_from(["dense", "sparse"]), min_size=5, max_size=5)
+LEADING = st.integers(0, 4)
+Drawn = dict[str, st.SearchStrategy[Any]]
+BIASES: Drawn = {"attention_bias": FLAG}
+ANY_WINDOWS: Drawn = BIASES | {"layer_types": WINDOWS_DRAWN}
+LATENTS: Drawn = BIASES | {"kv_lora_rank": SIZE, "v_head_dim": SIZE, "qk_nope_head_dim": SIZE, "n_shared_experts": LEADING}
+FULL_RANK = st.none() | SIZE
