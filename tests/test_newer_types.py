@@ -110,12 +110,14 @@ def test_active_parameters_of_cards():
 
 MOE = MoE(routed_experts=8, top_k=2, expert_intermediate_size=8)
 WRONG = [
+    (lambda: MoE(8, 2, 8, latent_norms=2), "latent_norms"),
+    (lambda: LatentAttention(4, 8, 6, 4, 3, gate_from_latent=True), "q_lora_rank"),
+    (lambda: LatentAttention(4, 8, 6, 4, 3, window_tokens=5, chosen_tokens=5), "window_tokens"),
     (lambda: MoE(8, 2, 8, latent_bias=True), "latent_bias"),
     (lambda: Mamba2(heads=6, head_dim=4, state_size=3, groups=4, conv_kernel=4), "groups"),
     (lambda: Attention(4, 2, 8, value_head_dim=6, values_from_keys=True), "value_head_dim"),
     (lambda: LatentAttention(4, 8, 6, 4, 3, q_lora_rank=7, index_heads=2, index_head_dim=6), "index_heads"),
     (lambda: LatentAttention(4, 8, 6, 4, 3, q_lora_rank=7, chosen_tokens=5, index_heads=2), "index_head_dim"),
-    (lambda: LatentAttention(4, 8, 6, 4, 3, chosen_tokens=5, index_heads=2, index_head_dim=6), "q_lora_rank"),
     (lambda: CompressedAttention(4, 8, 7, 3, 5, 6), "output_groups"),
     (lambda: CompressedAttention(4, 8, 7, 2, 5, 6, entry_tokens=3), "head_dim"),
     (lambda: CompressedAttention(4, 8, 7, 2, 5, 6, entry_tokens=2, chosen_entries=2), "chosen_entries"),

@@ -26,6 +26,7 @@ class Dense(Described):
     intermediate_size: Size
     gated: bool = True
     bias: bool = False
+    output_norm: bool = False  # a norm on what it gives (Muse Spark)
     kind: Literal["dense"] = field(default="dense", kw_only=True)
 
 
@@ -44,11 +45,12 @@ class MoE(Described):
     shared_bias: bool = False
     parallel_dense_intermediate_size: Count = 0  # a dense branch beside the experts
     branch_norms: Count = 1  # of a dense branch and the experts beside it: one in Arctic, three in Gemma 4, none in LongCat
-    output_norm: bool = False  # a norm on the sum of routed and shared experts (A.X-K1)
+    output_norm: bool = False  # a norm on the sum of routed and shared experts (A.X-K1, Muse Spark)
     router_scales: bool = False  # the router scales each of its inputs and each expert's weight (Gemma 4)
     zero_experts: Count = 0  # further choices of the router, which give a token back as it is (LongCat)
     latent_size: Count = 0  # what experts read and write, where one map leads to it and one back (Nemotron 3)
     latent_bias: bool = False  # on these two maps
+    latent_norms: Count = 0  # as wide as the latent, on what experts read and write (Muse Spark)
     kind: Literal["moe"] = field(default="moe", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -57,8 +59,9 @@ class MoE(Described):
         for key in ("shared_gate", "shared_bias"):
             if getattr(self, key) and not self.shared_intermediate_size:
                 raise ArchitectureError(key, True, "false without shared_intermediate_size")
-        if self.latent_bias and not self.latent_size:
-            raise ArchitectureError("latent_bias", True, "false without latent_size")
+        for key, none in (("latent_bias", "false"), ("latent_norms", "0")):
+            if getattr(self, key) and not self.latent_size:
+                raise ArchitectureError(key, getattr(self, key), f"{none} without latent_size")
 
     def expert_width(self, hidden_size: int) -> int:
         """Width of what a routed expert reads and writes."""
@@ -132,6 +135,10 @@ class Dimensions(Described):
     per_layer_input_size: Count = 0  # width of what each layer takes of a token from a table of its own (Gemma 4)
     per_layer_vocabulary_size: Count = 0  # entries of these tables
     residual_streams: Size = 1  # that layers mix before and after each sublayer, where there are several (DeepSeek-V4)
+    independent_streams: bool = False  # each sublayer reads and writes the streams, and mixes them no further (Hunyuan 4)
+    residual_gates: bool = False  # of each value that a sublayer adds to the residual (Muse Spark)
+    gated_norm_rank: Count = 0  # of a gate on the norms before mixers and mixtures of experts (A.X-K2)
+    rotary_scales: Count = 0  # learned, one for each frequency of the rotary positions (Mistral Large 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,8 @@ def beside_experts(moe: MoE, hidden_size: int) -> Iterator[Weight]:
             yield Weight("dense_feed_forward", rows, columns, linear=True)
             if moe.latent_bias:
                 yield Weight("dense_feed_forward", rows)
+        if moe.latent_norms:
+            yield Weight("norm", size, copies=moe.latent_norms)
 
 
 def feed_forward_weights(block: FeedForward, hidden_size: int) -> Iterator[Weight]:
@@ -67,10 +69,12 @@ def feed_forward_weights(block: FeedForward, hidden_size: int) -> Iterator[Weigh
 def norms_of(layer: Layer, architecture: Architecture, stack: Stack) -> int:
     """Norms as wide as the model in one of such layers."""
     sublayers = (1 if architecture.parallel_sublayers else layer.sublayers) + (stack.cross_attention is not None)
-    block, beside = layer.feed_forward, 0
-    if isinstance(block, MoE):
-        beside = (block.branch_norms if block.parallel_dense_intermediate_size else 0) + block.output_norm
-    return sublayers * architecture.norms_per_sublayer + beside + bool(architecture.per_layer_input_size)
+    block, beside = layer.feed_forward, int(bool(architecture.per_layer_input_size))
+    if isinstance(block, MoE) and block.parallel_dense_intermediate_size:
+        beside += block.branch_norms
+    if not isinstance(block, NoFeedForward):
+        beside += block.output_norm
+    return sublayers * (architecture.norms_per_sublayer + architecture.residual_gates) + beside
 
 
 def stack_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]:
@@ -80,7 +84,7 @@ def stack_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]:
         sublayers = [*layer.mixer.weights(hidden), *feed_forward_weights(layer.feed_forward, hidden)]
         if stack.cross_attention is not None:
             sublayers += stack.cross_attention.weights(hidden)
-        sublayers += per_layer_input_weights(architecture)
+        sublayers += [*per_layer_input_weights(architecture), *norm_gate_weights(layer, architecture)]
         norms += layer.count * norms_of(layer, architecture, stack)
         for weight in sublayers:
             yield weight.times(layer.count)
@@ -99,10 +103,11 @@ def stream_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]
     streams, width = architecture.residual_streams, architecture.residual_streams * architecture.hidden_size
     if streams == 1:
         return
-    mixed = streams * (streams + 2)  # a weight to read each stream, one to write it, and one for each pair
+    # A weight to read each stream, one to write it, and one for each pair.
+    scales, mixed = (2, 2 * streams) if architecture.independent_streams else (3, streams * (streams + 2))
     sublayers = sum(layer.count * layer.sublayers for layer in stack.layers)
     yield Weight("norm", mixed, width + 1, copies=sublayers)  # the map and its bias
-    yield Weight("norm", 3, copies=sublayers)  # scales
+    yield Weight("norm", scales, copies=sublayers)
     yield Weight("norm", streams, width + 1)
     yield Weight("norm", 1)
 
@@ -112,6 +117,14 @@ def per_layer_input_weights(architecture: Architecture) -> Iterator[Weight]:
     if size := architecture.per_layer_input_size:
         yield Weight("dense_feed_forward", size, architecture.hidden_size, linear=True)
         yield Weight("dense_feed_forward", architecture.hidden_size, size, linear=True)
+
+
+def norm_gate_weights(layer: Layer, architecture: Architecture) -> Iterator[Weight]:
+    """The gates of low rank on the norms before a mixer and a mixture of experts (A.X-K2), whole on each GPU."""
+    if rank := architecture.gated_norm_rank:
+        for _ in range(1 + isinstance(layer.feed_forward, MoE)):
+            yield Weight("norm", rank, architecture.hidden_size, linear=True)
+            yield Weight("norm", architecture.hidden_size, rank, linear=True)
 
 
 def outer_weights(architecture: Architecture) -> Iterator[Weight]:
@@ -137,5 +150,7 @@ def model_weights(architecture: Architecture) -> Iterator[Weight]:
     """Every weight of a model."""
     yield from outer_weights(architecture)
     yield from tables_of_layers(architecture)
+    if architecture.rotary_scales:
+        yield Weight("attention", architecture.rotary_scales)
     for stack in architecture.stacks:
         yield from stack_weights(stack, architecture)

@@ -25,6 +25,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 ONE_HEAD_EACH = {"num_key_value_heads": 4}
 RUNNING: dict[str, dict[str, Any]] = {
     "axk1": ONE_HEAD_EACH,
+    "axk2": ONE_HEAD_EACH,
     "bailing_hybrid": ONE_HEAD_EACH | {"n_group": 1, "topk_group": 1},
     "dbrx": {"attn_config": SMALL["dbrx"]["attn_config"] | {"rope_theta": 10000.0, "clip_qkv": 8}},
     "deepseek_v2": ONE_HEAD_EACH | {"kv_lora_rank": 6},
@@ -35,5 +36,6 @@ RUNNING: dict[str, dict[str, Any]] = {
     "kimi_linear": ONE_HEAD_EACH | {"n_group": 1, "topk_group": 1},
     "longcat_flash": {"head_dim": 4},
     "mistral4": ONE_HEAD_EACH,
+    "mistral_large4_text": ONE_HEAD_EACH,
     "sarvam_mla": ONE_HEAD_EACH,
 }

@@ -40,3 +40,8 @@ BIASES: Drawn = {"attention_bias": FLAG}
 ANY_WINDOWS: Drawn = BIASES | {"layer_types": WINDOWS_DRAWN}
 LATENTS: Drawn = BIASES | {"kv_lora_rank": SIZE, "v_head_dim": SIZE, "qk_nope_head_dim": SIZE, "n_shared_experts": LEADING}
 FULL_RANK = st.none() | SIZE
+
+
+def in_sections(*sections: int, **others: float) -> dict[str, Any]:
+    """Positions of images as heads so small have room for."""
+    return {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [*sections]} | others}

@@ -28,6 +28,7 @@ from small_configs.common import (
     TIED,
     WINDOWS_DRAWN,
     Drawn,
+    in_sections,
 )
 
 DEEPSEEK = {"n_routed_experts": 16, "n_shared_experts": 3, "num_experts_per_tok": 3, "moe_intermediate_size": 9}
@@ -43,11 +44,6 @@ HYBRID = NUMBERED | {
     "linear_num_value_heads": 4,
 }
 ARIA = {"head_dim": 10, "moe_num_experts": 6, "moe_topk": 3, "moe_num_shared_experts": 3}
-
-
-def in_sections(*sections: int, **others: float) -> dict[str, Any]:
-    """Positions of images as heads so small have room for."""
-    return {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [*sections]} | others}
 
 
 ERNIE = {"moe_intermediate_size": [9, 5], "moe_k": 2, "moe_num_experts": 6, "moe_num_shared_experts": 3}

@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 
 from small_configs.common import (
     ALTERNATING,
+    ANY_SPARSE,
+    ANY_WINDOWS,
     BIASED,
+    BIASES,
     CHOSEN,
     COMMON,
     CONV,
@@ -16,7 +19,9 @@ from small_configs.common import (
     LAST_FULL,
     LATENT,
     LATENTS,
+    LEADING,
     LINEAR,
+    LISTED,
     MIXED,
     ONE_KV_HEAD,
     SIZE,
@@ -24,6 +29,7 @@ from small_configs.common import (
     TIED,
     WINDOW,
     Drawn,
+    in_sections,
 )
 
 INDEXED = COMMON | LATENT | {"index_topk": 5, "index_head_dim": 6, "index_n_heads": 3}
@@ -32,7 +38,35 @@ INDEXED |= {"first_k_dense_replace": 2}
 DELTA = COMMON | LATENT | {"num_local_experts": 16, "n_shared_experts": 3, "num_experts_per_tok": 3, "moe_intermediate_size": 9}
 DELTA |= {"first_k_dense_replace": 3, "pad_token_id": 0}
 
+SPARSE = "minimax_m3_sparse"
+SHARED: dict[str, Any] = {"indexer_types": ["full", "shared", "shared", "full", "shared"]}
+SWA = {
+    "num_key_value_heads": 4,
+    "swa_num_attention_heads": 6,
+    "swa_num_key_value_heads": 6,
+    "swa_q_lora_rank": 8,
+    "swa_kv_lora_rank": 11,
+    "swa_head_dim": 10,
+}
+SWA |= {"swa_qk_nope_head_dim": 6, "swa_v_head_dim": 7}
+HY_V4 = INDEXED | {"hc_mult": 3, "pad_token_id": 0}
+MISTRAL = {key: value for key, value in INDEXED.items() if key != "q_lora_rank"} | {"no_rope_layer_interval": 3}
+
 SMALL: dict[str, dict[str, Any]] = {
+    "axk2": INDEXED | {"gated_norm_rank": 2},
+    "dots3_note_text": INDEXED | SWA | {"sliding_window": 6, "shared_experts_intermediate_size": 11, "pad_token_id": 0},
+    "hy_v4": HY_V4,
+    "hy_v4_vl_text": HY_V4 | in_sections(1, 1, 0),
+    "minimax_m3_vl_text": COMMON
+    | {"head_dim": 10, "dense_intermediate_size": 17, "shared_intermediate_size": 11, "num_local_experts": 5}
+    | {"num_experts_per_tok": 3, "index_n_heads": 2, "index_head_dim": 12, "index_block_size": 4, "index_topk_blocks": 2}
+    | {"layer_types": [FULL, SPARSE, SPARSE, FULL, SPARSE]},
+    "mistral_large4_text": MISTRAL,
+    "muse_spark_text": COMMON
+    | {"head_dim": 10, "sliding_window": 6, "num_local_experts": 5, "num_experts_per_tok": 3, "moe_intermediate_size": 9}
+    | {"moe_hidden_size": 8},
+    "unlimited_ocr_text": COMMON
+    | {"n_routed_experts": 16, "n_shared_experts": 3, "num_experts_per_tok": 3, "moe_intermediate_size": 9, "sliding_window": 6},
     "deepseek_v32": INDEXED,
     "glm_moe_dsa": INDEXED,
     "nemotron_h": COMMON
@@ -69,6 +103,63 @@ SMALL: dict[str, dict[str, Any]] = {
     | {"qk_rope_head_dim": 4},
 }
 VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "axk2": [
+        BIASED,
+        TIED,
+        MIXED,
+        {"first_k_dense_replace": 1},
+        {"moe_layer_freq": 2},
+        {"layer_types": ["indexed_attention"] * 5},
+    ],
+    "dots3_note_text": [
+        BIASED,
+        TIED,
+        MIXED,
+        LAST_FULL,
+        LAST_FULL | {"use_dsa": False},
+        {"use_sliding_window": False},
+        {"use_sliding_window": False, "use_dsa": False},
+        {"sliding_window": None, "sliding_window_size": 7},
+        {"swa_qk_rope_head_dim": 4},
+        {"moe_layer_freq": [0, 0, 1, 0, 1]},
+        {"moe_layer_freq": 2},
+        {"moe_shared_expert_intermediate_size": 12},
+        {"first_k_dense_replace": 1},
+    ],
+    "hy_v4": [BIASED, TIED, MIXED, SHARED, {"layer_types": ["indexed_attention"] * 5}, {"n_shared_experts": 2}],
+    "hy_v4_vl_text": [BIASED, TIED, MIXED, SHARED, {"layer_types": ["indexed_attention"] * 5}],
+    "minimax_m3_vl_text": [
+        TIED,
+        MIXED,
+        ONE_KV_HEAD,
+        {"layer_types": None},
+        {"layer_types": [SPARSE] * 5},
+        {"moe_layer_freq": [0, 0, 1, 1, 0]},
+        {"layer_types": None, "sparse_attention_config": {"sparse_attention_freq": [0, 1, 1, 0, 1], "sparse_index_dim": 14}},
+    ],
+    "mistral_large4_text": [
+        BIASED,
+        TIED,
+        MIXED,
+        SHARED,
+        {"kv_source_layers": [0, 0, 2, 0, 4]},
+        SHARED | {"kv_source_layers": [0, 0, 2, 0, 0]},
+        {"no_rope_layers": [1, 0, 0, 1, 1]},
+        {"no_rope_layer_interval": 4},
+        {"first_k_dense_replace": 1},
+        {"index_topk_freq": 2, "index_skip_topk_offset": 1},
+        {"index_topk_pattern": "FSFSS"},
+    ],
+    "muse_spark_text": [BIASED, MIXED, LISTED, ONE_KV_HEAD],
+    "unlimited_ocr_text": [
+        BIASED,
+        TIED,
+        MIXED,
+        {"num_key_value_heads": None},
+        {"mlp_bias": True},
+        {"n_shared_experts": 0},
+        {"first_k_dense_replace": 2},
+    ],
     "deepseek_v32": [
         BIASED,
         TIED,
@@ -183,8 +274,21 @@ def kinds(*names: str, count: int = 5) -> Any:
 BLOCKS = st.builds(lambda some: ["moe", *some], st.lists(st.sampled_from([LINEAR, FULL, "moe", "mlp"]), min_size=4, max_size=4))
 RATES = st.sampled_from([{CHOSEN: 1, HEAVY: 2}, {CHOSEN: 2, HEAVY: 8}, {CHOSEN: 4, HEAVY: 4}])
 DRAWN: dict[str, Drawn] = {
+    "axk2": LATENTS | {"gated_norm_rank": SIZE, "first_k_dense_replace": LEADING, "moe_layer_freq": st.integers(1, 3)},
+    "dots3_note_text": LATENTS
+    | {"layer_types": st.none() | kinds(FULL, SLIDING, "indexed_attention"), "use_dsa": FLAG, "use_sliding_window": FLAG}
+    | {"swa_v_head_dim": SIZE, "swa_kv_lora_rank": SIZE, "first_k_dense_replace": LEADING, "n_shared_experts": SIZE},
+    "hy_v4": LATENTS | {"hc_mult": st.integers(2, 4), "index_n_heads": SIZE, "mlp_layer_types": ANY_SPARSE},
+    "hy_v4_vl_text": LATENTS | {"hc_mult": st.integers(2, 4), "mlp_layer_types": ANY_SPARSE},
+    "minimax_m3_vl_text": {"layer_types": st.none() | kinds(FULL, SPARSE), "mlp_layer_types": ANY_SPARSE}
+    | {"index_n_heads": SIZE, "shared_intermediate_size": SIZE},
+    "mistral_large4_text": LATENTS
+    | {"no_rope_layer_interval": st.integers(1, 6), "first_k_dense_replace": LEADING, "index_n_heads": SIZE}
+    | {"index_topk_freq": st.integers(0, 4), "index_skip_topk_offset": st.integers(1, 4)},
+    "muse_spark_text": UNTIED | ANY_WINDOWS | {"mlp_layer_types": ANY_SPARSE, "moe_hidden_size": SIZE},
+    "unlimited_ocr_text": BIASES | {"mlp_bias": FLAG, "n_shared_experts": SIZE, "first_k_dense_replace": LEADING},
     "deepseek_v32": LATENTS | {"index_head_dim": SIZE, "index_n_heads": SIZE, "mlp_layer_types": kinds("dense", "sparse")},
-    "glm_moe_dsa": LATENTS | {"index_topk_freq": st.integers(0, 4), "index_skip_topk_offset": st.integers(0, 4)},
+    "glm_moe_dsa": LATENTS | {"index_topk_freq": st.integers(0, 4), "index_skip_topk_offset": st.integers(1, 4)},
     "nemotron_h": UNTIED
     | {"layers_block_type": BLOCKS, "moe_latent_size": st.none() | SIZE, "mlp_bias": FLAG, "use_bias": FLAG}
     | {

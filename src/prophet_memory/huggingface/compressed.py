@@ -8,13 +8,13 @@ from prophet_memory.architecture import Architecture
 from prophet_memory.huggingface.building import decoder_only, everywhere, mixture
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.registry import reads
+from prophet_memory.huggingface.sparse_attention import MAX_STREAMS
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import CompressedAttention
 
 WINDOW, CHOSEN, HEAVY = "sliding_attention", "compressed_sparse_attention", "heavily_compressed_attention"
 RATIOS = {0: WINDOW, 4: CHOSEN, 128: HEAVY}  # as the code published with the models names them
 RATES = {CHOSEN: 4, HEAVY: 128}
-MAX_STREAMS = 1000
 
 
 @reads("deepseek_v4", defaults=DEFAULTS["deepseek_v4"], aliases=ALIASES["deepseek_v4"])

@@ -247,11 +247,25 @@ def deepseek_ocr2_text(values: Values) -> Architecture:
     Raises:
         ArchitectureError: where `mlp_layer_types` is left out, and for biases without a shared expert.
     """
-    bias, mlp_bias = values.flag("attention_bias"), values.flag("mlp_bias")
-    mixer = attention(values, qkv_bias=bias, output_bias=bias, head_dim=evenly_split(values))
     sparse = listed_sparse(values)
     if sparse is None:
         raise values.error("mlp_layer_types", "a list with dense or sparse for each layer")
+    return _ocr(values, sparse)
+
+
+@reads("unlimited_ocr_text", defaults=DEFAULTS["unlimited_ocr_text"], aliases=ALIASES["unlimited_ocr_text"])
+def unlimited_ocr_text(values: Values) -> Architecture:
+    """The text model of Unlimited-OCR: that of DeepSeek-OCR-2, the first layer dense unless they are listed.
+
+    A window bounds generated tokens alone, and a prompt stays whole: here every token is one of the prompt.
+    """
+    values.size("sliding_window")
+    return _ocr(values, listed_sparse(values) or sparse_after_dense(values))
+
+
+def _ocr(values: Values, sparse: Sequence[bool]) -> Architecture:
+    bias, mlp_bias = values.flag("attention_bias"), values.flag("mlp_bias")
+    mixer = attention(values, qkv_bias=bias, output_bias=bias, head_dim=evenly_split(values))
     shared = shared_size(values, "n_shared_experts")
     moe = mixture(values, "n_routed_experts", intermediate="moe_intermediate_size", **shared_block(values, shared, bias=mlp_bias))
     blocks = where_sparse(moe, Dense(values.size("intermediate_size"), bias=mlp_bias), sparse)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.huggingface.defaults import DEFAULTS
+from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.registry import READERS, read_as, reads
 from prophet_memory.huggingface.values import Values
 
@@ -79,11 +79,58 @@ def gemma4(values: Values) -> Architecture:
     return inside(values, "gemma4_text")
 
 
+def tied_in_either(values: Values, kind: str) -> Architecture:
+    """The language model under `text_config`, whose head is tied where either config says so."""
+    within = values.nested("text_config", DEFAULTS[kind])
+    return language_model(values, kind, tie_word_embeddings=values.flag(TIED) or within.flag(TIED))
+
+
 @reads("glm4v_moe", defaults=DEFAULTS["glm4v_moe"], leaves_out=VISION)
 def glm4v_moe(values: Values) -> Architecture:
-    """GLM-4.5V, whose head is tied where either config says so."""
-    within = values.nested("text_config", DEFAULTS["glm4v_moe_text"])
-    return language_model(values, "glm4v_moe_text", tie_word_embeddings=values.flag(TIED) or within.flag(TIED))
+    """GLM-4.5V."""
+    return tied_in_either(values, "glm4v_moe_text")
+
+
+@reads("minimax_m3_vl", defaults=DEFAULTS["minimax_m3_vl"], leaves_out=VISION)
+def minimax_m3_vl(values: Values) -> Architecture:
+    """MiniMax-M3."""
+    return tied_in_either(values, "minimax_m3_vl_text")
+
+
+@reads("hy_v4_vl", defaults=DEFAULTS["hy_v4_vl"], leaves_out=VISION)
+def hy_v4_vl(values: Values) -> Architecture:
+    """Hunyuan 4 VL."""
+    return inside(values, "hy_v4_vl_text")
+
+
+@reads("mistral_large4", defaults=DEFAULTS["mistral_large4"], leaves_out=VISION)
+def mistral_large4(values: Values) -> Architecture:
+    """Mistral Large 4."""
+    return inside(values, "mistral_large4_text")
+
+
+@reads("muse_spark", defaults=DEFAULTS["muse_spark"], leaves_out="its vision and audio encoders")
+def muse_spark(values: Values) -> Architecture:
+    """Muse Spark."""
+    return inside(values, "muse_spark_text")
+
+
+@reads("dots3_note", defaults=DEFAULTS["dots3_note"], leaves_out="its vision and audio encoders")
+def dots3_note(values: Values) -> Architecture:
+    """Dots 3, whose published configs have the language model's keys among their own."""
+    if values.optional_mapping("text_config") is None:
+        return read_as("dots3_note_text", values.as_of(DEFAULTS["dots3_note_text"], ALIASES["dots3_note_text"]))
+    return inside(values, "dots3_note_text")
+
+
+@reads("unlimited_ocr", defaults=DEFAULTS["unlimited_ocr"], leaves_out="its vision encoders")
+def unlimited_ocr(values: Values) -> Architecture:
+    """Unlimited-OCR, whose published config has another name for that of its language model, and the window beside it."""
+    if values.optional_mapping("text_config") is not None or values.optional_mapping("language_config") is None:
+        return inside(values, "unlimited_ocr_text")
+    window = {"sliding_window": values.raw("sliding_window")} if values.states("sliding_window") else {}
+    given = {TIED: values.flag(TIED)} | window
+    return language_model(values, "unlimited_ocr_text", "deepseek_v2", key="language_config", **given)
 
 
 @reads("kimi_k25", defaults=DEFAULTS["kimi_k25"], leaves_out=VISION)

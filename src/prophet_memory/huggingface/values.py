@@ -52,6 +52,10 @@ class Values:
         inner = {**(self.optional_mapping(key) or {}), **(given or {})}
         return Values(inner, defaults, aliases, f"{self._prefix}{key}.", self.defaulted)
 
+    def as_of(self, defaults: Mapping[str, Any], aliases: Mapping[str, str]) -> Values:
+        """The same config, read as one of another type."""
+        return Values(self._config, defaults, aliases, self._prefix, self.defaulted)
+
     def states(self, key: str) -> bool:
         """Whether the config itself has a value for a key, in any spelling."""
         return self._config.get(self._spelling(key)) is not None

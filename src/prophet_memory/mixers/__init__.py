@@ -6,6 +6,7 @@ import sys
 
 from prophet_memory.discovery import classes_in
 from prophet_memory.mixers.attention import Attention
+from prophet_memory.mixers.block_sparse_attention import BlockSparseAttention
 from prophet_memory.mixers.compressed_attention import CompressedAttention
 from prophet_memory.mixers.gated_deltanet import GatedDeltaNet
 from prophet_memory.mixers.kimi_delta_attention import KimiDeltaAttention
@@ -20,6 +21,7 @@ from prophet_memory.mixers.short_convolution import ShortConvolution
 __all__ = [
     "MIXERS",
     "Attention",
+    "BlockSparseAttention",
     "CompressedAttention",
     "GatedDeltaNet",
     "KimiDeltaAttention",

@@ -23,11 +23,18 @@ class LatentAttention(Mixer):
     query_heads: Size
     kv_lora_rank: Size
     qk_nope_head_dim: Size
-    qk_rope_head_dim: Size
+    qk_rope_head_dim: Count  # 0 where positions are not rotary
     v_head_dim: Size
     q_lora_rank: Size | None = None
     bias: bool = False  # on the projections down to the latents and on the output
     head_gate: bool = False  # a projection of its own yields one gate per query head (Ling 3)
+    value_gate: bool = False  # a projection of its own yields one gate per value of a query head (Hunyuan 4)
+    gate_from_latent: bool = False  # such gates and queries are made together of the latent before and after its norm (A.X-K2)
+    sinks: bool = False  # one learned attention sink per query head (Hunyuan 4)
+    key_norm: bool = False  # a norm on the rotary key (dots 3)
+    query_scales: bool = False  # a scale and an offset by position for each query head, an indexer's too (Mistral Large 4)
+    window_tokens: Size | None = None
+    borrows_cache: bool = False  # reads the latents of a layer before it; an indexer still caches its own keys (Mistral Large 4)
     chosen_tokens: Size | None = None
     index_heads: Count = 0  # of an indexer; 0 without one
     index_head_dim: Count = 0
@@ -38,13 +45,16 @@ class LatentAttention(Mixer):
             raise ArchitectureError("index_heads", self.index_heads, "0 without chosen_tokens")
         if bool(self.index_heads) != bool(self.index_head_dim):
             raise ArchitectureError("index_head_dim", self.index_head_dim, "0 without index_heads, and more with them")
-        if self.index_heads and self.q_lora_rank is None:
-            raise ArchitectureError("q_lora_rank", None, "a rank where there is an indexer, whose queries are made of the latent")
+        if self.gate_from_latent and self.q_lora_rank is None:
+            raise ArchitectureError("q_lora_rank", None, "a rank where gates are made of the latent")
+        if self.window_tokens is not None and self.chosen_tokens is not None:
+            raise ArchitectureError("window_tokens", self.window_tokens, "none with chosen_tokens")
 
     @property
     def cached(self) -> str:
         """All of it."""
-        return "latent, rotary key and indexer's key" if self.index_heads else "latent and rotary key"
+        own = "" if self.borrows_cache else "latent and rotary key"
+        return " beside ".join(filter(None, (own, "indexer's key" if self.index_heads else ""))) or "nothing"
 
     @property
     def head_count(self) -> int:
@@ -52,7 +62,7 @@ class LatentAttention(Mixer):
         return self.query_heads
 
     def _latents(self) -> Vectors:
-        return ((1, self.kv_lora_rank), (1, self.qk_rope_head_dim))
+        return ((1, self.kv_lora_rank), *(((1, self.qk_rope_head_dim),) if self.qk_rope_head_dim else ()))
 
     def _index_keys(self) -> Vectors:
         return ((1, self.index_head_dim),) if self.index_heads else ()
@@ -60,18 +70,18 @@ class LatentAttention(Mixer):
     def cached_vectors(self, *, tensor: int = 1) -> Vectors:
         """The latent and the rotary key, and the indexer's key, always whole."""
         del tensor
-        return (*self._latents(), *self._index_keys())
+        return (*(() if self.borrows_cache else self._latents()), *self._index_keys())
 
     def read_parts(self, *, tokens: int = 1, tensor: int = 1) -> tuple[Part, ...]:
-        """Of the chosen tokens the latents, which differ for each new token, and of all the indexer's keys."""
+        """Of the window or the chosen tokens, which differ for each new token, the latents, and of all the indexer's keys."""
         del tensor
-        chosen = None if self.chosen_tokens is None else self.chosen_tokens * tokens
+        chosen = self.window_tokens if self.chosen_tokens is None else self.chosen_tokens * tokens
         keys = self._index_keys()
         return ((self._latents(), chosen), *(((keys, None),) if keys else ()))
 
     def attended_parts(self, *, tokens: int, tensor: int = 1) -> tuple[tuple[float, int | None], ...]:
         """Latents of the chosen tokens, and the indexer's keys of all, with each of its heads on every GPU."""
-        chosen = (self.products_per_pair(tokens=tokens, tensor=tensor), self.chosen_tokens)
+        chosen = (self.products_per_pair(tokens=tokens, tensor=tensor), self.chosen_tokens or self.window_tokens)
         return (chosen, (self.index_heads * self.index_head_dim, None))
 
     def state_vectors(self, *, tensor: int = 1) -> tuple[Vector, Vector]:
@@ -85,7 +95,8 @@ class LatentAttention(Mixer):
         latents = (self.q_lora_rank or 0) + self.kv_lora_rank + self.qk_rope_head_dim
         queries_and_keys = 2 * heads * (self.qk_nope_head_dim + self.qk_rope_head_dim)
         index = (self.index_heads + 1) * self.index_head_dim + self.index_heads
-        return latents + queries_and_keys + 2 * heads * self.v_head_dim + (heads if self.head_gate else 0) + index
+        gates = self.head_gate + (self.value_gate or self.gate_from_latent) * self.v_head_dim
+        return latents + queries_and_keys + 2 * heads * self.v_head_dim + heads * gates + index
 
     def products_per_pair(self, *, tokens: int, tensor: int = 1) -> float:
         """The cheaper of two: with the latent itself, or with keys and values that are made of it once for all new tokens."""
@@ -103,28 +114,47 @@ class LatentAttention(Mixer):
 
         The projections down to the latents stand on every GPU, because each head needs the whole latent.
         """
-        heads, qk_head_dim = self.query_heads, self.qk_nope_head_dim + self.qk_rope_head_dim
-        latent = self.kv_lora_rank + self.qk_rope_head_dim
-        if self.q_lora_rank is None:
-            yield from wide("attention", heads * qk_head_dim, hidden_size, heads)
-        else:
-            yield Weight("attention", self.q_lora_rank, hidden_size, linear=True)
-            yield Weight("attention", self.q_lora_rank, copies=2 if self.bias else 1)  # the norm, the bias
-            yield from wide("attention", heads * qk_head_dim, self.q_lora_rank, heads)
-        yield Weight("attention", latent, hidden_size, linear=True)
-        yield Weight("attention", self.kv_lora_rank)  # the norm
-        if self.bias:
-            yield Weight("attention", latent)
+        heads = self.query_heads
+        yield from self._query_weights(hidden_size)
+        if not self.borrows_cache:
+            latent = self.kv_lora_rank + self.qk_rope_head_dim
+            yield Weight("attention", latent, hidden_size, linear=True)
+            yield Weight("attention", self.kv_lora_rank + (self.qk_rope_head_dim if self.key_norm else 0))  # the norms
+            if self.bias:
+                yield Weight("attention", latent)
         yield from wide("attention", heads * (self.qk_nope_head_dim + self.v_head_dim), self.kv_lora_rank, heads)
         yield from tall("attention", hidden_size, heads * self.v_head_dim, heads, bias=self.bias)
-        if self.head_gate:
-            yield from wide("attention", heads, hidden_size, heads)
+        for present, gates in ((self.head_gate, heads), (self.value_gate, heads * self.v_head_dim)):
+            if present:
+                yield from wide("attention", gates, hidden_size, heads)
+        if each := self.sinks + 2 * self.query_scales:
+            yield Weight("attention", heads, each, cut="rows", units=heads)
         if self.index_heads:
             yield from self._index_weights(hidden_size)
 
+    def _query_weights(self, hidden_size: int) -> Iterator[Weight]:
+        """Full-rank queries, or a latent with its norm and queries made of it, beside their gates where those are, too."""
+        heads, width = self.query_heads, self.qk_nope_head_dim + self.qk_rope_head_dim
+        if self.q_lora_rank is None:
+            yield from wide("attention", heads * width, hidden_size, heads)
+            return
+        yield Weight("attention", self.q_lora_rank, hidden_size, linear=True)
+        yield Weight("attention", self.q_lora_rank, copies=2 if self.bias else 1)  # the norm, the bias
+        if self.gate_from_latent:
+            yield from wide("attention", heads * (width + self.v_head_dim), 2 * self.q_lora_rank, heads)
+        else:
+            yield from wide("attention", heads * width, self.q_lora_rank, heads)
+
     def _index_weights(self, hidden_size: int) -> Iterator[Weight]:
-        """Queries made of the latent, the key with its norm and bias, and what weighs the heads: whole on every GPU (vLLM)."""
-        yield Weight("attention", self.index_heads * self.index_head_dim, self.q_lora_rank or 0, linear=True)
+        """Queries, the key with its norm and bias, and what weighs the heads: whole on every GPU (vLLM).
+
+        Queries are made of the latent, or of the hidden state behind a norm with a bias where there is none.
+        """
+        yield Weight("attention", self.index_heads * self.index_head_dim, self.q_lora_rank or hidden_size, linear=True)
+        if self.q_lora_rank is None:
+            yield Weight("attention", hidden_size, copies=2)
         yield Weight("attention", self.index_head_dim, hidden_size, linear=True)
         yield Weight("attention", self.index_head_dim, copies=2)
         yield Weight("attention", self.index_heads, hidden_size)  # published quantised checkpoints leave it alone
+        if self.query_scales:
+            yield Weight("attention", self.index_heads, copies=2)
