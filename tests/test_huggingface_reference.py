@@ -44,6 +44,7 @@ UNDECLARED = {
     "unlimited_ocr_text": {"first_k_dense_replace"},
     "axk1": {"first_k_dense_replace", "moe_layer_freq"},
     "cohere2_moe": {"first_k_dense_replace"},
+    "glm5_next_text": {"index_topk_freq", "index_skip_topk_offset"},
     "gemma4_text": {"global_head_dim"},
     "glm_moe_dsa": {"index_topk_freq", "index_skip_topk_offset"},
     "kimi_linear": {"first_k_dense_replace"},
@@ -57,6 +58,7 @@ UNDECLARED = {
 # Multimodal types and that of the language model inside.
 AROUND = {
     "dots3_note": "dots3_note_text",
+    "glm5_next": "glm5_next_text",
     "hy_v4_vl": "hy_v4_vl_text",
     "minimax_m3_vl": "minimax_m3_vl_text",
     "mistral_large4": "mistral_large4_text",
@@ -77,8 +79,10 @@ AROUND = {
     "step3p7": "step3p5",
 }
 # Language models that have a head in a multimodal model alone.
-WITHOUT_HEAD = ("deepseek_ocr2", "ernie4_5_vl_moe", "glm4v_moe", "qwen3_omni_moe_thinker", "qwen3_vl_moe", "step3p7")
-WITHOUT_HEAD = (*WITHOUT_HEAD, "hy_v4_vl", "mistral_large4", "muse_spark", "unlimited_ocr")
+WITHOUT_HEAD = (
+    *("deepseek_ocr2", "ernie4_5_vl_moe", "glm4v_moe", "glm5_next", "hy_v4_vl", "mistral_large4", "muse_spark"),
+    *("qwen3_omni_moe_thinker", "qwen3_vl_moe", "step3p7", "unlimited_ocr"),
+)
 INSIDE = {AROUND[kind]: kind for kind in WITHOUT_HEAD}
 HEAD = "tie_word_embeddings"
 # Types whose model is found among those that see.
@@ -153,10 +157,10 @@ def decoder_cache(shapes: Mapping[str, tuple[int, ...]], kind: str) -> int:
     own = {n: s for n, s in own.items() if f"{n.rpartition('.')[0].rpartition('.')[0]}.conv1d.weight" not in shapes}
     joint = ("Wqkv.weight", "qkv_proj.weight")[: 2 if kind == "phi3" else 1]  # DBRX and Phi-3: beside the queries
     fused = sum(shape[0] - shape[1] for name, shape in own.items() if name.endswith(joint))
-    both = [
-        n for n in own if n.endswith(".self_attn.k_proj.weight") and n.replace(".k_proj", ".v_proj") not in own
-    ]  # keys are values, too
-    return fused + sum(shape[0] for name, shape in own.items() if name.endswith(names)) + sum(own[name][0] for name in both)
+    keys = [name for name in own if name.endswith(".self_attn.k_proj.weight")]
+    both = sum(own[name][0] for name in keys if name.replace(".k_proj", ".v_proj") not in own)  # keys are values, too
+    pooled = sum(shape[0] + 1 for name, shape in own.items() if name.endswith(".index_kpool_compress_gate"))  # weights, a flag
+    return fused + sum(shape[0] for name, shape in own.items() if name.endswith(names)) + both + pooled
 
 
 def entries_cache(shapes: Mapping[str, tuple[int, ...]]) -> int:
@@ -230,9 +234,9 @@ def check(config: Mapping[str, Any]) -> None:
     counts = count_parameters(architecture)
     beyond = beyond_the_checkpoint(reference)
     assert counts.total == total(shapes) - beyond
-    routed = total(
-        {name: shape for name, shape in shapes.items() if not name.endswith("norm.weight")}, ".experts.", without="shared"
-    )
+    matrices = {name: shape for name, shape in shapes.items() if not name.endswith("norm.weight")}
+    of_experts = ".experts." if reference.model_type != "doge" else "_embed.weight"  # a row of each of two tables
+    routed = total(matrices, of_experts, without="shared")
     assert counts.routed_expert == routed - (0 if reference.is_encoder_decoder else beyond)
     assert own_layers_as_the_class_has_them(architecture, reference) == parameters_of_layers(shapes)
     layers = architecture.decoder.layers
@@ -244,7 +248,7 @@ def check(config: Mapping[str, Any]) -> None:
     assert architecture.max_context_tokens == getattr(reference, "max_position_embeddings", None)
     top_k = [getattr(reference, key, None) for key in ("num_experts_per_tok", "moe_topk", "moe_k")]
     fixed = {"switch_transformers": 1, "nllb-moe": 2, "dbrx": None}.get(reference.model_type, next(filter(None, top_k), None))
-    assert fixed in (None, architecture.moe.top_k, [architecture.moe.top_k] * architecture.layer_count)
+    assert architecture.is_dense or fixed in (None, architecture.moe.top_k, [architecture.moe.top_k] * architecture.layer_count)
 
 
 ALL_SMALL = [(kind, change) for kind in SMALL for change in ({}, *VARIANTS[kind])]

@@ -111,6 +111,8 @@ def test_active_parameters_of_cards():
 MOE = MoE(routed_experts=8, top_k=2, expert_intermediate_size=8)
 WRONG = [
     (lambda: MoE(8, 2, 8, latent_norms=2), "latent_norms"),
+    (lambda: MoE(8, 2, 8, product_keys=True), "expert_intermediate_size"),
+    (lambda: LatentAttention(4, 8, 6, 4, 3, index_pool_tokens=2), "index_pool_tokens"),
     (lambda: LatentAttention(4, 8, 6, 4, 3, gate_from_latent=True), "q_lora_rank"),
     (lambda: LatentAttention(4, 8, 6, 4, 3, window_tokens=5, chosen_tokens=5), "window_tokens"),
     (lambda: MoE(8, 2, 8, latent_bias=True), "latent_bias"),

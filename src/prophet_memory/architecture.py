@@ -48,6 +48,7 @@ class MoE(Described):
     output_norm: bool = False  # a norm on the sum of routed and shared experts (A.X-K1, Muse Spark)
     router_scales: bool = False  # the router scales each of its inputs and each expert's weight (Gemma 4)
     zero_experts: Count = 0  # further choices of the router, which give a token back as it is (LongCat)
+    product_keys: bool = False  # experts are rows of two tables, found by two keys each (Doge)
     latent_size: Count = 0  # what experts read and write, where one map leads to it and one back (Nemotron 3)
     latent_bias: bool = False  # on these two maps
     latent_norms: Count = 0  # as wide as the latent, on what experts read and write (Muse Spark)
@@ -59,9 +60,16 @@ class MoE(Described):
         for key in ("shared_gate", "shared_bias"):
             if getattr(self, key) and not self.shared_intermediate_size:
                 raise ArchitectureError(key, True, "false without shared_intermediate_size")
+        if self.product_keys and self.expert_intermediate_size != 1:
+            raise ArchitectureError("expert_intermediate_size", self.expert_intermediate_size, "1 with product_keys")
         for key, none in (("latent_bias", "false"), ("latent_norms", "0")):
             if getattr(self, key) and not self.latent_size:
                 raise ArchitectureError(key, getattr(self, key), f"{none} without latent_size")
+
+    @property
+    def expert_gated(self) -> bool:
+        """Whether a routed expert has a gate projection."""
+        return self.gated and not self.product_keys
 
     def expert_width(self, hidden_size: int) -> int:
         """Width of what a routed expert reads and writes."""
@@ -136,7 +144,8 @@ class Dimensions(Described):
     per_layer_vocabulary_size: Count = 0  # entries of these tables
     residual_streams: Size = 1  # that layers mix before and after each sublayer, where there are several (DeepSeek-V4)
     independent_streams: bool = False  # each sublayer reads and writes the streams, and mixes them no further (Hunyuan 4)
-    residual_gates: bool = False  # of each value that a sublayer adds to the residual (Muse Spark)
+    averaged_streams: bool = False  # at the end their mean is taken, not a sum with learned weights (GLM-5.3)
+    residual_gates: bool = False  # a weight of each value of the residual beside a sublayer (Doge, Muse Spark)
     gated_norm_rank: Count = 0  # of a gate on the norms before mixers and mixtures of experts (A.X-K2)
     rotary_scales: Count = 0  # learned, one for each frequency of the rotary positions (Mistral Large 4)
 

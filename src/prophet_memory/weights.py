@@ -7,6 +7,7 @@ Multi-token-prediction layers and buffers are left out, as the reference impleme
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isqrt
 
 from prophet_memory.architecture import Architecture, Dense, FeedForward, Layer, MoE, NoFeedForward, Stack
 from prophet_memory.mixers import Attention
@@ -25,12 +26,13 @@ def expert_weights(moe: MoE, hidden_size: int) -> Iterator[Weight]:
     if not moe.routed_experts:
         return iter(())
     width = moe.expert_width(hidden_size)
-    return projections("routed_expert", moe.expert_intermediate_size, width, gated=moe.gated, bias=moe.expert_bias)
+    return projections("routed_expert", moe.expert_intermediate_size, width, gated=moe.expert_gated, bias=moe.expert_bias)
 
 
 def router_weights(moe: MoE, hidden_size: int) -> Iterator[Weight]:
     """The router, which published quantised checkpoints leave alone."""
-    yield Weight("router", moe.routed_experts + moe.zero_experts, hidden_size + (1 if moe.router_bias else 0))
+    rows = 2 * isqrt(moe.routed_experts) if moe.product_keys else moe.routed_experts + moe.zero_experts
+    yield Weight("router", rows, hidden_size + (1 if moe.router_bias else 0))
     if moe.router_scales:
         yield Weight("router", hidden_size)
         yield Weight("router", moe.routed_experts)
@@ -108,8 +110,9 @@ def stream_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]
     sublayers = sum(layer.count * layer.sublayers for layer in stack.layers)
     yield Weight("norm", mixed, width + 1, copies=sublayers)  # the map and its bias
     yield Weight("norm", scales, copies=sublayers)
-    yield Weight("norm", streams, width + 1)
-    yield Weight("norm", 1)
+    if not architecture.averaged_streams:
+        yield Weight("norm", streams, width + 1)
+        yield Weight("norm", 1)
 
 
 def per_layer_input_weights(architecture: Architecture) -> Iterator[Weight]:

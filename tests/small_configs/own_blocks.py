@@ -55,6 +55,10 @@ MISTRAL = {key: value for key, value in INDEXED.items() if key != "q_lora_rank"}
 SMALL: dict[str, dict[str, Any]] = {
     "axk2": INDEXED | {"gated_norm_rank": 2},
     "dots3_note_text": INDEXED | SWA | {"sliding_window": 6, "shared_experts_intermediate_size": 11, "pad_token_id": 0},
+    "doge": COMMON | {"is_moe": True, "num_experts": 17, "num_experts_per_tok": 3, "attention_bias": False},
+    "glm5_next_text": INDEXED
+    | {"hc_mult": 3, "qk_rope_head_dim": 0, "index_topk": 4, "index_kpool": 2, "linear_head_dim": 5, "linear_num_heads": 3}
+    | {"linear_conv_kernel_dim": 3, "num_key_value_heads": 4, "pad_token_id": 0},
     "hy_v4": HY_V4,
     "hy_v4_vl_text": HY_V4 | in_sections(1, 1, 0),
     "minimax_m3_vl_text": COMMON
@@ -125,6 +129,27 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"moe_layer_freq": 2},
         {"moe_shared_expert_intermediate_size": 12},
         {"first_k_dense_replace": 1},
+    ],
+    "doge": [
+        BIASED,
+        TIED,
+        ONE_KV_HEAD,
+        {"num_key_value_heads": None},
+        {"mlp_bias": True},
+        {"sliding_window": 6},
+        {"is_moe": False},
+        {"num_experts": 16},
+    ],
+    "glm5_next_text": [
+        BIASED,
+        TIED,
+        MIXED,
+        SHARED,
+        {"layer_types": [FULL, LINEAR, "indexed_attention", LINEAR, FULL]},
+        {"index_topk_freq": 2, "index_skip_topk_offset": 1},
+        {"index_topk_pattern": "FSFSS"},
+        {"n_shared_experts": 0},
+        {"linear_attn_config": {"head_dim": 7, "num_heads": 2, "short_conv_kernel_size": 5}},
     ],
     "hy_v4": [BIASED, TIED, MIXED, SHARED, {"layer_types": ["indexed_attention"] * 5}, {"n_shared_experts": 2}],
     "hy_v4_vl_text": [BIASED, TIED, MIXED, SHARED, {"layer_types": ["indexed_attention"] * 5}],
@@ -278,6 +303,10 @@ DRAWN: dict[str, Drawn] = {
     "dots3_note_text": LATENTS
     | {"layer_types": st.none() | kinds(FULL, SLIDING, "indexed_attention"), "use_dsa": FLAG, "use_sliding_window": FLAG}
     | {"swa_v_head_dim": SIZE, "swa_kv_lora_rank": SIZE, "first_k_dense_replace": LEADING, "n_shared_experts": SIZE},
+    "doge": BIASES | {"mlp_bias": FLAG, "sliding_window": st.none() | SIZE, "num_experts": st.integers(4, 30), "is_moe": FLAG},
+    "glm5_next_text": LATENTS
+    | {"layer_types": st.none() | kinds(FULL, LINEAR), "hc_mult": st.integers(2, 4), "linear_head_dim": SIZE}
+    | {"linear_num_heads": SIZE, "index_kpool": st.sampled_from([1, 2, 4]), "index_head_dim": SIZE},
     "hy_v4": LATENTS | {"hc_mult": st.integers(2, 4), "index_n_heads": SIZE, "mlp_layer_types": ANY_SPARSE},
     "hy_v4_vl_text": LATENTS | {"hc_mult": st.integers(2, 4), "mlp_layer_types": ANY_SPARSE},
     "minimax_m3_vl_text": {"layer_types": st.none() | kinds(FULL, SPARSE), "mlp_layer_types": ANY_SPARSE}

@@ -16,12 +16,12 @@ EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
 LatentForm = Literal["joint", "split", "both"]  # the projection up from MLA's latent: one, for keys and values apart, or both
 # Parts whose tensors' names in a file are not known here, where they are in use.
 UNNAMED: Mapping[type, tuple[str, ...]] = {
-    Attention: ("value_head_dim", "head_gate", "value_gate", "values_from_keys", "borrows_cache"),
+    Attention: ("value_head_dim", "head_gate", "value_gate", "value_mask", "values_from_keys", "borrows_cache"),
     LatentAttention: (
         *("head_gate", "value_gate", "gate_from_latent", "sinks", "key_norm", "query_scales", "borrows_cache", "chosen_tokens"),
     ),
     Dense: ("output_norm",),
-    MoE: ("output_norm", "router_scales", "zero_experts", "latent_size"),
+    MoE: ("output_norm", "product_keys", "router_scales", "zero_experts", "latent_size"),
 }
 
 

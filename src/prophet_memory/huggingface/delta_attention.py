@@ -25,12 +25,16 @@ def kimi_linear(values: Values) -> Architecture:
     for key in ("routed_expert_hidden_size", "attn_res_block_size", "mla_use_output_gate"):
         values.left_out(key, "the parts that Kimi K3 adds to this type are not described")
     linear.left_out("use_full_rank_gate", "the parts that Kimi K3 adds to this type are not described")
-    delta = KimiDeltaAttention(
+    return _decoder(values, _kimi_kinds(values, linear), delta_attention(values, linear))
+
+
+def delta_attention(values: Values, linear: Values) -> KimiDeltaAttention:
+    """Kimi delta attention, whose sizes stand in a nested config, or in the config itself."""
+    return KimiDeltaAttention(
         heads=_size(linear, "num_heads", values, "linear_num_heads"),
         head_dim=_size(linear, "head_dim", values, "linear_head_dim"),
         conv_kernel=_size(linear, "short_conv_kernel_size", values, "linear_conv_kernel_dim"),
     )
-    return _decoder(values, _kimi_kinds(values, linear), delta)
 
 
 def _size(nested: Values, key: str, values: Values, plain: str) -> int:

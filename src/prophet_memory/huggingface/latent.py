@@ -15,16 +15,12 @@ from prophet_memory.mixers import LatentAttention
 
 
 def latent_attention(values: Values, **others: Any) -> LatentAttention:  # noqa: ANN401 - fields of LatentAttention
-    """Latent attention; queries are full rank where their rank is null."""
-    return LatentAttention(
-        query_heads=values.size("num_attention_heads"),
-        kv_lora_rank=values.size("kv_lora_rank"),
-        qk_nope_head_dim=values.size("qk_nope_head_dim"),
-        qk_rope_head_dim=values.size("qk_rope_head_dim"),
-        v_head_dim=values.size("v_head_dim"),
-        **({"q_lora_rank": values.optional_size("q_lora_rank")} | others),
-        bias=values.flag("attention_bias"),
-    )
+    """Latent attention; queries are full rank where their rank is null. `others` stand for what the config says of them."""
+    sizes = ("kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
+    own: dict[str, Any] = {key: values.size(key) for key in sizes if key not in others}
+    if "q_lora_rank" not in others:
+        own["q_lora_rank"] = values.optional_size("q_lora_rank")
+    return LatentAttention(values.size("num_attention_heads"), bias=values.flag("attention_bias"), **own, **others)
 
 
 @reads("deepseek_v2", defaults=DEFAULTS["deepseek_v2"], aliases=ALIASES["deepseek_v2"])

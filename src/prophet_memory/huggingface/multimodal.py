@@ -79,6 +79,13 @@ def gemma4(values: Values) -> Architecture:
     return inside(values, "gemma4_text")
 
 
+def inside_or_beside(values: Values, kind: str) -> Architecture:
+    """The language model under `text_config`, or of the same keys as the config around it where that is left out."""
+    if values.optional_mapping("text_config") is None:
+        return read_as(kind, values.as_of(DEFAULTS[kind], ALIASES[kind]))
+    return inside(values, kind)
+
+
 def tied_in_either(values: Values, kind: str) -> Architecture:
     """The language model under `text_config`, whose head is tied where either config says so."""
     within = values.nested("text_config", DEFAULTS[kind])
@@ -95,6 +102,12 @@ def glm4v_moe(values: Values) -> Architecture:
 def minimax_m3_vl(values: Values) -> Architecture:
     """MiniMax-M3."""
     return tied_in_either(values, "minimax_m3_vl_text")
+
+
+@reads("glm5_next", defaults=DEFAULTS["glm5_next"], leaves_out=VISION)
+def glm5_next(values: Values) -> Architecture:
+    """GLM-5.3, whose published configs may have the language model's keys among their own."""
+    return inside_or_beside(values, "glm5_next_text")
 
 
 @reads("hy_v4_vl", defaults=DEFAULTS["hy_v4_vl"], leaves_out=VISION)
@@ -118,9 +131,7 @@ def muse_spark(values: Values) -> Architecture:
 @reads("dots3_note", defaults=DEFAULTS["dots3_note"], leaves_out="its vision and audio encoders")
 def dots3_note(values: Values) -> Architecture:
     """Dots 3, whose published configs have the language model's keys among their own."""
-    if values.optional_mapping("text_config") is None:
-        return read_as("dots3_note_text", values.as_of(DEFAULTS["dots3_note_text"], ALIASES["dots3_note_text"]))
-    return inside(values, "dots3_note_text")
+    return inside_or_beside(values, "dots3_note_text")
 
 
 @reads("unlimited_ocr", defaults=DEFAULTS["unlimited_ocr"], leaves_out="its vision encoders")

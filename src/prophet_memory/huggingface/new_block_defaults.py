@@ -282,8 +282,49 @@ NEW_BLOCK_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "tie_word_embeddings": False,
         "mlp_bias": False,
     },
+    "doge": {
+        "vocab_size": 32768,
+        "hidden_size": 1024,
+        "intermediate_size": 2048,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 8,
+        "num_key_value_heads": None,
+        "max_position_embeddings": 2048,
+        "tie_word_embeddings": False,
+        "attention_bias": False,
+        "mlp_bias": False,
+        "sliding_window": None,
+        "is_moe": False,
+        "num_experts": 16384,
+        "num_experts_per_tok": 64,
+    },
     "gemma4": {"tie_word_embeddings": True},
     "gemma4_text": _GEMMA4_TEXT,
+    "glm5_next": {"tie_word_embeddings": False},
+    "glm5_next_text": {
+        key: value for key, value in _DEEPSEEK_V32.items() if key not in ("first_k_dense_replace", "qk_rope_head_dim")
+    }
+    | {
+        "vocab_size": 154880,
+        "hidden_size": 4096,
+        "intermediate_size": 12288,
+        "num_hidden_layers": 45,
+        "num_attention_heads": 64,
+        "num_key_value_heads": 64,
+        "max_position_embeddings": 1048576,
+        "qk_nope_head_dim": 256,
+        "v_head_dim": 256,
+        "n_routed_experts": 288,
+        "index_n_heads": 32,
+        "indexer_types": None,
+        "linear_head_dim": 128,
+        "linear_num_heads": 64,
+        "linear_conv_kernel_dim": 4,
+        "hc_mult": 4,
+        "index_kpool": 16,
+        "index_topk_freq": 1,  # not fields: __post_init__ falls back on these two
+        "index_skip_topk_offset": 2,
+    },
     "glm_moe_dsa": _DEEPSEEK_V32
     | {
         "vocab_size": 154880,
@@ -463,6 +504,7 @@ _KIMI = {
 NEW_BLOCK_ALIASES: Mapping[str, Mapping[str, str]] = {
     "axk2": {"num_local_experts": "n_routed_experts"},
     "dots3_note_text": {"num_local_experts": "n_routed_experts"},
+    "glm5_next_text": {"num_local_experts": "n_routed_experts"},
     "hy_v4": {"num_local_experts": "n_routed_experts"},
     "hy_v4_vl_text": {"num_local_experts": "n_routed_experts"},
     "minimax_m3_vl_text": {"num_experts": "num_local_experts"},

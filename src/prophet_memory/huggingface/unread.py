@@ -9,9 +9,6 @@ _INKLING = "convolutions around attention and feed-forward blocks, each with a s
 
 UNREAD: Mapping[str, str] = {
     "diffusion_gemma": "block diffusion, whose encoder and decoder share their weights",
-    "doge": "experts found by product keys, and attention that masks by its values",
-    "glm5_next": _HYPER,
-    "glm5_next_text": _HYPER,
     "inkling2": _INKLING,
     "inkling2_loop": _INKLING,
     "inkling2_loop_text": _INKLING,

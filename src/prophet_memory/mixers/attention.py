@@ -31,6 +31,7 @@ class Attention(Mixer):
     head_gate: bool = False  # a projection of its own yields one gate per query head (Laguna)
     value_gate: bool = False  # a projection of its own yields one gate per value of a query head (Trinity)
     gate_bias: bool = False  # one bias per query head on such a gate (Beam)
+    value_mask: bool = False  # a map from the values of all heads, and a scale, weigh tokens for each head (Doge)
     values_from_keys: bool = False  # one projection makes both, which are cached apart (Gemma 4)
     borrows_cache: bool = False  # reads the keys and values of the last layer of its kind that makes some (Gemma 4)
     kind: Literal["attention"] = field(default="attention", kw_only=True)
@@ -114,6 +115,9 @@ class Attention(Mixer):
         for present in (self.gate_bias, self.sinks):
             if present:
                 yield Weight("attention", heads, cut="rows", units=heads)
+        if self.value_mask:
+            rows = self.kv_heads
+            yield Weight("attention", rows, rows * self.value_width + 1 + self.qkv_bias)
         yield from self._norms()
 
     def _norms(self) -> Iterator[Weight]:

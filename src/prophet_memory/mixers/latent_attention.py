@@ -38,11 +38,14 @@ class LatentAttention(Mixer):
     chosen_tokens: Size | None = None
     index_heads: Count = 0  # of an indexer; 0 without one
     index_head_dim: Count = 0
+    index_pool_tokens: Count = 0  # that an indexer weighs into one key to choose by; 0: each has its own (GLM-5.3)
     kind: Literal["latent_attention"] = field(default="latent_attention", kw_only=True)
 
     def __post_init__(self) -> None:
         if self.index_heads and self.chosen_tokens is None:
             raise ArchitectureError("index_heads", self.index_heads, "0 without chosen_tokens")
+        if self.index_pool_tokens and not self.index_heads:
+            raise ArchitectureError("index_pool_tokens", self.index_pool_tokens, "0 without index_heads")
         if bool(self.index_heads) != bool(self.index_head_dim):
             raise ArchitectureError("index_head_dim", self.index_head_dim, "0 without index_heads, and more with them")
         if self.gate_from_latent and self.q_lora_rank is None:
@@ -65,7 +68,10 @@ class LatentAttention(Mixer):
         return ((1, self.kv_lora_rank), *(((1, self.qk_rope_head_dim),) if self.qk_rope_head_dim else ()))
 
     def _index_keys(self) -> Vectors:
-        return ((1, self.index_head_dim),) if self.index_heads else ()
+        if not self.index_heads:
+            return ()
+        # To pool them later, each key stands beside its weights and a flag.
+        return ((1, 2 * self.index_head_dim + 1 if self.index_pool_tokens else self.index_head_dim),)
 
     def cached_vectors(self, *, tensor: int = 1) -> Vectors:
         """The latent and the rotary key, and the indexer's key, always whole."""
@@ -158,3 +164,5 @@ class LatentAttention(Mixer):
         yield Weight("attention", self.index_heads, hidden_size)  # published quantised checkpoints leave it alone
         if self.query_scales:
             yield Weight("attention", self.index_heads, copies=2)
+        if self.index_pool_tokens:
+            yield Weight("attention", self.index_head_dim, hidden_size + self.index_pool_tokens)  # weights, and those by place
