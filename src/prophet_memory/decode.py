@@ -142,7 +142,9 @@ def decode_work(
     along = (-1, *[1] * (needed.ndim - 1))
     tokens = np.asarray(batch_sizes, np.float64).reshape(along) * assumptions.tokens_per_sequence
     sequences = np.asarray(spread.sequences(batch_sizes), np.float64).reshape(along)
-    rest = [weight.shard(spread.tensor) for weight in passed_weights(architecture, reading)]
+    passed, apart = list(passed_weights(architecture, reading)), assumptions.engine.apart(spread)
+    rest = [weight.shard(spread.tensor) for weight in passed]  # the work, also where a GPU holds more or less of a part
+    held = [weight.shard(apart.get(weight.component, spread.tensor)) for weight in passed]
     seen = assumptions.tokens_per_sequence if reading is None else 1
     head = sum(weight.parameters for weight in rest if weight.component in HEADS)
     body = sum(weight.parameters for weight in rest) - head
@@ -160,7 +162,7 @@ def decode_work(
     growth = growth_of(model, spread, assumptions, read=reading is None)  # of a prompt the tokens choose all between them
     cached = int(bytes_per_sequence(growth, context)[0]) if caches else 0
     return Work(
-        rest_bytes=np.broadcast_to(np.float64(_rest_bytes(stored, rest)), needed.shape),
+        rest_bytes=np.broadcast_to(np.float64(_rest_bytes(stored, held)), needed.shape),
         expert_bytes=needed * each,
         cache_bytes=np.broadcast_to(sequences * cached, needed.shape),
         flops=np.broadcast_to(FLOPS_PER_PRODUCT * flops, needed.shape),

@@ -20,6 +20,8 @@ from prophet_memory.loading import Loading
 from prophet_memory.paging import PagedCache
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.peaks import PEAKS, Peak
+from prophet_memory.placement import CutBlocks, Placement, apart, check_blocks, cut_experts_as
+from prophet_memory.precision import Stored
 from prophet_memory.shares import StaticShare
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ class Profile(Described):
     keeps_all_experts: bool = False  # it knows no other residency
     loads_files: bool = False  # of the kind GGUF
     cuts_experts: bool = False  # unless told otherwise, GPUs cut each expert instead of holding whole ones
+    placements: tuple[Placement, ...] = ()  # of components that are not cut by the GPUs that share attention
+    cut_blocks: tuple[CutBlocks, ...] = ()  # formats that are cut inside the blocks which share a scale
     shares_tokens_in: tuple[Slug, ...] = ()  # formats of a cache whose tokens GPUs share instead of caching the same
     cache: PagedCache | None = None  # None: tokens as many as fit
     loading: Loading | None = None  # None: weights as they are counted
@@ -109,6 +113,18 @@ class Engine(Profile):
         if value is None or value == ():
             raise EngineError(key, None, f"a value: the profile {self.name} has none, for no source says it")
         return value
+
+    def apart(self, layout: Parallelism) -> dict[str, int]:
+        """GPUs that share each component which is not cut by the GPUs that share attention."""
+        return apart(self.placements, layout)
+
+    def check_blocks(self, architecture: Architecture, stored: Stored, layout: Parallelism) -> None:
+        """Raise a ParallelismError where a layout cuts weights inside the blocks which share a scale."""
+        check_blocks(architecture, stored, layout, self.placements, self.cut_blocks)
+
+    def cut_as(self, architecture: Architecture, stored: Stored, layout: Parallelism) -> Stored:
+        """How weights are stored once a layout cuts experts inside the blocks which share a scale."""
+        return cut_experts_as(stored, architecture, layout, self.cut_blocks)
 
     def step_size(self, gpu: Gpu) -> StepSize:
         """The largest step on a GPU. Raises EngineError where the profile has none for it."""

@@ -87,13 +87,13 @@ def _nearness(one: Holding) -> tuple[int, int, int, int]:
 
 
 def _best(grid: Grid, assumptions: Assumptions, layouts: Sequence[Parallelism]) -> list[Holding]:
-    """Of each GPU, so many of it, the layout that holds the most. Raises EngineError where no layout has an answer."""
+    """Of each GPU, so many of it, the layout that holds the most. Raises as the first layout where none has an answer."""
     count, answers = grid.n_gpus[0], dict[Parallelism, tuple[IntArray, ...]]()
-    reason: EngineError | None = None
+    reason: EngineError | ParallelismError | None = None
     for layout in layouts:
         try:
             answer = Concurrency(replace(grid, layouts={count: layout}), assumptions)
-        except EngineError as problem:
+        except (EngineError, ParallelismError) as problem:  # the profile does not know it, or it cuts blocks of weights
             reason = reason or problem
             continue
         answers[layout] = tuple(_of_each_gpu(c, grid) for c in (answer.concurrency, answer.baseline, answer.missing_bytes))

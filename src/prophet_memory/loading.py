@@ -7,7 +7,7 @@ the rounding of the allocator: each a named line.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from prophet_memory.architecture import Architecture, MoE
@@ -63,19 +63,30 @@ class Loading(Described):
     copies_latent_maps: bool = False  # the maps up from latents a second time, in 8 bit or else in 16, as they are absorbed
 
     def lines(
-        self, architecture: Architecture, stored: Precision, layout: Parallelism, vocabulary_multiple: int
+        self,
+        architecture: Architecture,
+        stored: Precision,
+        layout: Parallelism,
+        vocabulary_multiple: int,
+        apart: Mapping[str, int] | None = None,
     ) -> tuple[Buffer, ...]:
-        """What is held beyond the counted weights on each GPU, without what `expert_bytes` adds; only lines that are not zero."""
-        vocabulary, hidden = architecture.vocabulary_size, architecture.hidden_size
-        padded = multiple_of(vocabulary, vocabulary_multiple) // layout.tensor
-        tables = sum(1 for _ in self._tables(architecture))
+        """What is held beyond the counted weights on each GPU, without what `expert_bytes` adds; only lines that are not zero.
+
+        `apart` has the GPUs that share a component, where they are not those that share attention.
+        """
+        vocabulary, own = architecture.vocabulary_size, apart or {}
+        padded, row = multiple_of(vocabulary, vocabulary_multiple), architecture.hidden_size * 2
+        tables = [own.get(table, layout.tensor) for table in self._tables(architecture)]
         lines = (
-            Buffer("padding of the vocabulary", tables * (padded - share(vocabulary, layout.tensor)) * hidden * 2),
+            Buffer("padding of the vocabulary", sum(padded // gpus - share(vocabulary, gpus) for gpus in tables) * row),
             Buffer("table of rotary positions", self._rotary_bytes(architecture)),
             Buffer("workspace of latent attention", self.latent_workspace_bytes * _is_latent(architecture)),
             Buffer("absorbed maps of latent attention", self._absorbed_bytes(architecture, stored, layout)),
-            Buffer("widened zero points", self._zero_point_bytes(architecture, stored, layout)),
-            Buffer("rounding of allocations", self._rounding_bytes(architecture, stored, layout, padded)),
+            Buffer("widened zero points", self._zero_point_bytes(architecture, stored, layout, own)),
+            Buffer(
+                "rounding of allocations",
+                self._rounding_bytes(architecture, stored, layout, own) + self._table_rounding_bytes(padded * row, tables),
+            ),
         )
         return tuple(line for line in lines if line.size_bytes)
 
@@ -101,13 +112,16 @@ class Loading(Described):
         if architecture.holds_embedding or (architecture.holds_head and architecture.tied_embeddings):
             yield "embedding"
         if architecture.holds_head and not architecture.tied_embeddings:
-            yield "head"
+            yield "lm_head"
 
-    def _zero_point_bytes(self, architecture: Architecture, stored: Precision, layout: Parallelism) -> int:
+    def _zero_point_bytes(
+        self, architecture: Architecture, stored: Precision, layout: Parallelism, apart: Mapping[str, int]
+    ) -> int:
         form = stored.rest
         if not form.zero_point_bits or self.zero_point_bits <= form.zero_point_bits or form.block_columns is None:
             return 0
-        cut = [w.shard(layout.tensor) for w in model_weights(architecture) if w.linear and w.component != "routed_expert"]
+        rest = [w for w in model_weights(architecture) if w.linear and w.component != "routed_expert"]
+        cut = [weight.shard(apart.get(weight.component, layout.tensor)) for weight in rest]
         points = sum(weight.copies * weight.rows * -(-weight.columns // form.block_columns) for weight in cut)
         return points * (self.zero_point_bits - form.zero_point_bits) // BITS_OF_A_BYTE
 
@@ -124,23 +138,28 @@ class Loading(Described):
         each = 1 if stored.rest.bits == BITS_OF_A_BYTE else FP16
         return sum(count * values * each for count, values in widths)
 
-    def _rounding_bytes(self, architecture: Architecture, stored: Precision, layout: Parallelism, padded: int) -> int:
-        table = padded * architecture.hidden_size * 2
-        sizes = [(1, table) for _ in self._tables(architecture)]
+    def _table_rounding_bytes(self, table_bytes: int, gpus: list[int]) -> int:
+        sizes = [table_bytes // number for number in gpus]
+        return sum(self.allocator.taken_bytes(size) - size for size in sizes)
+
+    def _rounding_bytes(
+        self, architecture: Architecture, stored: Precision, layout: Parallelism, apart: Mapping[str, int]
+    ) -> int:
+        sizes = []
         for stack in architecture.stacks:
             for layer in stack.layers:
                 weights = [*layer.mixer.weights(architecture.hidden_size)]
                 weights += feed_forward_weights(layer.feed_forward, architecture.hidden_size)
-                sizes += [(layer.count, size) for size in _tensors(weights, stored, layout)]
+                sizes += [(layer.count, size) for size in _tensors(weights, stored, layout, apart)]
         return sum(count * (self.allocator.taken_bytes(size) - size) for count, size in sizes)
 
 
-def _tensors(weights: list[Weight], stored: Precision, layout: Parallelism) -> Iterator[int]:
+def _tensors(weights: list[Weight], stored: Precision, layout: Parallelism, apart: Mapping[str, int]) -> Iterator[int]:
     """Bytes of each tensor of a layer: maps of the same input that are cut by outputs are one, and so are all experts."""
     fused: dict[tuple[str, int], int] = defaultdict(int)
     for weight in weights:
         routed = weight.component == "routed_expert"
-        own = weight.shard(layout.expert_tensor if routed else layout.tensor)
+        own = weight.shard(layout.expert_tensor if routed else apart.get(weight.component, layout.tensor))
         size = weight_bytes(own, stored.routed_expert if routed else stored.rest)
         size = size // weight.copies * share(weight.copies, layout.expert) if routed else size
         if weight.linear and weight.cut == "rows":

@@ -125,7 +125,7 @@ def loaded_beyond_counted(architecture: Architecture, stored: Stored, spread: Pa
     """What the engine holds beyond the weights that are counted; nothing where the profile does not say."""
     if engine.loading is None or isinstance(stored, FileWeights):
         return ()
-    return engine.loading.lines(architecture, stored, spread, engine.vocabulary_multiple)
+    return engine.loading.lines(architecture, stored, spread, engine.vocabulary_multiple, engine.apart(spread))
 
 
 def beyond_bytes(architecture: Architecture, stored: Stored, spread: Parallelism, engine: Engine) -> int:
@@ -140,14 +140,21 @@ def expert_bytes(architecture: Architecture, stored: Stored, spread: Parallelism
         own = engine.loading.expert_bytes(
             architecture.moe, architecture.hidden_size, stored.routed_expert, expert_tensor=spread.expert_tensor
         )
-    return routed_expert_bytes(architecture, stored, expert_tensor=spread.expert_tensor) if own is None else own
+    if own is not None:
+        return own
+    return routed_expert_bytes(architecture, engine.cut_as(architecture, stored, spread), expert_tensor=spread.expert_tensor)
+
+
+def rest_bytes(architecture: Architecture, stored: Stored, spread: Parallelism, engine: Engine) -> int:
+    """All weights but the routed experts on each GPU, and what the engine holds beyond them."""
+    counted = non_expert_bytes(architecture, stored, tensor=spread.tensor, apart=engine.apart(spread))
+    return counted + beyond_bytes(architecture, stored, spread, engine)
 
 
 def held_weight_bytes(architecture: Architecture, stored: Stored, spread: Parallelism, engine: Engine) -> int:
     """All weights with every expert resident on the fullest GPU, and what the engine holds beyond them."""
     experts = experts_on_fullest_rank(architecture.moe.routed_experts, spread.expert) * architecture.moe_layer_count
-    rest = non_expert_bytes(architecture, stored, tensor=spread.tensor) + beyond_bytes(architecture, stored, spread, engine)
-    return rest + experts * expert_bytes(architecture, stored, spread, engine)
+    return rest_bytes(architecture, stored, spread, engine) + experts * expert_bytes(architecture, stored, spread, engine)
 
 
 def cache_blocks(model: Model, spread: Parallelism, assumptions: Assumptions, gpu: Gpu) -> Blocks | None:
@@ -242,6 +249,7 @@ class Cell:
     Raises:
         ArchitectureError: for more bytes than any machine holds.
         EngineError: for what the engine's profile does not say.
+        ParallelismError: where the layout cuts weights inside the blocks which share a scale.
     """
 
     def __init__(
@@ -250,13 +258,12 @@ class Cell:
         self.model, self.spread, self.assumptions, self.grid, self.policies = model, spread, assumptions, grid, policies
         architecture, engine = model.architecture, assumptions.engine
         self.stored = [stored_as(name, architecture) for name in grid.precisions]
+        for form in self.stored:
+            engine.check_blocks(architecture, form, spread)
         each = [architecture.moe_layer_count * expert_bytes(architecture, form, spread, engine) for form in self.stored]
         int64([architecture.moe.routed_experts * size for size in each], "routed_expert_bytes")
         self._layer_expert_bytes = np.array(each, np.int64)[:, None, None]
-        rest = [
-            non_expert_bytes(architecture, form, tensor=spread.tensor) + beyond_bytes(architecture, form, spread, engine)
-            for form in self.stored
-        ]
+        rest = [rest_bytes(architecture, form, spread, engine) for form in self.stored]
         self._non_expert_bytes = _along("precision", int64(rest, "non_expert_bytes"))
         self._overhead_bytes = _along("policy", np.array([policy.overhead_bytes for policy in policies], np.int64))
         self._reserve_bytes = _along("provision", np.array([engine.reserve(spread).bytes], np.int64))

@@ -9,7 +9,7 @@ leave them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -89,9 +89,13 @@ def routed_expert_bytes(architecture: Architecture, stored: Stored, *, expert_te
     return stored.bytes_of(weight.shard(expert_tensor) for weight in weights)
 
 
-def non_expert_bytes(architecture: Architecture, stored: Stored, *, tensor: int = 1) -> int:
-    """Bytes of everything but the routed experts on each of `tensor` GPUs."""
+def non_expert_bytes(
+    architecture: Architecture, stored: Stored, *, tensor: int = 1, apart: Mapping[str, int] | None = None
+) -> int:
+    """Bytes of everything but the routed experts on each of `tensor` GPUs; some components may be shared by others."""
+    own = apart or {}
     if isinstance(stored, FileWeights):
         stored.check_whole(tensor)
         return stored.rest_bytes
-    return stored.bytes_of(w.shard(tensor) for w in model_weights(architecture) if w.component != "routed_expert")
+    rest = [weight for weight in model_weights(architecture) if weight.component != "routed_expert"]
+    return stored.bytes_of(weight.shard(own.get(weight.component, tensor)) for weight in rest)

@@ -18,8 +18,9 @@ from prophet_memory.engine import EngineError
 from prophet_memory.errors import ModelError
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid
-from prophet_memory.memory import Assumptions, sequence_room
+from prophet_memory.memory import Assumptions, sequence_room, stored_as
 from prophet_memory.parallelism import Parallelism, ParallelismError, layouts
+from prophet_memory.precision import FileWeights
 from prophet_memory.steps import FloatArray, StepTimes, Timing
 from prophet_memory.sweeps import DOES_NOT_FIT, sweep
 from prophet_memory.workload.loads import load_for
@@ -173,12 +174,28 @@ def options(grid: Grid, assumptions: Assumptions, timing: Timing, context_tokens
             problem = problem or none
             continue
         for layout in own:
-            part = replace(grid, n_gpus=[count], layouts={count: layout}, context_tokens=[context])
             try:
+                formats = whole_blocks(grid, assumptions, layout)
+                part = replace(grid, n_gpus=[count], layouts={count: layout}, context_tokens=[context], precisions=formats)
                 own_timing = timing.of_replica(count)
                 found += _in_layout(part, assumptions, own_timing, layout, math.ceil(context - output_tokens))
-            except EngineError as none:  # a layout that the profile knows nothing of
+            except (EngineError, ParallelismError) as none:  # a layout that the profile knows nothing of, or of no precision
                 problem = problem or none
+    if not found and problem is not None:
+        raise problem
+    return found
+
+
+def whole_blocks(grid: Grid, assumptions: Assumptions, layout: Parallelism) -> list[str | FileWeights]:
+    """The precisions whose blocks of weights a layout leaves whole. Raises ParallelismError where there is none."""
+    (model,) = grid.models
+    found, problem = list[str | FileWeights](), None
+    for name in grid.precisions:
+        try:
+            assumptions.engine.check_blocks(model.architecture, stored_as(name, model.architecture), layout)
+            found.append(name)
+        except ParallelismError as broken:
+            problem = problem or broken
     if not found and problem is not None:
         raise problem
     return found

@@ -134,16 +134,17 @@ def command(  # noqa: PLR0913 - one argument an option
     chosen = answerable(residency_policies(list(POLICIES)), law, own) if policies is None else policies
     device, asked = open_gpu(gpu), batch or settings.paper.reference.batch_size
     held = checked_context(context, architecture) or settings.latency.context_tokens
+    chosen_precisions = precisions or default_precisions(opened)
     grid = Grid(
         [own],
         gpus=[device],
         n_gpus=[n_gpus],
         batch_sizes=[asked],
         routings=[law],
-        precisions=precisions or default_precisions(opened),
+        precisions=chosen_precisions,
         policies=chosen,
         provisions=[sized],
-        layouts={n_gpus: spread_over(architecture, assumptions, n_gpus)},
+        layouts={n_gpus: spread_over(architecture, assumptions, n_gpus, precisions=chosen_precisions)},
     )
     timing = changed_timing(settings.latency, host_memory, host, fixed_costs)
     with described_by(opened.file), said_of_profile(profile.name):

@@ -26,9 +26,10 @@ from prophet_memory.formats import CACHE_FORMATS, DEFAULT_FORMAT, EXPERTS_SUFFIX
 from prophet_memory.gguf import FILE_TYPES
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
-from prophet_memory.memory import Assumptions
+from prophet_memory.memory import Assumptions, stored_as
 from prophet_memory.named import Named, ParameterError
 from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism, with_context
+from prophet_memory.precision import FileWeights
 from prophet_memory.provision import PROVISIONS
 from prophet_memory.residency import BASELINE, POLICIES, ResidencyPolicy, residency_policy
 from prophet_memory.routing import LAWS, RoutingLaw, routing_law
@@ -394,12 +395,16 @@ def spread_over(
     ep: int | None = None,
     pp: int | None = None,
     dcp: int | None = None,
+    *,
+    precisions: Iterable[str | FileWeights] = (),
 ) -> Parallelism:
-    """A layout; raises ConfigurationError, naming the option, for one that model or engine cannot have."""
+    """A layout; raises ConfigurationError, naming the option, for one that model, engine or precision cannot have."""
     shared = shared_tokens(dcp, assumptions)
     try:
         found = parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=assumptions.engine.cuts_experts)
         pipeline_stages(architecture, found.pipeline)  # refuses more of them than there are layers
+        for name in precisions:
+            assumptions.engine.check_blocks(architecture, stored_as(name, architecture), found)
         return with_context(architecture, found, shared or 1)
     except ParallelismError as problem:
         raise layout_error(problem) from None

@@ -381,7 +381,7 @@ def command(  # noqa: PLR0913 - one argument an option
     if isinstance(taken, FileWeights) and n_gpus > 1:
         raise ConfigurationError(f"--n-gpus: {n_gpus}; allowed: 1, which holds the whole GGUF file")
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
-    spread = spread_over(architecture, assumptions, n_gpus, tp, ep, pp, dcp)
+    spread = spread_over(architecture, assumptions, n_gpus, tp, ep, pp, dcp, precisions=[taken])
     device, law, sized = open_gpu(gpu), routing or settings.reference_law, provision or settings.reference_provision
     context = asked_context(question, context, batch, architecture)
     chosen = kept(policy, architecture, profile, settings)

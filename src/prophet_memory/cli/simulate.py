@@ -161,8 +161,9 @@ def command(  # noqa: PLR0913 - one argument an option
     kept = BASELINE if architecture.is_dense else policy or settings.reference_policy
     timing, device = changed_timing(settings.latency, host_memory, host, fixed_costs), open_gpu(gpu)
     asked, name, of_trace = opened_requests(trace, sha256, load, prompt, output, variation, requests, seed)
+    spread = spread_over(architecture, assumptions, n_gpus, tp, ep, 1, dcp, precisions=[precision])
     deployment = Deployment(
-        model_with_counts(opened, [law], counts), device, spread_over(architecture, assumptions, n_gpus, tp, ep, 1, dcp),
+        model_with_counts(opened, [law], counts), device, spread,
         assumptions, timing,
         precision, kept, law, batch or settings.workloads.served.design_batch, provision or settings.reference_provision,
     )  # fmt: skip
