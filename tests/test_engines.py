@@ -124,6 +124,25 @@ def test_padding_rotary_table_and_workspace_by_hand():
     assert lite["table of rotary positions"] == 163840 * 64 * 2
 
 
+def absorbed_bytes(engine: Engine, stored: str, tensor: int) -> int:
+    lines = loaded_beyond_counted(MODELS["deepseek-v3"], precision(stored), Parallelism(tensor), engine)
+    return sum(int(np.asarray(line.size_bytes)) for line in lines if line.name == "absorbed maps of latent attention")
+
+
+@pytest.mark.parametrize(
+    ("engine", "stored", "value_bytes"),
+    [
+        ("vllm-0.19", "bf16", 0), ("vllm-0.19", "fp16", 0), ("vllm-0.19", "fp8_blocks", 2), ("vllm-0.19", "int4", 2),
+        ("vllm-0.19", "int4_experts", 0), ("sglang", "bf16", 2), ("sglang", "fp8_blocks", 1), ("sglang", "int4", 2),
+        ("ideal", "fp8", 0),
+    ],
+)  # fmt: skip
+def test_the_maps_up_from_latents_stand_twice_where_the_engine_copies_them(engine: str, stored: str, value_bytes: int):
+    maps = 61 * 128 * (128 + 128) * 512  # layers x heads x (keys and values of a head) x latent: W_UK and W_UV
+    for tensor in (1, 8):
+        assert absorbed_bytes(ENGINES[engine], stored, tensor) == maps // tensor * value_bytes
+
+
 def test_zero_points_are_widened_in_dense_maps_alone():
     lines = {
         line.name: line.size_bytes for line in loaded_beyond_counted(MODELS["phi-4"], precision("int4"), Parallelism(), VLLM)

@@ -12,6 +12,7 @@ from test_command_line import call, refused
 
 from prophet_memory.edge.configuration import read_engines, read_gpus
 from prophet_memory.edge.settings import read_settings_alone
+from prophet_memory.engine import Engine
 from prophet_memory.grid import Grid, Model
 from prophet_memory.memory import expert_bytes, held_weight_bytes, rest_bytes, stored_as
 from prophet_memory.parallelism import Parallelism, ParallelismError, known_layout
@@ -71,13 +72,14 @@ def test_layouts_that_engines_take(model: str, stored: str, layout: Parallelism)
         engine.check_blocks(MODELS[model], precision(stored), layout)
 
 
-def test_no_default_layout_of_the_papers_sweep_cuts_a_block():
+@pytest.mark.parametrize("engine", [IDEAL, VLLM])
+def test_no_default_layout_of_the_papers_sweep_cuts_a_block(engine: Engine):
     swept = read_settings_alone().sweep
     for name in swept.models:
         for n_gpus in swept.n_gpus:
-            layout = known_layout(MODELS[name], n_gpus, None)
+            layout = known_layout(MODELS[name], n_gpus, None, cut_experts=engine.cuts_experts)
             for stored in swept.precisions:
-                IDEAL.check_blocks(MODELS[name], stored_as(stored, MODELS[name]), layout)
+                engine.check_blocks(MODELS[name], stored_as(stored, MODELS[name]), layout)
 
 
 def test_groups_of_experts_are_halved_until_a_side_fills_them():

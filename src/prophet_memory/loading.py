@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 from prophet_memory.architecture import Architecture, MoE
-from prophet_memory.fields import Bytes, Count, Described, Size
+from prophet_memory.fields import Bytes, Count, Described, OneOf, Size
 from prophet_memory.formats import BITS_OF_A_BYTE, FORMATS, Format
 from prophet_memory.mixers import Attention, LatentAttention
 from prophet_memory.mixers.mixer import share
@@ -51,6 +52,23 @@ class BlockScaledLayout(Described):
     bias_bytes: Size  # of each value
 
 
+ALWAYS, QUANTISED = "always", "quantised"
+
+
+@dataclass(frozen=True, slots=True)
+class LatentCopies(Described):
+    """When the maps up from latents (W_UK, W_UV) stand a second time as they are absorbed, in 16 bit or as stored in 8."""
+
+    when: Annotated[str, OneOf((ALWAYS, QUANTISED))]
+    keeps_8_bits: bool = False
+
+    def value_bytes(self, stored: Format) -> int:
+        """Bytes of each value; 0 where the absorbed maps are views of the loaded ones."""
+        if self.when == QUANTISED and stored.bits >= FP16 * BITS_OF_A_BYTE:
+            return 0
+        return 1 if self.keeps_8_bits and stored.bits == BITS_OF_A_BYTE else FP16
+
+
 @dataclass(frozen=True, slots=True)
 class Loading(Described):
     """The rules of an engine."""
@@ -60,7 +78,7 @@ class Loading(Described):
     allocator: Allocator
     zero_point_bits: Count = 0  # of each zero point of a dense map where the kernel widens them; 0: as they are stored
     mxfp4: BlockScaledLayout | None = None
-    copies_latent_maps: bool = False  # the maps up from latents a second time, in 8 bit or else in 16, as they are absorbed
+    latent_copies: LatentCopies | None = None  # None: the absorbed maps are the loaded ones
 
     def lines(
         self,
@@ -130,12 +148,12 @@ class Loading(Described):
         return sum(widths) * (architecture.max_context_tokens or 0) * self.rotary_value_bytes
 
     def _absorbed_bytes(self, architecture: Architecture, stored: Precision, layout: Parallelism) -> int:
-        layers = [layer for stack in architecture.stacks for layer in stack.layers] if self.copies_latent_maps else []
+        each = 0 if self.latent_copies is None else self.latent_copies.value_bytes(stored.rest)
+        layers = [layer for stack in architecture.stacks for layer in stack.layers] if each else []
         found = [(layer.count, layer.mixer) for layer in layers if isinstance(layer.mixer, LatentAttention)]
         widths = [
             (n, share(m.query_heads, layout.tensor) * (m.qk_nope_head_dim + m.v_head_dim) * m.kv_lora_rank) for n, m in found
         ]
-        each = 1 if stored.rest.bits == BITS_OF_A_BYTE else FP16
         return sum(count * values * each for count, values in widths)
 
     def _table_rounding_bytes(self, table_bytes: int, gpus: list[int]) -> int:
