@@ -309,7 +309,7 @@ def test_the_profile_of_the_paper_is_the_old_one():
     assert ideal.step_size(H100) == StepSize(2048)
     assert (ideal.reserve(Parallelism(1)).bytes, ideal.reserve(Parallelism(4, 2)).bytes) == (500 * MIB, 1458 * MIB)
     said = {name for name, field in Profile.__dataclass_fields__.items() if getattr(ideal, name) != field.default}
-    assert said == {"usable_fraction", "steps", "reserves", "activation", "cut_blocks", "shares_tokens_in"}
+    assert said == {"usable_fraction", "steps", "reserves", "activation", "format_support", "cut_blocks", "shares_tokens_in"}
 
 
 def test_a_plan_names_the_buffers_and_its_json_has_them():

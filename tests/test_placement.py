@@ -13,7 +13,9 @@ from test_command_line import call, refused
 from prophet_memory.edge.configuration import read_engines, read_gpus
 from prophet_memory.edge.settings import read_settings_alone
 from prophet_memory.engine import Engine
+from prophet_memory.errors import ModelError
 from prophet_memory.grid import Grid, Model
+from prophet_memory.hardware import FormatSupport
 from prophet_memory.memory import expert_bytes, held_weight_bytes, rest_bytes, stored_as
 from prophet_memory.parallelism import Parallelism, ParallelismError, known_layout
 from prophet_memory.placement import Placement
@@ -150,3 +152,45 @@ def test_weights_follow_what_stands_where():
     shared = 48 * 3 * 2048 * 512 * 2
     assert more == pytest.approx(shared // 2, rel=0.001)  # but for the rounding of allocations
     assert Placement(("lm_head",), "all").gpus(Parallelism(2, 2)) == 4
+
+
+def warned(*words: str) -> list[str]:
+    return json.loads(call("plan", "--model", "mixtral-8x7b", *words, "--json").stdout)["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("v100-32gb", "--weights", "fp8"), "no FP8 arithmetic on v100-32gb (compute capability 7.0), which takes 8.9:"),
+        (("v100-32gb", "--weights", "fp8", "--engine", "vllm-0.19"), "vllm-0.19 runs no FP8 weights on v100-32gb"),
+        (("v100-32gb", "--engine", "vllm-0.19"), "vllm-0.19 runs no bf16 weights on v100-32gb"),
+        (("a100-80gb", "--weights", "fp8_blocks", "--engine", "vllm-0.19"), "no FP8 blocks arithmetic on a100-80gb"),
+        (("h100-80gb", "--experts", "nvfp4", "--engine", "vllm-0.19"), "no NVFP4 arithmetic on h100-80gb"),
+        (("v100-32gb",), "no bf16 arithmetic on v100-32gb (compute capability 7.0), which takes 8.0: engines take fp16 instead"),
+    ],
+)
+def test_a_format_without_hardware_or_kernel_gets_a_line(words: tuple[str, ...], line: str):
+    assert sum(one.startswith(line) for one in warned("--gpu", *words)) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [("h100-80gb", "--weights", "fp8"), ("b200", "--weights", "nvfp4"), ("v100-32gb", "--weights", "fp16"),
+              ("mi300x", "--weights", "fp8"), ("custom:80", "--weights", "nvfp4"), ("a100-80gb", "--weights", "int8")],
+)  # fmt: skip
+def test_a_format_with_hardware_gets_none_and_neither_does_a_gpu_without_a_capability(words: tuple[str, ...]):
+    assert not [one for one in warned("--gpu", *words) if "compute capability" in one]
+
+
+def test_recommend_and_fit_name_all_gpus_of_a_format_in_one_line():
+    words = ("fit", "--model", "mixtral-8x7b", "--context", "1000", "--gpus", "v100-32gb,a100-80gb,h100-80gb", "--weights", "fp8")
+    lines = [one for one in json.loads(call(*words, "--json").stdout)["warnings"] if "compute capability" in one]
+    assert len(lines) == 1
+    assert "v100-32gb (compute capability 7.0), a100-80gb (compute capability 8.0), which takes 8.9" in lines[0]
+
+
+def test_every_nvidia_gpu_of_the_catalogue_has_its_capability():
+    without = {name for name, gpu in GPUS.items() if gpu.cuda_compute_capability is None}
+    assert without == {"mi300x", "mi325x", "mi355x"}
+    assert (GPUS["v100-32gb"].cuda_compute_capability, GPUS["l40s"].cuda_compute_capability) == (7.0, 8.9)
+    with pytest.raises(ModelError, match=r'formats: "fp7"; allowed: fp32, bf16'):
+        FormatSupport(formats=("fp7",))

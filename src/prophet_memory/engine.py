@@ -16,6 +16,7 @@ from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import ByKind, Bytes, Described, Fraction, Size, Slug, Text
 from prophet_memory.gpu import Gpu
+from prophet_memory.hardware import FormatSupport
 from prophet_memory.loading import Loading
 from prophet_memory.paging import PagedCache
 from prophet_memory.parallelism import Parallelism
@@ -91,6 +92,7 @@ class Profile(Described):
     read_on: tuple[Slug, ...] = ()  # GPUs, by how their names begin, whose kernels the profile describes; others' may differ
     keeps_all_experts: bool = False  # it knows no other residency
     loads_files: bool = False  # of the kind GGUF
+    format_support: tuple[FormatSupport, ...] = ()  # by the GPU's compute capability
     cuts_experts: bool = False  # unless told otherwise, GPUs cut each expert instead of holding whole ones
     placements: tuple[Placement, ...] = ()  # of components that are not cut by the GPUs that share attention
     cut_blocks: tuple[CutBlocks, ...] = ()  # formats that are cut inside the blocks which share a scale

@@ -10,6 +10,8 @@ from annotated_types import Ge, Le
 from prophet_memory.errors import ModelError
 from prophet_memory.fields import Described, OneOf, PositiveBytes, Text
 
+Capability = Annotated[float, Ge(1), Le(100)]  # as 9.0
+
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
@@ -26,6 +28,7 @@ class Gpu:
     gpu_link_peer_bandwidth_bytes_per_s: int | None = None  # to a single other, where that is less
     gpu_link_gpus: int | None = None  # that it joins at the most
     compute_peak_flops_per_s: int | None = None  # dense, of 16-bit numbers
+    cuda_compute_capability: float | None = None  # None: no GPU of NVIDIA's, or nobody said
 
     def between(self, gpus: int) -> int:
         """Bytes a second, one way, from each of some GPUs of a machine to the others together.
@@ -87,6 +90,14 @@ class ComputeEntry(Described):
 
 
 @dataclass(frozen=True, slots=True)
+class CudaEntry(Described):
+    """NVIDIA's number for what the hardware can do."""
+
+    compute_capability: Capability
+    source: Text
+
+
+@dataclass(frozen=True, slots=True)
 class GpuEntry(Described):
     """An entry of config/gpus.yaml: a GPU in sections, each with its source."""
 
@@ -96,6 +107,7 @@ class GpuEntry(Described):
     host_link: HostLinkEntry
     gpu_link: GpuLinkEntry | None = None
     compute: ComputeEntry | None = None
+    cuda: CudaEntry | None = None
 
     def gpu(self, name: str) -> Gpu:
         """The GPU of that name; `memory: {bytes: 1}` becomes `memory_bytes`."""

@@ -48,6 +48,7 @@ from prophet_memory.cli.said import (
     say_notes,
     say_warnings,
     unread_gpus,
+    without_hardware,
 )
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
@@ -157,7 +158,7 @@ def command(  # noqa: PLR0913 - one argument an option
         *said_of_pools(own, chosen[-1], law, sized, [spread.expert]), *said_of_measured(own, law), *COLUMNS_IN_WORDS,
     ]  # fmt: skip
     doubts = dict.fromkeys(said for one in grid.precisions for said in hypothetical(architecture, str(one)))
-    warnings = [*unread_gpus(profile, [device]), *doubts]
+    warnings = [*unread_gpus(profile, [device]), *without_hardware(profile, architecture, [device], grid.precisions), *doubts]
     if as_json:
         choices = [
             {name: rounded(value) for name, value in row.items()}

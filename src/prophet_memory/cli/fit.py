@@ -45,6 +45,7 @@ from prophet_memory.cli.said import (
     say_notes,
     say_warnings,
     unread_gpus,
+    without_hardware,
 )
 from prophet_memory.concurrency import ORDER
 from prophet_memory.edge.command import ConfigurationError
@@ -161,7 +162,11 @@ def command(  # noqa: PLR0913 - one argument an option
         *opened.notes, *partly_measured(grid.models[0]), *of_experts_alone(architecture, of_experts),
         *said_of_pools(grid.models[0], grid.policies[0], law, grid.provisions[0], ranks),
     ]  # fmt: skip
-    warnings = [*unread_gpus(profile, shown), *hypothetical(architecture, str(grid.names("precision")[0]))]
+    warnings = [
+        *unread_gpus(profile, shown),
+        *without_hardware(profile, architecture, shown, grid.precisions),
+        *hypothetical(architecture, str(grid.names("precision")[0])),
+    ]
     if as_json:
         asked = {"model": opened.slug, "context_tokens": context, "concurrency": concurrency}
         asked |= {"counts": None if counts is None else str(counts)}

@@ -57,6 +57,7 @@ from prophet_memory.cli.said import (
     say_notes,
     say_warnings,
     unread_gpus,
+    without_hardware,
 )
 from prophet_memory.concurrency import Concurrent, most_concurrent
 from prophet_memory.edge.command import ConfigurationError
@@ -124,6 +125,8 @@ def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[st
     if named and engine.loads_files:
         yield f"{engine.name} loads GGUF files and leaves the embedding with the host: --weights BF16 or another type counts so"
     yield from hypothetical(architecture, row["precision"])
+    if named:
+        yield from without_hardware(engine, architecture, [gpu], [row["precision"]])
     shares = context_sizes(architecture, plan.layout)[-1]
     if plan.layout.context == 1 < shares and plan.assumptions.kv_format in engine.shares_tokens_in:
         yield f"{shares} GPUs cache the same tokens: --dcp {shares} shares them, and fit tries every layout"

@@ -48,6 +48,7 @@ from prophet_memory.cli.said import (
     say_notes,
     say_warnings,
     unread_gpus,
+    without_hardware,
 )
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
@@ -149,7 +150,7 @@ def command(  # noqa: PLR0913 - one argument an option
         except ParallelismError as problem:
             raise layout_error(problem) from None
     doubts = dict.fromkeys(said for one in grid.precisions for said in hypothetical(architecture, str(one)))
-    warnings = [*unread_gpus(profile, grid.gpus), *doubts]
+    warnings = [*unread_gpus(profile, grid.gpus), *without_hardware(profile, architecture, grid.gpus, grid.precisions), *doubts]
     notes = [*opened.notes, *partly_measured(own), *said_of_measured(own, law)]
     if as_json:
         asked = {"requests_per_s": load, "tpot_target_s": tpot, "ttft_target_s": ttft, "context_tokens": held}

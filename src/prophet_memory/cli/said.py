@@ -14,7 +14,10 @@ from prophet_memory.engine import Engine
 from prophet_memory.formats import NATIVE
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
+from prophet_memory.hardware import unsupported
 from prophet_memory.latency import Prefetch
+from prophet_memory.memory import stored_as
+from prophet_memory.precision import FileWeights
 from prophet_memory.provision import Provision
 from prophet_memory.residency import BASELINE, ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
@@ -46,6 +49,14 @@ def unread_gpus(engine: Engine, gpus: Sequence[Gpu]) -> Iterator[str]:
     if others:
         where, own = ", ".join(engine.read_on), ", ".join(others)
         yield f"{engine.name} was read and measured on {where}: on {own} its kernels and its memory beside torch may differ"
+
+
+def without_hardware(
+    engine: Engine, architecture: Architecture, gpus: Sequence[Gpu], precisions: Iterable[str | FileWeights]
+) -> Iterator[str]:
+    """That a GPU has no hardware, or the engine no kernel, for a format of the weights."""
+    stored = [stored_as(name, architecture) for name in precisions]
+    yield from unsupported(engine.name, engine.format_support, stored, gpus)
 
 
 def left_out(opened: OpenedModel) -> Iterator[str]:
