@@ -194,3 +194,25 @@ def test_every_nvidia_gpu_of_the_catalogue_has_its_capability():
     assert (GPUS["v100-32gb"].cuda_compute_capability, GPUS["l40s"].cuda_compute_capability) == (7.0, 8.9)
     with pytest.raises(ModelError, match=r'formats: "fp7"; allowed: fp32, bf16'):
         FormatSupport(formats=("fp7",))
+
+
+@pytest.mark.parametrize(
+    ("gpu", "inner", "width", "bias_bytes"),
+    [("a100-80gb", 2944, 3072, 2), ("b200", 3072, 3072, 4), ("b300", 3072, 3072, 4), ("rtx-pro-6000", 2944, 3072, 2)],
+)
+def test_other_kernels_for_mxfp4_pad_otherwise_and_are_warned_of(gpu: str, inner: int, width: int, bias_bytes: int):
+    moe, stored, loading = MODELS["gpt-oss-120b"].moe, precision("mxfp4").routed_expert, VLLM.part("loading")
+    kernel = loading.mxfp4_kernel(GPUS[gpu].cuda_compute_capability)
+    sides = ((2 * inner, width), (width, inner))  # 2,880 on both sides, padded
+    held = sum(rows * columns // 2 + rows * columns // 32 + rows * bias_bytes for rows, columns in sides)
+    assert kernel.expert_bytes(moe, 2880, stored, expert_tensor=1) == held
+    counted = loading.expert_bytes(moe, 2880, stored, expert_tensor=1)
+    words = ("plan", "--model", "gpt-oss-120b", "--weights", "native", "--engine", "vllm-0.19", "--gpu", gpu)
+    lines = [one for one in json.loads(call(*words, "--json").stdout)["warnings"] if kernel.kernel in one]
+    assert len(lines) == 1
+    assert f"experts {held / counted - 1:+.1%}" in lines[0]
+
+
+@pytest.mark.parametrize("gpu", ["h100-80gb", "h200-141gb", "gh200-96gb", "v100-32gb", "mi300x"])
+def test_the_counted_kernel_for_mxfp4_draws_no_line_and_neither_do_gpus_that_were_not_read(gpu: str):
+    assert VLLM.part("loading").mxfp4_kernel(GPUS[gpu].cuda_compute_capability) is None

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from prophet_memory.architecture import Architecture, MoE
-from prophet_memory.fields import Bytes, Count, Described, OneOf, Size
+from prophet_memory.fields import Bytes, Count, Described, OneOf, Size, Text
 from prophet_memory.formats import BITS_OF_A_BYTE, FORMATS, Format
+from prophet_memory.gpu import Capability
 from prophet_memory.mixers import Attention, LatentAttention
 from prophet_memory.mixers.mixer import share
 from prophet_memory.parallelism import Parallelism
@@ -52,6 +53,25 @@ class BlockScaledLayout(Described):
     bias_bytes: Size  # of each value
 
 
+@dataclass(frozen=True, slots=True)
+class PaddedSides(Described):
+    """How another kernel for such experts pads them, on GPUs from a compute capability on and below another."""
+
+    kernel: Text
+    capability: Capability
+    below: Capability
+    inner_multiple: Size  # of the intermediate size
+    width_multiple: Size  # of the hidden size
+    bias_bytes: Size  # of each value
+
+    def expert_bytes(self, moe: MoE, hidden_size: int, stored: Format, *, expert_tensor: int) -> int:
+        """Bytes of one routed expert of one layer on each of the GPUs that share it."""
+        inner = multiple_of(share(moe.expert_intermediate_size, expert_tensor), self.inner_multiple)
+        width = multiple_of(moe.expert_width(hidden_size), self.width_multiple)
+        sides = ((2 * inner if moe.gated else inner, width), (width, inner))
+        return sum(stored.matrix_bytes(*side) + side[0] * self.bias_bytes * moe.expert_bias for side in sides)
+
+
 ALWAYS, QUANTISED = "always", "quantised"
 
 
@@ -78,6 +98,7 @@ class Loading(Described):
     allocator: Allocator
     zero_point_bits: Count = 0  # of each zero point of a dense map where the kernel widens them; 0: as they are stored
     mxfp4: BlockScaledLayout | None = None
+    mxfp4_elsewhere: tuple[PaddedSides, ...] = ()  # on GPUs whose kernel is not the one of `mxfp4`, which is counted
     latent_copies: LatentCopies | None = None  # None: the absorbed maps are the loaded ones
 
     def lines(
@@ -124,6 +145,12 @@ class Loading(Described):
             total += multiple_of(rows, layout.scale_rows_multiple) * multiple_of(scales, layout.scale_columns_multiple)
             total += rows * scales * layout.keeps_loaded_scales + rows * layout.bias_bytes * moe.expert_bias
         return total
+
+    def mxfp4_kernel(self, capability: float | None) -> PaddedSides | None:
+        """The kernel for MXFP4 experts that pads otherwise than is counted on a GPU; None where there is none, or nobody says."""
+        if capability is None:
+            return None
+        return next((one for one in self.mxfp4_elsewhere if one.capability <= capability < one.below), None)
 
     def _tables(self, architecture: Architecture) -> Iterator[str]:
         """Embedding and head as they are stored: a tied head is not stored twice."""

@@ -74,7 +74,7 @@ from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, NATIVE
 from prophet_memory.gguf import FILE_TYPES, recipe_weights
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
-from prophet_memory.memory import largest_step
+from prophet_memory.memory import expert_bytes, largest_step, stored_as
 from prophet_memory.parallelism import context_sizes
 from prophet_memory.planning import Plan
 from prophet_memory.planning import plan as planned
@@ -127,9 +127,25 @@ def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[st
     yield from hypothetical(architecture, row["precision"])
     if named:
         yield from without_hardware(engine, architecture, [gpu], [row["precision"]])
+        yield from padded_elsewhere(plan, architecture, gpu)
     shares = context_sizes(architecture, plan.layout)[-1]
     if plan.layout.context == 1 < shares and plan.assumptions.kv_format in engine.shares_tokens_in:
         yield f"{shares} GPUs cache the same tokens: --dcp {shares} shares them, and fit tries every layout"
+
+
+def padded_elsewhere(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[str]:
+    """That the kernel for MXFP4 experts on a GPU pads them otherwise than is counted."""
+    engine, stored = plan.assumptions.engine, stored_as(plan.row["precision"], architecture)
+    kernel = None if engine.loading is None else engine.loading.mxfp4_kernel(gpu.cuda_compute_capability)
+    if kernel is None or architecture.is_dense or isinstance(stored, FileWeights) or stored.routed_expert != FORMATS["mxfp4"]:
+        return
+    counted = expert_bytes(architecture, stored, plan.layout, engine)
+    held = kernel.expert_bytes(
+        architecture.moe, architecture.hidden_size, stored.routed_expert, expert_tensor=plan.layout.expert_tensor
+    )
+    share = held / counted - 1
+    more = f"experts {share:+.1%}, {share * plan.row['resident_expert_bytes'] / 2**30:+.2f} GiB a GPU"
+    yield f"{engine.name} takes {kernel.kernel} for MXFP4 on {gpu.name}, whose padding is not counted: {more}"
 
 
 def asked_context(question: str | None, context: int | None, batch: int | None, architecture: Architecture) -> int | None:
