@@ -359,6 +359,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, Any, str]] = [
     ("hy_v4", {"indexer_types": ["shared"] * 34}, "indexer_types", ["shared"] * 34, "begins with full"),
     ("glm5_next_text", {"index_kpool": 3}, "index_topk", 2048, "a multiple of index_kpool (3)"),
     ("glm5_next", {"qk_rope_head_dim": 64}, "qk_rope_head_dim", 64, "0"),
+    ("nemo_speechlm", {"text_config": {"model_type": "llama"}}, "text_config.model_type", "llama", "nemotron_h"),
     ("axk2", {"gated_norm_rank": 0}, "gated_norm_rank", 0, "an integer from 1"),
     ("unlimited_ocr", {"text_config": {"sliding_window": None}}, "text_config.sliding_window", None, "an integer from 1"),
     ("deepseek-v3.2", {"q_lora_rank": None}, "q_lora_rank", None, "an integer from 1"),

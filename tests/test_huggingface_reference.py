@@ -62,6 +62,7 @@ AROUND = {
     "hy_v4_vl": "hy_v4_vl_text",
     "minimax_m3_vl": "minimax_m3_vl_text",
     "mistral_large4": "mistral_large4_text",
+    "nemo_speechlm": "nemotron_h",
     "muse_spark": "muse_spark_text",
     "unlimited_ocr": "unlimited_ocr_text",
     "aria": "aria_text",

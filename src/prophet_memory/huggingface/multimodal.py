@@ -122,6 +122,13 @@ def mistral_large4(values: Values) -> Architecture:
     return inside(values, "mistral_large4_text")
 
 
+@reads("nemo_speechlm", defaults=DEFAULTS["nemo_speechlm"], leaves_out="its audio encoders and what times its words")
+def nemo_speechlm(values: Values) -> Architecture:
+    """Nemotron 3.5 Transcribe, around a Nemotron-H that is another than its type's default where none is stated."""
+    stated = values.optional_mapping("text_config") is not None
+    return language_model(values, "nemotron_h", **({} if stated else DEFAULTS["nemo_speechlm.text_config"]))
+
+
 @reads("muse_spark", defaults=DEFAULTS["muse_spark"], leaves_out="its vision and audio encoders")
 def muse_spark(values: Values) -> Architecture:
     """Muse Spark."""

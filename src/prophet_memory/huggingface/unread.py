@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_HYPER = "residual streams that hyper-connections mix"
+_NGRAMS = "embeddings of n-grams of tokens, with states of their own, and residual streams that maps of low rank mix"
 _INKLING = "convolutions around attention and feed-forward blocks, each with a state of its own"
 
 UNREAD: Mapping[str, str] = {
@@ -17,8 +17,8 @@ UNREAD: Mapping[str, str] = {
     "inkling_text": _INKLING,
     "jetmoe": "attention whose queries are projected by experts",
     "openai_privacy_filter": "a classifier of tokens, which has no cache",
-    "qwen4_exp": _HYPER,
-    "qwen4_exp_text": _HYPER,
+    "qwen4_exp": _NGRAMS,
+    "qwen4_exp_text": _NGRAMS,
     "vitpose_backbone": "a vision model, which has no cache",
     "zaya": "attention in a compressed space with convolutions (CCA), and a router with layers of its own",
 }
