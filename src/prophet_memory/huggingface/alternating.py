@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import attention, decoder_only, everywhere, mixture, where_sparse, windowed
-from prophet_memory.huggingface.decoders import after, glm_mixture, listed_sparse, qwen_mixture, shared_size, sparse_steps
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.families import after, glm_mixture, listed_sparse, qwen_mixture, shared_size, sparse_steps
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import Attention

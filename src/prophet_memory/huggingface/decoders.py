@@ -3,73 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from prophet_memory.architecture import Architecture, Dense, MoE
-from prophet_memory.fields import MAX_LAYERS, MAX_SIZE
+from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import (
-    at_least_two,
     attention,
-    chosen,
     decoder_only,
     evenly_split,
     everywhere,
     grouped,
     mixture,
-    routed_experts,
     where_sparse,
     windowed,
 )
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.families import (
+    glm_mixture,
+    listed_sparse,
+    same_window,
+    shared_block,
+    shared_size,
+    sparse_after_dense,
+)
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import Attention
-
-
-def same_window(values: Values) -> list[str]:
-    """The kind of each layer where a window, if there is one, bounds all of them."""
-    kind = "full_attention" if values.optional_size("sliding_window") is None else "sliding_attention"
-    return [kind] * values.layers()
-
-
-def sparse_after_dense(values: Values, frequency: int = 1) -> list[bool]:
-    """Which layers are sparse: every `frequency`-th beyond the leading dense ones."""
-    dense = values.count("first_k_dense_replace")
-    return [layer >= dense and layer % frequency == 0 for layer in range(values.layers())]
-
-
-def after(values: Values, dense: int) -> list[bool]:
-    """Which layers are sparse: all after so many dense ones."""
-    return [layer >= dense for layer in range(values.layers())]
-
-
-def listed_sparse(values: Values) -> list[bool] | None:
-    """Which layers are sparse as `mlp_layer_types` lists them, or None where it is left out or null."""
-    kinds = values.layer_types(values.layers(), ("dense", "sparse"), "mlp_layer_types")
-    return None if kinds is None else [kind == "sparse" for kind in kinds]
-
-
-def sparse_steps(values: Values, dense: Sequence[int] = ()) -> list[bool]:
-    """Which layers are sparse (Qwen): every `decoder_sparse_step`-th that is not listed as dense; `dense` without a list."""
-    listed = values.integers("mlp_only_layers")
-    step, passed = values.size("decoder_sparse_step"), set(dense if listed is None else listed)
-    return [layer not in passed and (layer + 1) % step == 0 for layer in range(values.layers())]
-
-
-def shared_size(values: Values, count_key: str) -> int:
-    """The width of all shared experts together, each as wide as a routed one."""
-    return values.derived(count_key, values.count(count_key) * values.size("moe_intermediate_size"))
-
-
-def shared_block(values: Values, width: int, *, bias: bool) -> dict[str, Any]:
-    """The fields of shared experts that are so wide together.
-
-    Raises:
-        ArchitectureError: for biases without a shared expert: the reference keeps one of an empty block.
-    """
-    if bias and not width:
-        raise values.error("mlp_bias", "false without shared experts")
-    return {"shared_intermediate_size": width, "shared_bias": bias}
 
 
 @reads("mixtral", defaults=DEFAULTS["mixtral"], aliases=ALIASES["mixtral"])
@@ -178,56 +135,6 @@ def arctic(values: Values) -> Architecture:
     return decoder_only(values, mixers, where_sparse(moe, Dense(values.size("intermediate_size")), sparse))
 
 
-def qwen_mixture(values: Values, **others: Any) -> MoE:  # noqa: ANN401 - fields of MoE
-    """The mixture of experts of the Qwen family."""
-    return mixture(values, "num_experts", intermediate="moe_intermediate_size", **others)
-
-
-def qwen_shared(values: Values) -> MoE:
-    """The same with a shared expert and its gate."""
-    # The reference builds the gate of a shared expert of width 0 too, so that width is refused rather than miscounted.
-    return qwen_mixture(values, shared_intermediate_size=values.size("shared_expert_intermediate_size"), shared_gate=True)
-
-
-@reads("qwen2_moe", defaults=DEFAULTS["qwen2_moe"])
-def qwen2_moe(values: Values) -> Architecture:
-    """Qwen1.5-MoE and Qwen2-MoE: sliding windows in the first layers, every second one, where the config asks for them.
-
-    Raises:
-        ArchitectureError: if layers are listed as sliding and windows are switched off.
-    """
-    layers, sliding, last = values.layers(), values.flag("use_sliding_window"), values.count("max_window_layers")
-    kinds = values.layer_types(layers, ("full_attention", "sliding_attention"))
-    if kinds is None:
-        windows = [sliding and layer % 2 == 0 and layer < last for layer in range(layers)]
-        kinds = ["sliding_attention" if window else "full_attention" for window in windows]
-    if "sliding_attention" in kinds and not sliding:
-        raise values.error("use_sliding_window", "true where layer_types has sliding_attention")
-    mixers = windowed(values, attention(values, qkv_bias=values.flag("qkv_bias")), kinds)
-    dense = Dense(values.size("intermediate_size"))
-    return decoder_only(values, mixers, where_sparse(qwen_shared(values), dense, sparse_steps(values)))
-
-
-@reads("qwen3_moe", defaults=DEFAULTS["qwen3_moe"], aliases=ALIASES["qwen3_moe"])
-def qwen3_moe(values: Values) -> Architecture:
-    """Qwen3-MoE."""
-    return _qwen3(values, same_window(values) if values.flag("use_sliding_window") else ["full_attention"] * values.layers())
-
-
-@reads("qwen3_omni_moe_text", defaults=DEFAULTS["qwen3_omni_moe_text"])
-@reads("qwen3_vl_moe_text", defaults=DEFAULTS["qwen3_vl_moe_text"], aliases=ALIASES["qwen3_vl_moe_text"])
-def qwen3_vl_moe_text(values: Values) -> Architecture:
-    """The text models of Qwen3-VL-MoE and Qwen3-Omni-MoE: Qwen3-MoE, where a window needs no switch."""
-    return _qwen3(values, same_window(values))
-
-
-def _qwen3(values: Values, kinds: list[str]) -> Architecture:
-    bias = values.flag("attention_bias")
-    mixers = windowed(values, attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head"), kinds)
-    dense = Dense(values.size("intermediate_size"))
-    return decoder_only(values, mixers, where_sparse(qwen_mixture(values), dense, sparse_steps(values)))
-
-
 @reads("deepseek", defaults=DEFAULTS["deepseek"])
 def deepseek(values: Values) -> Architecture:
     """DeepSeek-MoE, the model before latent attention."""
@@ -307,102 +214,11 @@ def _glm4(values: Values, mixer: Attention) -> Architecture:
     return decoder_only(values, everywhere(mixer, values.layers()), blocks)
 
 
-def glm_mixture(values: Values) -> MoE:
-    """The mixture of experts of the GLM and DeepSeek families, with shared ones."""
-    shared = shared_size(values, "n_shared_experts")
-    return mixture(values, "n_routed_experts", intermediate="moe_intermediate_size", shared_intermediate_size=shared)
-
-
 @reads("solar_open", defaults=DEFAULTS["solar_open"], aliases=ALIASES["solar_open"])
 def solar(values: Values) -> Architecture:
     """Solar Open: GLM-4.5 without norms of queries and keys and without dense layers."""
     mixer, layers = attention(values, qkv_bias=values.flag("attention_bias")), values.layers()
     return decoder_only(values, everywhere(mixer, layers), everywhere(glm_mixture(values), layers))
-
-
-@reads("ernie4_5_moe", defaults=DEFAULTS["ernie4_5_moe"], aliases=ALIASES["ernie4_5_moe"])
-def ernie4_5_moe(values: Values) -> Architecture:
-    """ERNIE 4.5: one switch for every bias but the routed experts'; the router's correction is a parameter here."""
-    bias, layers = values.flag("use_bias"), values.layers()
-    mixer = attention(values, qkv_bias=bias, output_bias=bias)
-    shared = shared_size(values, "moe_num_shared_experts")
-    moe = mixture(
-        values,
-        "moe_num_experts",
-        "moe_k",
-        "moe_intermediate_size",
-        router_bias=True,
-        shared_intermediate_size=shared,
-        shared_bias=bias and shared > 0,
-    )
-    start, end = values.count("moe_layer_start_index"), values.whole("moe_layer_end_index", least=-1, most=MAX_LAYERS)
-    interval, last = values.size("moe_layer_interval"), layers - 1 if end == -1 else end
-    sparse = [(layer + 1) % interval == 0 and start <= layer <= last for layer in range(layers)]
-    blocks = where_sparse(moe, Dense(values.size("intermediate_size"), bias=bias), sparse)
-    others = {"lm_head_bias": True} if bias else {}
-    return decoder_only(values, everywhere(mixer, layers), blocks, **others)
-
-
-@reads(
-    "ernie4_5_vl_moe_text",
-    defaults=DEFAULTS["ernie4_5_vl_moe_text"],
-    aliases=ALIASES["ernie4_5_vl_moe_text"],
-    leaves_out="its vision experts",
-)
-def ernie4_5_vl_moe_text(values: Values) -> Architecture:
-    """The text model of ERNIE 4.5 VL, without the experts that only tokens of images pass.
-
-    Raises:
-        ArchitectureError: where the widths of text and vision experts are no two sizes.
-    """
-    bias, layers = values.flag("use_bias"), values.layers()
-    widths = values.integers("moe_intermediate_size")
-    widths = [1536, 512] if widths is None else widths
-    if len(widths) != 2 or not all(1 <= width <= MAX_SIZE for width in widths):  # noqa: PLR2004
-        raise values.error("moe_intermediate_size", f"the width of text and that of vision experts, from 1 to {MAX_SIZE}")
-    routed = routed_experts(values, "moe_num_experts")
-    top_k = chosen(values, "moe_k", values.size("moe_k"), routed)
-    shared = values.derived("moe_num_shared_experts", values.count("moe_num_shared_experts") * widths[0])
-    moe = MoE(routed, top_k, widths[0], router_bias=True, shared_intermediate_size=shared, shared_bias=bias and shared > 0)
-    sparse = listed_sparse(values) or after(values, 1)
-    blocks = where_sparse(moe, Dense(values.size("intermediate_size"), bias=bias), sparse)
-    return decoder_only(values, everywhere(attention(values, qkv_bias=bias, output_bias=bias), layers), blocks)
-
-
-@reads("hunyuan_v1_moe", defaults=DEFAULTS["hunyuan_v1_moe"], aliases=ALIASES["hunyuan_v1_moe"])
-def hunyuan_v1_moe(values: Values) -> Architecture:
-    """Hunyuan: one shared expert as wide as a routed one; sizes may stand once for each layer."""
-    layers, bias, width = values.layers(), values.flag("attention_bias"), values.size("intermediate_size")
-    _as_the_reference_builds_hunyuan(values, layers, width)
-    routed = at_least_two(values, "num_experts", values.uniform_size("num_experts", layers))
-    top_k = chosen(values, "moe_topk", values.uniform_size("moe_topk", layers), routed)
-    mixer = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head")
-    moe = MoE(routed, top_k, width, shared_intermediate_size=width)
-    return decoder_only(values, everywhere(mixer, layers), everywhere(moe, layers))
-
-
-def _as_the_reference_builds_hunyuan(values: Values, layers: int, width: int) -> None:
-    # Keys of the code published with the models, which the reference does not read.
-    for key, expected in (("moe_intermediate_size", width), ("num_shared_expert", 1)):
-        if values.raw(key) is not None and values.uniform_size(key, layers) != expected:
-            raise values.error(key, f"{expected} in every layer, which is what the reference implementation builds")
-    values.only("use_qk_norm", expected=True)
-    values.only("use_cla", expected=False)
-    values.only("mlp_bias", expected=False)
-    values.only("moe_layer_num_skipped", 0)
-
-
-@reads("hy_v3", defaults=DEFAULTS["hy_v3"], aliases=ALIASES["hy_v3"])
-def hy_v3(values: Values) -> Architecture:
-    """Hunyuan 3: one dense layer before the sparse ones, unless they are listed."""
-    layers, bias, mlp_bias = values.layers(), values.flag("attention_bias"), values.flag("mlp_bias")
-    dense = Dense(values.size("intermediate_size"), bias=mlp_bias)
-    # The reference takes a width of 0 for none given, and builds the shared block as wide as a dense one.
-    shared = shared_size(values, "num_shared_experts") or dense.intermediate_size
-    moe = qwen_mixture(values, shared_intermediate_size=shared, shared_bias=mlp_bias)
-    mixer = attention(values, qkv_bias=bias, output_bias=bias, qk_norm="head")
-    blocks = where_sparse(moe, dense, listed_sparse(values) or after(values, 1))
-    return decoder_only(values, everywhere(mixer, layers), blocks)
 
 
 @reads("gpt_oss", defaults=DEFAULTS["gpt_oss"], aliases=ALIASES["gpt_oss"])

@@ -7,8 +7,8 @@ from typing import Any
 
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import decoder_only, mixture, where_sparse
-from prophet_memory.huggingface.decoders import listed_sparse, shared_size, sparse_after_dense
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.families import listed_sparse, shared_size, sparse_after_dense
 from prophet_memory.huggingface.hybrids import ALTERNATING
 from prophet_memory.huggingface.latent import latent_attention
 from prophet_memory.huggingface.registry import reads

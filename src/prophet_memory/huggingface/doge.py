@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prophet_memory.architecture import Architecture, Dense, FeedForward, MoE
 from prophet_memory.huggingface.building import any_decoder, attention, chosen, everywhere, routed_experts, windowed
-from prophet_memory.huggingface.decoders import same_window
 from prophet_memory.huggingface.defaults import DEFAULTS
+from prophet_memory.huggingface.families import same_window
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 

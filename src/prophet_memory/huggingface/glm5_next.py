@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import decoder_only, where_sparse
-from prophet_memory.huggingface.decoders import after, glm_mixture, listed_sparse
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.delta_attention import delta_attention
+from prophet_memory.huggingface.families import after, glm_mixture, listed_sparse
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.sparse_attention import INDEXED, MAX_STREAMS, glm_indexers, indexed, indexers
 from prophet_memory.huggingface.values import Values

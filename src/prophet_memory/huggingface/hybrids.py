@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import attention, decoder_only, everywhere, mixture, where_sparse, windowed
-from prophet_memory.huggingface.decoders import qwen_mixture, qwen_shared, sparse_steps
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.families import qwen_mixture, qwen_shared, sparse_steps
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import GatedDeltaNet, LightningAttention, Mamba, Mixer

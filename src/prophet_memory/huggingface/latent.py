@@ -7,8 +7,8 @@ from typing import Any
 
 from prophet_memory.architecture import Architecture, Dense, MoE
 from prophet_memory.huggingface.building import decoder_only, evenly_split, everywhere, where_sparse
-from prophet_memory.huggingface.decoders import after, glm_mixture, listed_sparse, sparse_after_dense
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.families import after, glm_mixture, listed_sparse, sparse_after_dense
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import LatentAttention

@@ -8,8 +8,8 @@ from dataclasses import replace
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.alternating import KINDS, kinds_of_layers
 from prophet_memory.huggingface.building import decoder_only, mixture, where_sparse
-from prophet_memory.huggingface.decoders import after, listed_sparse
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.families import after, listed_sparse
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import Attention

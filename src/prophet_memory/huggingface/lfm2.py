@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import attention, decoder_only, mixture, where_sparse
-from prophet_memory.huggingface.decoders import after
 from prophet_memory.huggingface.defaults import DEFAULTS
+from prophet_memory.huggingface.families import after
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import ShortConvolution

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import attention, decoder_only, mixture, where_sparse
-from prophet_memory.huggingface.decoders import listed_sparse
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.families import listed_sparse
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import Attention, BlockSparseAttention, Mixer

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import decoder_only, where_sparse
-from prophet_memory.huggingface.decoders import glm_mixture, listed_sparse, sparse_after_dense
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.families import glm_mixture, listed_sparse, sparse_after_dense
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.sparse_attention import glm_indexers, indexed, indexers
 from prophet_memory.huggingface.values import Values

@@ -5,8 +5,8 @@ from __future__ import annotations
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.alternating import kinds_of_layers
 from prophet_memory.huggingface.building import attention, decoder_only, evenly_split, mixture, where_sparse, windowed
-from prophet_memory.huggingface.decoders import listed_sparse
 from prophet_memory.huggingface.defaults import DEFAULTS
+from prophet_memory.huggingface.families import listed_sparse
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 
