@@ -7,12 +7,32 @@ from hypothesis import strategies as st
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ModelError
-from prophet_memory.formats import FORMATS, PRECISIONS, Format
+from prophet_memory.formats import (
+    APART,
+    CHECKPOINT_FORMATS,
+    DEFAULT_FORMAT,
+    EXCEPTED,
+    FORMATS,
+    PRECISIONS,
+    WEIGHT_FORMATS,
+    Format,
+    NamedFormats,
+    name_of,
+    parsed,
+    shortest,
+)
 from prophet_memory.kv_cache import kv_growth
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
+from prophet_memory.tensors import Weight
+from prophet_memory.weights import model_weights
 
-formats = st.sampled_from(sorted(FORMATS))
+formats = st.sampled_from(sorted(WEIGHT_FORMATS))
+exceptions = st.dictionaries(
+    st.one_of(st.sampled_from(EXCEPTED), st.sampled_from(["attention.o", "attention.kv_b", "recurrent.ba", "shared_expert.up"])),
+    formats,
+    max_size=4,
+)
 sides = st.integers(1, 5000)
 
 
@@ -72,7 +92,7 @@ def test_bits_per_weight_of_large_matrices(name: str, low: float, high: float):
 
 @given(formats, sides, sides)
 def test_a_matrix_is_at_least_its_values_and_rows_never_share_bytes(name: str, rows: int, columns: int):
-    stored: Format = FORMATS[name]
+    stored: Format = WEIGHT_FORMATS[name]
     size = stored.matrix_bytes(rows, columns)
     assert 8 * size >= rows * columns * stored.bits
     assert size <= stored.matrix_bytes(rows + 1, columns)
@@ -81,7 +101,7 @@ def test_a_matrix_is_at_least_its_values_and_rows_never_share_bytes(name: str, r
 
 @given(formats, st.integers(1, 8), sides, sides)
 def test_shards_together_are_never_less_than_the_whole(name: str, gpus: int, rows: int, columns: int):
-    stored = FORMATS[name]
+    stored = WEIGHT_FORMATS[name]
     assert gpus * stored.matrix_bytes(-(-rows // gpus), columns) >= stored.matrix_bytes(rows, columns)
     assert gpus * stored.matrix_bytes(rows, -(-columns // gpus)) >= stored.matrix_bytes(rows, columns)
 
@@ -99,6 +119,129 @@ def test_a_name_for_each_part():
     assert precision("native", "mxfp4_experts") == precision("mxfp4/bf16")
     with pytest.raises(ModelError, match="two formats"):
         precision("int3")
+
+
+# Every tensor that compressed-tensors 0.20.1 stores for a bf16 map of 384 x 1024, its weight_shape (two int64) and NVFP4's global
+# scale (fp32) left out; and what AutoAWQ 0.2.9 (`WQLinear_GEMM`) and AutoGPTQ (`QuantLinear`, with g_idx) register for one.
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("int4_g32", {"weight_packed": 4 * 384 * 128, "weight_scale": 2 * 384 * 32}),
+        ("int4_g64", {"weight_packed": 4 * 384 * 128, "weight_scale": 2 * 384 * 16}),
+        ("int4_g128", {"weight_packed": 4 * 384 * 128, "weight_scale": 2 * 384 * 8}),
+        ("int4_channel", {"weight_packed": 4 * 384 * 128, "weight_scale": 2 * 384}),
+        ("int4", {"weight_packed": 4 * 384 * 128, "weight_scale": 2 * 384 * 8, "weight_zero_point": 4 * 48 * 8}),
+        ("int4_g64_zp", {"weight_packed": 4 * 384 * 128, "weight_scale": 2 * 384 * 16, "weight_zero_point": 4 * 48 * 16}),
+        ("int8_g128", {"weight_packed": 4 * 384 * 256, "weight_scale": 2 * 384 * 8}),
+        ("int8_g64_zp", {"weight_packed": 4 * 384 * 256, "weight_scale": 2 * 384 * 16, "weight_zero_point": 4 * 96 * 16}),
+        ("nvfp4", {"weight_packed": 384 * 512, "weight_scale": 384 * 64}),
+        ("mxfp4", {"weight_packed": 384 * 512, "weight_scale": 384 * 32}),
+        ("mxfp8", {"weight": 384 * 1024, "weight_scale": 384 * 32}),
+        ("fp8_channel", {"weight": 384 * 1024, "weight_scale": 4 * 384}),  # fp32 as vLLM holds it; 2 bytes each in the file
+        ("int4", {"qweight": 4 * 1024 * 48, "qzeros": 4 * 8 * 48, "scales": 2 * 8 * 384}),
+        ("int4_order", {"qweight": 4 * 128 * 384, "qzeros": 4 * 8 * 48, "scales": 2 * 8 * 384, "g_idx": 4 * 1024}),
+        ("int8_g32_zp_order", {"qweight": 4 * 256 * 384, "qzeros": 4 * 32 * 96, "scales": 2 * 32 * 384, "g_idx": 4 * 1024}),
+    ],
+)
+def test_a_matrix_takes_what_real_layers_store(name: str, stored: dict[str, int]):
+    assert WEIGHT_FORMATS[name].matrix_bytes(384, 1024) == sum(stored.values())
+
+
+@given(sides, st.integers(1, 40))
+def test_bytes_grow_with_bits_and_with_what_each_group_has(rows: int, groups: int):
+    columns = 128 * groups
+    sizes = {name: form.matrix_bytes(rows, columns) for name, form in WEIGHT_FORMATS.items()}
+    for bits in (4, 8):
+        own = f"int{bits}"
+        assert sizes[f"{own}_g32"] > sizes[f"{own}_g64"] > sizes[f"{own}_g128"] > rows * columns * bits // 8
+        for group in (32, 64):
+            assert sizes[f"{own}_g{group}_zp"] > sizes[f"{own}_g{group}"]
+    assert all(sizes[f"int8_g{group}"] > sizes[f"int4_g{group}"] for group in (32, 64, 128))
+    ordered = [name for name in WEIGHT_FORMATS if name.endswith("_order")]
+    assert ordered
+    assert all(sizes[name] == sizes[name.removesuffix("_order")] + 4 * columns for name in ordered)
+
+
+@given(formats, formats, exceptions)
+def test_a_name_says_what_it_was_made_of(routed_expert: str, rest: str, others: dict[str, str]):
+    long = "/".join([routed_expert, rest, *(f"{key}={value}" for key, value in others.items())])
+    named = parsed(long)
+    name = name_of(named)
+    assert name.count("/") <= long.count("/")
+    assert parsed(name) == named
+    assert name_of(parsed(name)) == name
+    assert precision(name) == precision(long)
+
+
+@pytest.mark.parametrize("name", [*PRECISIONS[:-1], *CHECKPOINT_FORMATS])
+def test_names_that_people_use_are_the_shortest(name: str):
+    assert name_of(parsed(name)) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("nvfp4/nvfp4", "nvfp4"), ("nvfp4/bf16", "nvfp4_experts"), ("bf16_experts", "bf16"), ("int4/fp8", "int4/fp8"),
+        ("nvfp4/nvfp4/lm_head=fp8/attention=bf16", "nvfp4/nvfp4/attention=bf16/lm_head=fp8"),
+        ("nvfp4/nvfp4/lm_head=bf16/router=fp16/attention=nvfp4", "nvfp4"),  # they hold anyway
+        ("fp32/fp32/lm_head=bf16/router=fp32", "fp32/fp32/lm_head=bf16"),
+        ("fp8/bf16/attention=fp8/attention.o=bf16/attention.q=fp8", "fp8/bf16/attention=fp8/attention.o=bf16"),
+    ],
+)  # fmt: skip
+def test_the_shortest_name(name: str, expected: str):
+    assert name_of(parsed(name)) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "fp9", "int4/", "/fp8", "int4/fp9", "native", "native/fp8", "int4/fp8/", "int4/fp8/attention", "int4/fp8/attn=bf16",
+        "int4/fp8/attention=fp9", "int4/fp8/routed_expert=bf16", "int4/fp8/attention=bf16/attention=fp8", "int4_experts/fp8",
+        "int4/fp8/attention.=bf16", "int4/fp8/attention.O=bf16", "int4/fp8\n", "int4_g16", "int8_g64_zp_orders",
+    ],
+)  # fmt: skip
+def test_a_name_that_the_grammar_does_not_have(name: str):
+    with pytest.raises(
+        ModelError, match="two formats as in int4/fp8, with exceptions as in nvfp4/nvfp4/attention=bf16"
+    ) as refused:
+        parsed(name)
+    assert refused.value.value == name
+    assert "\n" not in refused.value.allowed
+
+
+def stored_alone(weight: Weight, form: Format) -> int:
+    """Bytes of a weight in a format, by what docs/memory-model.md says of the grammar."""
+    if weight.linear or (weight.component in APART and weight.columns > 1 and form.bits < form.other_bits):
+        return weight.copies * form.matrix_bytes(weight.rows, weight.columns)
+    return weight.parameters * form.other_bits // 8
+
+
+@given(st.sampled_from(["deepseek-v3", "qwen3-next-80b-a3b", "mixtral-8x7b", "gpt-oss-120b"]), st.data())
+def test_the_shortest_precision_stores_each_part_as_it_was_said(model: str, data: st.DataObject):
+    architecture = MODELS[model]
+    weights = [*model_weights(architecture)]
+    below_32 = st.sampled_from([name for name in WEIGHT_FORMATS if name != "fp32"])  # whose vectors are 16 bit
+    keys = {f"{w.component}.{w.part}" for w in weights if w.linear and w.component != "routed_expert"} | {*APART}
+    wanted = {key: data.draw(below_32, label=key) for key in sorted(keys)}
+    experts = data.draw(below_32)
+    stored = precision(name_of(shortest(experts, wanted)))
+
+    def wanted_of(weight: Weight) -> Format:
+        own = wanted.get(f"{weight.component}.{weight.part}", wanted.get(weight.component, DEFAULT_FORMAT))
+        return WEIGHT_FORMATS[experts if weight.component == "routed_expert" else own]
+
+    for weight in weights:
+        assert stored.weight_bytes(weight) == stored_alone(weight, wanted_of(weight)), weight
+    assert len(shortest(experts, dict.fromkeys(keys, experts) | dict.fromkeys(APART, DEFAULT_FORMAT)).exceptions) == 0
+
+
+def test_an_exception_for_a_table_quantises_it():
+    model = MODELS["deepseek-v3"]
+    plain, excepted = (non_expert_bytes(model, precision(name)) for name in ("fp8", "fp8/fp8/lm_head=fp8"))
+    assert plain - excepted == model.vocabulary_size * model.hidden_size - 4
+    doubled = non_expert_bytes(model, precision("fp8/fp8/router=fp32")) - plain
+    assert doubled == 2 * model.moe_layer_count * model.moe.routed_experts * (model.hidden_size + model.moe.router_bias)
+    assert shortest("fp8", {"attention.o": "fp8"}) == NamedFormats("fp8", "fp8", {})
 
 
 @pytest.mark.parametrize(

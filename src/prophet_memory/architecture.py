@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.fields import Context, Count, Described, Layers, OneOf, Size
-from prophet_memory.formats import DEFAULT_FORMAT, PUBLISHED_PRECISIONS
+from prophet_memory.fields import Context, Count, Described, Layers, OneOfOr, Size
+from prophet_memory.formats import DEFAULT_FORMAT, PRECISION_PATTERN, PUBLISHED_PRECISIONS, parsed
 from prophet_memory.mixers import Attention, Mixer, NoMixer
 
 
@@ -127,6 +127,9 @@ class Stack:
         return [place for place, layer in enumerate(self.layers) for _ in range(layer.count)]
 
 
+Published = Annotated[str, OneOfOr(PUBLISHED_PRECISIONS, PRECISION_PATTERN, parsed)]
+
+
 @dataclass(frozen=True, slots=True)
 class Dimensions(Described):
     """What a model says of itself beside its stacks. `max_context_tokens` is None where nothing bounds it."""
@@ -139,7 +142,7 @@ class Dimensions(Described):
     parallel_sublayers: bool = False  # attention and feed-forward block read the same norm (Command A+)
     norm_bias: bool = False  # LayerNorm with a bias instead of a weight alone
     lm_head_bias: bool = False
-    published_precision: Annotated[str, OneOf(PUBLISHED_PRECISIONS)] = DEFAULT_FORMAT  # of the published checkpoint
+    published_precision: Published = DEFAULT_FORMAT  # of the published checkpoint
     per_layer_input_size: Count = 0  # width of what each layer takes of a token from a table of its own (Gemma 4)
     per_layer_vocabulary_size: Count = 0  # entries of these tables
     residual_streams: Size = 1  # that layers mix before and after each sublayer, where there are several (DeepSeek-V4)

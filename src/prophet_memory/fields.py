@@ -59,6 +59,28 @@ class OneOf:
         return value
 
 
+class OneOfOr(OneOf):
+    """One of some words, or another text that a function takes; `pattern` is what editors know of it."""
+
+    def __init__(self, values: Iterable[str], pattern: str, parse: Callable[[str], object]) -> None:
+        super().__init__(values)
+        self.pattern, self.parse = pattern, parse
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's hook
+        """As editors know it."""
+        del core, handler
+        return {"anyOf": [{"enum": self.values}, {"type": "string", "pattern": self.pattern}]}
+
+    def _check(self, value: object) -> object:
+        if not isinstance(value, str):
+            return super()._check(value)
+        try:
+            self.parse(value)
+        except ModelError as problem:
+            raise ModelError("", value, problem.allowed) from None
+        return value
+
+
 class EachOnce:
     """A list in which nothing stands twice."""
 

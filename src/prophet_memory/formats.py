@@ -1,8 +1,21 @@
-"""How values are stored: formats by name, with their scales and zero points (docs/memory-model.md)."""
+"""How values are stored: formats by name, with their scales and zero points, and precisions by theirs (docs/memory-model.md).
+
+A precision is named by the grammar that config and command line share: a format for all weights (`bf16`), a format for the
+routed experts alone over a bf16 rest (`int8_experts`), two formats (`int4/fp8`: routed experts, rest), those with exceptions by
+component or by a part of one (`nvfp4/nvfp4/attention=bf16/attention.o=nvfp4`), or `native`, what the model's published checkpoint
+has. Config lists the names of PRECISIONS; the others are for the command line and for what a checkpoint states.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import NamedTuple
+
+from prophet_memory.errors import ModelError
+from prophet_memory.tensors import COMPONENTS
 
 BITS_OF_A_BYTE = 8
 
@@ -13,8 +26,8 @@ class Format:
 
     `label` is its name in figures and tables.
 
-    None stands for the whole side, and a format without scales has no blocks. `other_bits` is the width of what the format
-    does not apply to.
+    None stands for the whole side, and a format without scales has no blocks. `column_bytes` is what each input of a matrix takes
+    beside. `other_bits` is the width of what the format does not apply to.
     """
 
     label: str
@@ -24,13 +37,14 @@ class Format:
     block_rows: int | None = 1
     block_columns: int | None = None
     other_bits: int = 16
+    column_bytes: int = 0
 
     def matrix_bytes(self, rows: int, columns: int) -> int:
         """Bytes of a matrix; each row (output channel) begins on a byte."""
         across = 1 if self.block_columns is None else -(-columns // self.block_columns)
         down = 1 if self.block_rows is None else -(-rows // self.block_rows)
         block = down * self.scale_bytes + bytes_of_bits(down * self.zero_point_bits)
-        return rows * bytes_of_bits(columns * self.bits) + across * block
+        return rows * bytes_of_bits(columns * self.bits) + across * block + columns * self.column_bytes
 
     def vector_bytes(self, values: int) -> int:
         """Bytes of a cached vector with scales of its own; none where one static scale serves the whole tensor."""
@@ -58,6 +72,33 @@ FORMATS = {
     "nvfp4": Format("NVFP4", bits=4, scale_bytes=1, block_columns=16),
     "int4_g32": Format("INT4, groups of 32", bits=4, scale_bytes=2, block_columns=32),
 }
+
+
+def integer_formats() -> dict[str, Format]:
+    """Integers in groups of inputs of a channel: a 16-bit scale for each, with or without a zero point as wide as a value.
+
+    Their names are `int<bits>_g<group>`, `_zp` where there are zero points and `_order` where the groups follow the order of
+    activations, so that an int32 for each input says to which it belongs (g_idx of GPTQ, weight_g_idx of compressed-tensors).
+    Those that FORMATS has keep their names.
+    """
+    found = {"int4_channel": Format("INT4 channels", bits=4, scale_bytes=2)}
+    for bits, group, zero_points in product((4, 8), (32, 64, 128), (False, True)):
+        own = Format(f"INT{bits}, groups of {group}", bits, 2, bits if zero_points else 0, block_columns=group)
+        own = replace(own, label=own.label + ", zero points") if zero_points else own
+        alike = [name for name, known in FORMATS.items() if replace(known, label=own.label) == own]
+        name = alike[0] if alike else f"int{bits}_g{group}" + ("_zp" if zero_points else "")
+        found[name] = FORMATS[name] if alike else own
+        found[f"{name}_order"] = replace(own, label=f"{found[name].label}, activation order", column_bytes=4)
+    return found
+
+
+# What public checkpoints have beside FORMATS: one fp32 scale an output channel (fbgemm; vLLM makes fp32 of the 16 bit in files of
+# compressed-tensors, `create_fp8_scale_parameter`); an E8M0 byte for 32 values (OCP Microscaling).
+CHECKPOINT_FORMATS = {
+    "fp8_channel": Format("FP8 channels", bits=8, scale_bytes=4),
+    "mxfp8": Format("MXFP8", bits=8, scale_bytes=1, block_columns=32),
+} | integer_formats()
+WEIGHT_FORMATS = FORMATS | CHECKPOINT_FORMATS
 # What llama.cpp stores a cache in, beside 16 bit: an fp16 scale for 32 values.
 LLAMA_CPP_CACHE = {
     "q8_0": Format("Q8_0", bits=8, scale_bytes=2, block_columns=32),
@@ -70,3 +111,87 @@ EXPERTS_SUFFIX = "_experts"
 NATIVE = "native"
 PRECISIONS = (*FORMATS, *(name + EXPERTS_SUFFIX for name in FORMATS if name != DEFAULT_FORMAT), NATIVE)
 PUBLISHED_PRECISIONS = tuple(name for name in PRECISIONS if name != NATIVE)
+
+
+class NamedFormats(NamedTuple):
+    """A precision by the names of its formats; `exceptions` by component (`attention`) or by a part of one (`attention.o`)."""
+
+    routed_expert: str
+    rest: str
+    exceptions: Mapping[str, str]
+
+
+# Components that no format applies to unless an exception says so.
+APART = ("router", "norm", "embedding", "lm_head")
+EXCEPTED = tuple(name for name in COMPONENTS if name != "routed_expert")
+GRAMMAR = "two formats as in int4/fp8, with exceptions as in nvfp4/nvfp4/attention=bf16"
+_FORMAT, _KEY = "|".join(WEIGHT_FORMATS), f"({'|'.join(EXCEPTED)})([.][a-z]+(_[a-z]+)*)?"
+PRECISION_PATTERN = f"^({_FORMAT})({EXPERTS_SUFFIX}|/({_FORMAT})(/{_KEY}=({_FORMAT}))*)?$"  # native excepted
+
+
+def parsed(name: str) -> NamedFormats:
+    """The formats that a name says, `native` excepted, without exceptions that say what holds anyway.
+
+    Raises:
+        ModelError: for a name that the grammar does not have.
+    """
+    first, *others = name.split("/")
+    exceptions = [(key, value) for key, _, value in (entry.partition("=") for entry in others[1:])]
+    if not re.fullmatch(PRECISION_PATTERN, name) or len(dict(exceptions)) < len(exceptions):
+        more = (
+            f"fp8_channel, mxfp8, int4_channel, int4_g64_zp_order and the like beside those; of {', '.join(EXCEPTED)} each once"
+        )
+        raise ModelError("precision", name, f"{', '.join(PRECISIONS)}, or {GRAMMAR} ({more})")
+    if others:
+        return NamedFormats(first, others[0], telling(others[0], dict(exceptions)))
+    alone = first.removesuffix(EXPERTS_SUFFIX)
+    return NamedFormats(alone, alone if alone == first else DEFAULT_FORMAT, {})
+
+
+def telling(rest: str, exceptions: Mapping[str, str]) -> dict[str, str]:
+    """The exceptions that say what would not hold without them, in the order of components."""
+
+    def told_anyway(key: str) -> bool:
+        component, dot, _ = key.partition(".")
+        if dot and component in exceptions:
+            return exceptions[key] == exceptions[component]
+        if component not in APART:
+            return exceptions[key] == rest
+        own = WEIGHT_FORMATS[exceptions[key]]
+        return own.bits == own.other_bits == WEIGHT_FORMATS[rest].other_bits
+
+    order: list[str] = list(COMPONENTS)
+    kept = sorted(exceptions, key=lambda key: (order.index(key.partition(".")[0]), key))
+    return {key: exceptions[key] for key in kept if not told_anyway(key)}
+
+
+def name_of(named: NamedFormats) -> str:
+    """Its name, in the plainest form that says the same."""
+    exceptions = telling(named.rest, named.exceptions)
+    if exceptions:
+        return "/".join([named.routed_expert, named.rest, *(f"{key}={value}" for key, value in exceptions.items())])
+    if named.routed_expert == named.rest:
+        return named.rest
+    return named.routed_expert + EXPERTS_SUFFIX if named.rest == DEFAULT_FORMAT else f"{named.routed_expert}/{named.rest}"
+
+
+def shortest(routed_expert: str, others: Mapping[str, str]) -> NamedFormats:
+    """The precision with the fewest exceptions in which all other weights have these formats.
+
+    Args:
+        routed_expert: the format of the routed experts.
+        others: a format for each component (`router`), or for each of its parts (`attention.o`).
+    """
+
+    def with_rest(rest: str) -> NamedFormats:
+        found: dict[str, str] = {}
+        for component in dict.fromkeys(key.partition(".")[0] for key in others):
+            own = {key: value for key, value in others.items() if key.partition(".")[0] == component}
+            wholes = [own[component]] if component in own else [rest, *own.values()]
+            ways: list[dict[str, str]] = [telling(rest, {component: whole} | own) for whole in wholes]
+            fewest: dict[str, str] = min(ways, key=len)
+            found |= fewest
+        return NamedFormats(routed_expert, rest, found)
+
+    rests = [value for key, value in others.items() if key.partition(".")[0] not in APART]
+    return min(map(with_rest, (routed_expert, DEFAULT_FORMAT, *rests)), key=lambda named: len(named.exceptions))

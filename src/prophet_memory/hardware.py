@@ -29,7 +29,7 @@ class FormatSupport(Described):
 
 
 def _formats(stored: Stored) -> list[Format]:
-    return [] if isinstance(stored, FileWeights) else list(dict.fromkeys([stored.routed_expert, stored.rest]))
+    return [] if isinstance(stored, FileWeights) else list(dict.fromkeys(stored.formats))
 
 
 def _named(gpus: Sequence[Gpu]) -> str:

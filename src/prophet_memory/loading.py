@@ -19,7 +19,7 @@ from prophet_memory.mixers import Attention, LatentAttention
 from prophet_memory.mixers.mixer import share
 from prophet_memory.parallelism import Parallelism
 from prophet_memory.peaks.peak import Buffer
-from prophet_memory.precision import Precision, weight_bytes
+from prophet_memory.precision import Precision
 from prophet_memory.tensors import Weight, multiple_of
 from prophet_memory.weights import feed_forward_weights, model_weights
 
@@ -162,20 +162,21 @@ class Loading(Described):
     def _zero_point_bytes(
         self, architecture: Architecture, stored: Precision, layout: Parallelism, apart: Mapping[str, int]
     ) -> int:
-        form = stored.rest
-        if not form.zero_point_bits or self.zero_point_bits <= form.zero_point_bits or form.block_columns is None:
-            return 0
-        rest = [w for w in model_weights(architecture) if w.linear and w.component != "routed_expert"]
-        cut = [weight.shard(apart.get(weight.component, layout.tensor)) for weight in rest]
-        points = sum(weight.copies * weight.rows * -(-weight.columns // form.block_columns) for weight in cut)
-        return points * (self.zero_point_bits - form.zero_point_bits) // BITS_OF_A_BYTE
+        bits = 0
+        for weight in (w.shard(apart.get(w.component, layout.tensor)) for w in model_weights(architecture) if w.linear):
+            form = stored.format_of(weight.component, weight.part)
+            widened = weight.component != "routed_expert" and 0 < form.zero_point_bits < self.zero_point_bits
+            if widened and form.block_columns is not None:
+                points = weight.copies * weight.rows * -(-weight.columns // form.block_columns)
+                bits += points * (self.zero_point_bits - form.zero_point_bits)
+        return bits // BITS_OF_A_BYTE
 
     def _rotary_bytes(self, architecture: Architecture) -> int:
         widths = {_rotary_width(layer.mixer) for stack in architecture.stacks for layer in stack.layers}
         return sum(widths) * (architecture.max_context_tokens or 0) * self.rotary_value_bytes
 
     def _absorbed_bytes(self, architecture: Architecture, stored: Precision, layout: Parallelism) -> int:
-        each = 0 if self.latent_copies is None else self.latent_copies.value_bytes(stored.rest)
+        each = 0 if self.latent_copies is None else self.latent_copies.value_bytes(stored.format_of("attention", "kv_b"))
         layers = [layer for stack in architecture.stacks for layer in stack.layers] if each else []
         found = [(layer.count, layer.mixer) for layer in layers if isinstance(layer.mixer, LatentAttention)]
         widths = [
@@ -205,7 +206,7 @@ def _tensors(weights: list[Weight], stored: Precision, layout: Parallelism, apar
     for weight in weights:
         routed = weight.component == "routed_expert"
         own = weight.shard(layout.expert_tensor if routed else apart.get(weight.component, layout.tensor))
-        size = weight_bytes(own, stored.routed_expert if routed else stored.rest)
+        size = stored.weight_bytes(own)
         size = size // weight.copies * share(weight.copies, layout.expert) if routed else size
         if weight.linear and weight.cut == "rows":
             fused[weight.component, weight.columns] += size

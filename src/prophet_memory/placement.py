@@ -102,7 +102,7 @@ def _broken(
     for weight in model_weights(architecture):
         routed = weight.component == "routed_expert"
         gpus = layout.expert_tensor if routed else own.get(weight.component, layout.tensor)
-        form = stored.routed_expert if routed else stored.rest
+        form = stored.format_of(weight.component, weight.part)
         if weight.cut != "columns" or not weight.linear or gpus == 1 or form.block_columns is None:
             continue
         least = [one.values for one in splits if FORMATS[one.format] == form and (routed or one.cut == PADDED)]

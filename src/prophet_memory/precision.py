@@ -1,10 +1,7 @@
 """Bytes of weights and caches by format, scales and zero points included (docs/memory-model.md).
 
-A precision is named by the grammar that config and command line share: a format for all weights (`bf16`), a format for the
-routed experts alone over a bf16 rest (`int8_experts`), or `native`, what the model's published checkpoint has. Two formats
-(`int4/fp8`: routed experts, rest) are for the command line alone. Under a
-quantised format norms, biases, convolutions, routers, embeddings and the LM head stay at 16 bit, as published checkpoints
-leave them.
+Under a quantised format norms, biases, convolutions, routers, embeddings and the LM head stay at 16 bit, as published checkpoints
+leave them, unless an exception of the precision's name says otherwise.
 """
 
 from __future__ import annotations
@@ -15,21 +12,46 @@ from functools import cache
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ModelError
-from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE, PRECISIONS, Format, bytes_of_bits
+from prophet_memory.formats import APART, DEFAULT_FORMAT, NATIVE, WEIGHT_FORMATS, Format, bytes_of_bits, parsed
 from prophet_memory.tensors import Weight
 from prophet_memory.weights import expert_weights, model_weights
 
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """Formats of the routed experts' weights and of everything else."""
+    """Formats of the routed experts' weights and of everything else, with exceptions by component or by a part of one."""
 
     routed_expert: Format
     rest: Format
+    exceptions: tuple[tuple[str, Format], ...] = ()
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """All of them."""
+        return (self.routed_expert, self.rest, *(form for _, form in self.exceptions))
+
+    def exception_of(self, component: str, part: str = "") -> Format | None:
+        """The exception for a part, else the one for its component, if there is either."""
+        exceptions = dict(self.exceptions)
+        return exceptions.get(f"{component}.{part}") or exceptions.get(component)
+
+    def format_of(self, component: str, part: str = "") -> Format:
+        """The format of the linear maps that are a part of a component."""
+        if component == "routed_expert":
+            return self.routed_expert
+        return self.exception_of(component, part) or self.rest
+
+    def weight_bytes(self, weight: Weight) -> int:
+        """Bytes of a weight, all copies; an exception for a table (router, embedding, head) quantises its rows."""
+        stored = self.format_of(weight.component, weight.part)
+        excepted = weight.component in APART and weight.columns > 1 and self.exception_of(weight.component) is not None
+        if weight.linear or excepted:
+            return weight.copies * stored.matrix_bytes(weight.rows, weight.columns)
+        return weight.copies * weight.rows * bytes_of_bits(weight.columns * stored.other_bits)
 
     def bytes_of(self, weights: Iterable[Weight]) -> int:
         """Bytes of some weights."""
-        return sum(weight_bytes(w, self.routed_expert if w.component == "routed_expert" else self.rest) for w in weights)
+        return sum(map(self.weight_bytes, weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +71,12 @@ class FileWeights:
 Stored = Precision | FileWeights
 
 
-def weight_bytes(weight: Weight, stored: Format) -> int:
-    """Bytes of a weight, all copies."""
-    if weight.linear:
-        return weight.copies * stored.matrix_bytes(weight.rows, weight.columns)
-    return weight.copies * weight.rows * bytes_of_bits(weight.columns * stored.other_bits)
-
-
 @cache
 def precision(name: str, published: str = DEFAULT_FORMAT) -> Precision:
     """A precision by its name.
 
     Args:
-        name: one of PRECISIONS, or `routed experts/rest` as two formats, for example `int4/fp8`.
+        name: as the grammar of `formats` has it.
         published: the name of the precision of the model's published checkpoint, which `native` stands for.
 
     Raises:
@@ -69,14 +84,9 @@ def precision(name: str, published: str = DEFAULT_FORMAT) -> Precision:
     """
     if name == NATIVE:
         return precision(published)
-    routed_expert, cut, rest = name.partition("/")
-    if not cut and name.endswith(EXPERTS_SUFFIX):
-        routed_expert, rest = name.removesuffix(EXPERTS_SUFFIX), DEFAULT_FORMAT
-    elif not cut:
-        rest = name
-    if routed_expert not in FORMATS or rest not in FORMATS:
-        raise ModelError("precision", name, f"{', '.join(PRECISIONS)}, or two formats as in int4/fp8")
-    return Precision(FORMATS[routed_expert], FORMATS[rest])
+    named = parsed(name)
+    exceptions = tuple((key, WEIGHT_FORMATS[value]) for key, value in named.exceptions.items())
+    return Precision(WEIGHT_FORMATS[named.routed_expert], WEIGHT_FORMATS[named.rest], exceptions)
 
 
 def routed_expert_bytes(architecture: Architecture, stored: Stored, *, expert_tensor: int = 1) -> int:

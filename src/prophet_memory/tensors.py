@@ -23,7 +23,8 @@ class Weight:
     """`copies` equal tensors of rows (output channels) x columns (inputs).
 
     Tensor parallelism gives each GPU an equal number of the `units` (heads, channels) of which the cut side consists, rounded
-    up, so that what has fewer units than there are GPUs is replicated. Only a `linear` map takes a quantised format.
+    up, so that what has fewer units than there are GPUs is replicated. Only a `linear` map takes a quantised format; `part` tells
+    it apart within its component, as lists of modules do.
     """
 
     component: Component
@@ -33,6 +34,7 @@ class Weight:
     cut: Cut = "none"
     units: int = 1
     linear: bool = False
+    part: str = ""
 
     @property
     def parameters(self) -> int:
@@ -41,7 +43,7 @@ class Weight:
 
     def times(self, count: int) -> Weight:
         """So many of it."""
-        return Weight(self.component, self.rows, self.columns, self.copies * count, self.cut, self.units, self.linear)
+        return Weight(self.component, self.rows, self.columns, self.copies * count, self.cut, self.units, self.linear, self.part)
 
     def shard(self, gpus: int) -> Weight:
         """The part that each of some GPUs holds, the largest where they do not divide the units."""
@@ -53,15 +55,19 @@ class Weight:
         return replace(self, columns=self.columns // self.units * share, units=share)
 
 
-def wide(component: Component, rows: int, columns: int, units: int | None = None, *, bias: bool = False) -> Iterator[Weight]:
+def wide(
+    component: Component, rows: int, columns: int, units: int | None = None, *, bias: bool = False, part: str = ""
+) -> Iterator[Weight]:
     """A linear map cut by its outputs, and its bias."""
-    yield Weight(component, rows, columns, cut="rows", units=units or rows, linear=True)
+    yield Weight(component, rows, columns, cut="rows", units=units or rows, linear=True, part=part)
     if bias:
         yield Weight(component, rows, cut="rows", units=units or rows)
 
 
-def tall(component: Component, rows: int, columns: int, units: int | None = None, *, bias: bool = False) -> Iterator[Weight]:
+def tall(
+    component: Component, rows: int, columns: int, units: int | None = None, *, bias: bool = False, part: str = ""
+) -> Iterator[Weight]:
     """A linear map cut by its inputs; every GPU adds to all outputs, and the bias stands on each."""
-    yield Weight(component, rows, columns, cut="columns", units=units or columns, linear=True)
+    yield Weight(component, rows, columns, cut="columns", units=units or columns, linear=True, part=part)
     if bias:
         yield Weight(component, rows)

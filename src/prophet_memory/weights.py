@@ -16,9 +16,9 @@ from prophet_memory.tensors import Component, Weight, tall, wide
 
 def projections(component: Component, intermediate_size: int, hidden_size: int, *, gated: bool, bias: bool) -> Iterator[Weight]:
     """The matrices of a feed-forward block: up and down, and the gate where there is one."""
-    for _ in range(2 if gated else 1):
-        yield from wide(component, intermediate_size, hidden_size, bias=bias)
-    yield from tall(component, hidden_size, intermediate_size, bias=bias)
+    for part in ("gate", "up") if gated else ("up",):
+        yield from wide(component, intermediate_size, hidden_size, bias=bias, part=part)
+    yield from tall(component, hidden_size, intermediate_size, bias=bias, part="down")
 
 
 def expert_weights(moe: MoE, hidden_size: int) -> Iterator[Weight]:
@@ -47,8 +47,8 @@ def beside_experts(moe: MoE, hidden_size: int) -> Iterator[Weight]:
     if size := moe.parallel_dense_intermediate_size:
         yield from projections("dense_feed_forward", size, hidden_size, gated=moe.gated, bias=False)
     if size := moe.latent_size:
-        for rows, columns in ((size, hidden_size), (hidden_size, size)):
-            yield Weight("dense_feed_forward", rows, columns, linear=True)
+        for part, rows, columns in (("latent_down", size, hidden_size), ("latent_up", hidden_size, size)):
+            yield Weight("dense_feed_forward", rows, columns, linear=True, part=part)
             if moe.latent_bias:
                 yield Weight("dense_feed_forward", rows)
         if moe.latent_norms:
@@ -94,7 +94,7 @@ def stack_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]:
     yield from stream_weights(stack, architecture)
     if size := architecture.per_layer_input_size:  # of what all layers take of a token's hidden state
         yield Weight("norm", size)
-        yield Weight("dense_feed_forward", stack.layer_count * size, hidden, linear=True)
+        yield Weight("dense_feed_forward", stack.layer_count * size, hidden, linear=True, part="layer_inputs")
     if stack.relative_attention_buckets:  # a learned bias for each bucket and head, once a stack
         heads = next(layer.mixer.query_heads for layer in stack.layers if isinstance(layer.mixer, Attention))
         yield Weight("attention", heads, stack.relative_attention_buckets, cut="rows", units=heads)
@@ -118,16 +118,16 @@ def stream_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]
 def per_layer_input_weights(architecture: Architecture) -> Iterator[Weight]:
     """The gate on what a layer takes of a token from its own table, and the map back to the model's width (Gemma 4)."""
     if size := architecture.per_layer_input_size:
-        yield Weight("dense_feed_forward", size, architecture.hidden_size, linear=True)
-        yield Weight("dense_feed_forward", architecture.hidden_size, size, linear=True)
+        yield Weight("dense_feed_forward", size, architecture.hidden_size, linear=True, part="layer_input_gate")
+        yield Weight("dense_feed_forward", architecture.hidden_size, size, linear=True, part="layer_input")
 
 
 def norm_gate_weights(layer: Layer, architecture: Architecture) -> Iterator[Weight]:
     """The gates of low rank on the norms before a mixer and a mixture of experts (A.X-K2), whole on each GPU."""
     if rank := architecture.gated_norm_rank:
         for _ in range(1 + isinstance(layer.feed_forward, MoE)):
-            yield Weight("norm", rank, architecture.hidden_size, linear=True)
-            yield Weight("norm", architecture.hidden_size, rank, linear=True)
+            yield Weight("norm", rank, architecture.hidden_size, linear=True, part="gate_a")
+            yield Weight("norm", architecture.hidden_size, rank, linear=True, part="gate_b")
 
 
 def outer_weights(architecture: Architecture) -> Iterator[Weight]:

@@ -56,7 +56,7 @@ from prophet_memory.edge.files import FLOAT_DECIMALS
 from prophet_memory.edge.messages import described_by, relative
 from prophet_memory.edge.model_files import OpenedModel, open_model
 from prophet_memory.edge.settings import read_settings_alone
-from prophet_memory.edge.text import PRECISION_LABELS, multiplied, thousands
+from prophet_memory.edge.text import multiplied, precision_label, thousands
 from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
 from prophet_memory.grid import Grid, Model
 from prophet_memory.provision import Provision
@@ -205,7 +205,7 @@ def line(row: dict[str, Any], rows: Sequence[dict[str, Any]], bounds: Sequence[s
     """A row of the table."""
     held = row["usable_kv_capacity_tokens"]
     hits = "" if row["hit_rate"] is None else f"{row['hit_rate']:.0%}"
-    weights = PRECISION_LABELS.get(row["precision"], row["precision"])
+    weights = precision_label(row["precision"])
     return (
         row["policy"], weights, gib(row["gpu_bytes"]), gib(row["host_memory_bytes"]), hits,
         f"{row['host_link_bytes'] / MEGA:,.0f}", f"{1e3 * row['step_s']:,.1f}", multiplied(row["latency_factor"]),

@@ -22,8 +22,8 @@ from prophet_memory.cli.options import (
     PROVISION,
     ROUTING,
     STEP_TOKENS,
-    Among,
     Number,
+    PrecisionName,
     Several,
     as_json,
     changed_assumptions,
@@ -53,9 +53,9 @@ from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
 from prophet_memory.edge.messages import described_by, relative
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import read_settings_alone
-from prophet_memory.edge.text import PRECISION_LABELS
+from prophet_memory.edge.text import precision_label
 from prophet_memory.fitting import Fit, Holding, fewest_gpus
-from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, NATIVE
+from prophet_memory.formats import DEFAULT_FORMAT, NATIVE
 from prophet_memory.grid import Grid
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import Parallelism, ParallelismError
@@ -96,7 +96,7 @@ def numbers_of_gpus(most: int) -> list[int]:
 @click.option("--dcp", "context_parallel", type=GPUS, help="GPUs that share the tokens of a sequence's cache")
 @click.option(
     "--weights",
-    type=Among([*FORMATS, NATIVE]),
+    type=PrecisionName(NATIVE),
     help=f"format of all weights, {NATIVE} for the published; default: {DEFAULT_FORMAT}",
 )
 @click.option("--experts", type=EXPERT_FORMATS, help="format of the routed experts, where it is another")
@@ -198,7 +198,7 @@ def assumed(grid: Grid, assumptions: Assumptions) -> str:
     tokens = assumptions.tokens_per_sequence
     drafts = [f"{tokens:,} tokens of each sequence a step"] if tokens > 1 else []
     parts = [
-        f"{PRECISION_LABELS.get(precision, precision)} weights", f"KV {assumptions.kv_format}",
+        f"{precision_label(precision)} weights", f"KV {assumptions.kv_format}",
         *([] if grid.models[0].architecture.is_dense else [policy.words.label, *pools]), *drafts, share,
         f"{engine.name} in {relative(ENGINES_FILE)}",
     ]  # fmt: skip

@@ -12,7 +12,7 @@ import click
 import yaml
 
 from prophet_memory.cli.description import counted
-from prophet_memory.cli.options import EXPERT_FORMATS, as_json
+from prophet_memory.cli.options import PrecisionName, as_json
 from prophet_memory.cli.render import print_json, print_table
 from prophet_memory.cli.said import left_out, say_notes, say_warnings
 from prophet_memory.edge.command import ConfigurationError
@@ -113,7 +113,7 @@ def write_model(slug: str, entry: Mapping[str, Any], *, replace: bool, swept: bo
 )
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--name", help="of the model; default: that of the hub, or the folder's")
-@click.option("--weights", type=EXPERT_FORMATS, help="published format, where the config's is not understood")
+@click.option("--weights", type=PrecisionName(), help="published format, where the config's is not understood")
 @click.option("--dry-run", is_flag=True, help="write nothing")
 @click.option("--replace", is_flag=True, help="overwrite a model of that name")
 @click.option("--via-transformers", is_flag=True, help="count any architecture that transformers knows; writes nothing")

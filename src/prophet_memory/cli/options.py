@@ -22,7 +22,7 @@ from prophet_memory.edge.results import assumptions_of
 from prophet_memory.edge.settings import AssumptionSettings, LatencySettings, Settings
 from prophet_memory.engine import Engine
 from prophet_memory.errors import ModelError
-from prophet_memory.formats import CACHE_FORMATS, DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE
+from prophet_memory.formats import CACHE_FORMATS, FORMATS, NATIVE, WEIGHT_FORMATS, NamedFormats, name_of, parsed
 from prophet_memory.gguf import FILE_TYPES
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
@@ -69,6 +69,31 @@ class Among(click.ParamType[str]):
         """For --help: the words where they are few."""
         del param, ctx
         return f"[{'|'.join(self.words)}]"
+
+
+class PrecisionName(click.ParamType[str]):
+    """A precision of weights in the grammar of `formats`, or one of some further words."""
+
+    name = "precision"
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Its plainest name, or one line."""
+        if value in self.words:
+            return str(value)
+        try:
+            return name_of(parsed(str(value)))
+        except ModelError as problem:
+            further = "".join(f", {word}" for word in self.words if word != NATIVE)
+            known = (*FORMATS, *self.words)
+            self.fail(f"{json.dumps(value)}; allowed: {problem.allowed}{further}{hint(str(value), known)}", param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """For --help."""
+        del param, ctx
+        return f"[{'|'.join([*FORMATS, NATIVE])}|int4/fp8|...]"
 
 
 def plain(text: str) -> int | float | str:
@@ -240,8 +265,8 @@ BATCH = Number(1, 2**20)
 RATE = Quantity({"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600}, "2/s", 1e9)
 DURATION = Quantity({"ms": 1e-3, "s": 1.0}, "50ms", 1e6)
 GPUS = Number(1, 4096)
-WEIGHT_FORMATS = Among([*FORMATS, NATIVE, *FILE_TYPES])
-EXPERT_FORMATS = Among(FORMATS)
+PRECISION_OR_FILE = PrecisionName(NATIVE, *FILE_TYPES)
+EXPERT_FORMATS = Among(WEIGHT_FORMATS)
 CACHE = Among(CACHE_FORMATS)
 ROUTING = NamedObject(routing_law, sorted(LAWS), "power_law:exponent=0.9")
 POLICY = NamedObject(residency_policy, sorted(POLICIES), "prophet:recall=0.9:wasted=0.2")
@@ -283,9 +308,9 @@ def precision_name(weights: str, experts: str | None) -> str:
     """The name by which the sweep knows the formats of the weights."""
     if experts is None or experts == weights:
         return weights
-    if weights == NATIVE:
-        raise ConfigurationError(f"--experts: {json.dumps(experts)}; allowed: none beside --weights {NATIVE}")
-    return f"{experts}{EXPERTS_SUFFIX}" if weights == DEFAULT_FORMAT else f"{experts}/{weights}"
+    if weights not in WEIGHT_FORMATS:
+        raise ConfigurationError(f"--experts: {json.dumps(experts)}; allowed: none beside --weights {weights}")
+    return name_of(NamedFormats(experts, weights, {}))
 
 
 def changed_assumptions(

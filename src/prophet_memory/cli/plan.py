@@ -27,10 +27,10 @@ from prophet_memory.cli.options import (
     LAW_HELP,
     POLICY,
     POLICY_HELP,
+    PRECISION_OR_FILE,
     PROVISION,
     ROUTING,
     STEP_TOKENS,
-    WEIGHT_FORMATS,
     Among,
     Number,
     as_json,
@@ -67,7 +67,7 @@ from prophet_memory.edge.gguf_header import weights_of_header
 from prophet_memory.edge.messages import described_by, relative
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import read_settings_alone
-from prophet_memory.edge.text import PRECISION_LABELS, multiplied
+from prophet_memory.edge.text import is_precision, multiplied, precision_label
 from prophet_memory.engine import Engine
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, NATIVE
@@ -119,7 +119,7 @@ def warnings_of(plan: Plan, architecture: Architecture, gpu: Gpu) -> Iterator[st
     if plan.uncounted_bytes:
         size = f"{plan.uncounted_bytes / MIB:,.0f} MiB"
         yield f"{engine.name}: with so many tokens in the cache the activation peak is {size} larger, for their mask"
-    named = row["precision"] in PRECISION_LABELS  # a file is what it is
+    named = is_precision(row["precision"])  # a file is what it is
     if not named and engine.loading is not None:
         yield f"the file is counted as llama.cpp holds it, the embedding with the host: {engine.name} holds more"
     if named and engine.loads_files:
@@ -354,8 +354,9 @@ def latency_lines(times: dict[str, Any], policy: ResidencyPolicy, timing: Timing
     help="the longest context at --batch; or the most sequences of --context at once (default: the longest that the model takes)",
 )  # fmt: skip
 @click.option(
-    "--weights", type=WEIGHT_FORMATS, metavar=f"[{'|'.join([*FORMATS, NATIVE])}|GGUF]",
-    help=f"format of all weights, {NATIVE} for the published, Q4_K_M and the like for a GGUF recipe; default: {DEFAULT_FORMAT}",
+    "--weights", "--precision", "weights", type=PRECISION_OR_FILE, metavar=f"[{'|'.join([*FORMATS, NATIVE])}|int4/fp8|...|GGUF]",
+    help=f"format of all weights, or of routed experts and rest with exceptions (docs/memory-model.md); {NATIVE}: the published;"
+    f" Q4_K_M and the like for a GGUF recipe; default: {DEFAULT_FORMAT}",
 )  # fmt: skip
 @click.option("--gguf", type=click.Path(path_type=Path), help="file whose header says what each tensor takes; one GPU")
 @click.option("--experts", type=EXPERT_FORMATS, help="format of the routed experts, where it is another")
@@ -451,7 +452,8 @@ def command(  # noqa: PLR0913 - one argument an option
         )
         return int(check and not plan.holds)
     row = plan.row
-    stored = PRECISION_LABELS.get(row["precision"], row["precision"])
+    stored = precision_label(row["precision"])
+    stored += f" ({architecture.published_precision})" if row["precision"] == NATIVE else ""
     say(f"{opened.name} on {n_gpus} x {gpu}, batch {row['batch_size']}, {stored}, {row['policy']}", bold=True)
     print_table(HEADS, breakdown(plan))
     for heads, lines in (

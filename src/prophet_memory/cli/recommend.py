@@ -55,7 +55,7 @@ from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
 from prophet_memory.edge.messages import described_by, relative
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import read_settings_alone
-from prophet_memory.edge.text import PRECISION_LABELS
+from prophet_memory.edge.text import precision_label
 from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
 from prophet_memory.grid import Grid
 from prophet_memory.parallelism import ParallelismError
@@ -205,7 +205,7 @@ def replica(option: Option, *, is_dense: bool) -> str:
 
 def weights(precision: str) -> str:
     """What a precision is called."""
-    return PRECISION_LABELS.get(precision, precision)
+    return precision_label(precision)
 
 
 def line(one: Choice, following: Choice | None, *, is_dense: bool) -> tuple[str, ...]:

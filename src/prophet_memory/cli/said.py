@@ -9,7 +9,7 @@ import click
 from prophet_memory.architecture import Architecture
 from prophet_memory.edge.counting import counted_models
 from prophet_memory.edge.model_files import OpenedModel
-from prophet_memory.edge.text import PRECISION_LABELS, is_below_16_bits
+from prophet_memory.edge.text import is_below_16_bits, is_precision, precision_label
 from prophet_memory.engine import Engine
 from prophet_memory.formats import NATIVE
 from prophet_memory.gpu import Gpu
@@ -39,8 +39,8 @@ def say_warnings(warnings: Iterable[str]) -> None:
 def hypothetical(architecture: Architecture, precision: str) -> Iterator[str]:
     """That weights are counted in a format in which nobody published them."""
     published = architecture.published_precision
-    if precision in PRECISION_LABELS and precision not in {NATIVE, published} and is_below_16_bits(published):
-        yield f"hypothetical: the model is published in {PRECISION_LABELS[published]} (--weights {NATIVE})"
+    if is_precision(precision) and precision not in {NATIVE, published} and is_below_16_bits(published):
+        yield f"hypothetical: the model is published in {precision_label(published)} (--weights {NATIVE})"
 
 
 def unread_gpus(engine: Engine, gpus: Sequence[Gpu]) -> Iterator[str]:

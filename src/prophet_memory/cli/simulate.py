@@ -47,7 +47,7 @@ from prophet_memory.edge.contents import REMOTE
 from prophet_memory.edge.messages import described_by, hint, relative
 from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import read_settings_alone
-from prophet_memory.edge.text import PRECISION_LABELS
+from prophet_memory.edge.text import precision_label
 from prophet_memory.edge.traces import WORKLOADS_FILE, read_requests, read_workloads, requests_of
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
@@ -187,7 +187,7 @@ def command(  # noqa: PLR0913 - one argument an option
             }
         )
         return
-    weights = PRECISION_LABELS.get(precision, precision)
+    weights = precision_label(precision)
     ways = named(deployment.spread, is_dense=architecture.is_dense)
     place = f"{n_gpus} x {gpu}{f' ({ways})' if ways else ''}"
     behind = f"{replicas:,} replica{'' if replicas == 1 else f's, {route}'}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE
+from prophet_memory.errors import ModelError
+from prophet_memory.formats import DEFAULT_FORMAT, EXPERTS_SUFFIX, FORMATS, NATIVE, WEIGHT_FORMATS, parsed
 
 NEXT_TO_A_HUNDRED = 0.999  # from here one decimal of a percentage hides how little is left
 ROUNDS_UP = 0.9995  # of a unit: three digits print the whole unit
@@ -23,9 +24,28 @@ COMPONENT_LABELS = {
 }  # fmt: skip
 
 
+def is_precision(name: str) -> bool:
+    """Whether it names formats of weights, and not a file's."""
+    try:
+        return name == NATIVE or bool(parsed(name))
+    except ModelError:
+        return False
+
+
+def precision_label(name: str) -> str:
+    """A precision in words; what is none, a file, by its own name."""
+    if name in PRECISION_LABELS or not is_precision(name):
+        return PRECISION_LABELS.get(name, name)
+    named = parsed(name)
+    experts, rest = WEIGHT_FORMATS[named.routed_expert].label, WEIGHT_FORMATS[named.rest].label
+    own = [f"{experts} experts" if rest != experts else experts, *([f"{rest} rest"] if rest != experts else [])]
+    own += [f"{key} {WEIGHT_FORMATS[value].label}" for key, value in named.exceptions.items()]
+    return ", ".join(own)
+
+
 def is_below_16_bits(published_precision: str) -> bool:
     """Whether a model is published in fewer than 16 bits, so that nobody runs it in bf16."""
-    return FORMATS[published_precision.removesuffix(EXPERTS_SUFFIX)].bits < FORMATS[DEFAULT_FORMAT].bits
+    return WEIGHT_FORMATS[parsed(published_precision).routed_expert].bits < FORMATS[DEFAULT_FORMAT].bits
 
 
 def marked_name(name: str, published_precision: str, precision: str) -> str:

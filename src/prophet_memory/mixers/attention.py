@@ -98,20 +98,20 @@ class Attention(Mixer):
 
     def key_and_value_weights(self, hidden_size: int) -> Iterator[Weight]:
         """The projections that make what the cache holds."""
-        widths = [] if self.borrows_cache else [self.head_dim, *([] if self.values_from_keys else [self.value_width])]
-        for width in widths:
-            yield from wide("attention", self.kv_heads * width, hidden_size, self.kv_heads, bias=self.qkv_bias)
+        widths = {} if self.borrows_cache else {"k": self.head_dim} | ({} if self.values_from_keys else {"v": self.value_width})
+        for part, width in widths.items():
+            yield from wide("attention", self.kv_heads * width, hidden_size, self.kv_heads, bias=self.qkv_bias, part=part)
 
     def weights(self, hidden_size: int) -> Iterator[Weight]:
         """Query, key, value and output projections, their biases, gates, sinks, and the norms of queries and keys."""
         heads, query_size, value_size = self.query_heads, self.query_heads * self.head_dim, self.query_heads * self.value_width
         query_outputs = query_size * (2 if self.output_gate else 1)
-        yield from wide("attention", query_outputs, hidden_size, heads, bias=self.qkv_bias)
+        yield from wide("attention", query_outputs, hidden_size, heads, bias=self.qkv_bias, part="q")
         yield from self.key_and_value_weights(hidden_size)
-        yield from tall("attention", hidden_size, value_size, heads, bias=self.output_bias)
+        yield from tall("attention", hidden_size, value_size, heads, bias=self.output_bias, part="o")
         for present, gates in ((self.head_gate, heads), (self.value_gate, value_size)):
             if present:
-                yield from wide("attention", gates, hidden_size, heads)
+                yield from wide("attention", gates, hidden_size, heads, part="gate")
         for present in (self.gate_bias, self.sinks):
             if present:
                 yield Weight("attention", heads, cut="rows", units=heads)

@@ -113,13 +113,13 @@ class CompressedAttention(Mixer):
     def weights(self, hidden_size: int) -> Iterator[Weight]:
         """Low-rank queries, the key with its norm, the output by groups, sinks, and what makes and chooses entries."""
         heads, groups, size = self.query_heads, self.output_groups, self.query_heads * self.head_dim
-        yield Weight("attention", self.q_lora_rank, hidden_size, linear=True)
+        yield Weight("attention", self.q_lora_rank, hidden_size, linear=True, part="q_a")
         yield Weight("attention", self.q_lora_rank)  # the norm
-        yield from wide("attention", size, self.q_lora_rank, heads)
-        yield Weight("attention", self.head_dim, hidden_size, linear=True)
+        yield from wide("attention", size, self.q_lora_rank, heads, part="q_b")
+        yield Weight("attention", self.head_dim, hidden_size, linear=True, part="kv")
         yield Weight("attention", self.head_dim)  # the norm
-        yield from wide("attention", groups * self.output_rank, size // groups, groups)
-        yield from tall("attention", hidden_size, groups * self.output_rank, groups)
+        yield from wide("attention", groups * self.output_rank, size // groups, groups, part="o_a")
+        yield from tall("attention", hidden_size, groups * self.output_rank, groups, part="o_b")
         yield Weight("attention", heads, cut="rows", units=heads)  # the sinks
         if self.entry_tokens:
             yield from self._entry_weights(hidden_size)
@@ -128,9 +128,9 @@ class CompressedAttention(Mixer):
         """What entries take of a token, its weight, a bias by place, and the norm; and the queries of the indexer."""
         series = 2 if self.index_heads else 1
         for width in (self.head_dim, *([self.index_head_dim] if self.index_heads else [])):
-            yield Weight("attention", series * width, hidden_size, copies=2, linear=True)
+            yield Weight("attention", series * width, hidden_size, copies=2, linear=True, part="compressor")
             yield Weight("attention", self.entry_tokens, series * width)
             yield Weight("attention", width)
         if self.index_heads:
-            yield Weight("attention", self.index_heads * self.index_head_dim, self.q_lora_rank, linear=True)
+            yield Weight("attention", self.index_heads * self.index_head_dim, self.q_lora_rank, linear=True, part="index_q")
             yield Weight("attention", self.index_heads, hidden_size)

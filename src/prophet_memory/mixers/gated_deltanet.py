@@ -67,10 +67,10 @@ class GatedDeltaNet(Mixer):
         """Gated DeltaNet: query-key-value-gate and beta-alpha projections, convolution, dt bias, A, norm, output."""
         keys, values = self.key_heads, self.value_heads
         for heads, size in ((keys, self.key_size), (keys, self.key_size), (values, self.value_size)):
-            yield from wide("recurrent", size, hidden_size, heads)
+            yield from wide("recurrent", size, hidden_size, heads, part="qkv")
             yield Weight("recurrent", size, self.conv_kernel, cut="rows", units=heads)
-        yield from wide("recurrent", self.value_size, hidden_size, values)  # the gate
-        yield from wide("recurrent", 2 * values, hidden_size, values)  # beta and alpha
+        yield from wide("recurrent", self.value_size, hidden_size, values, part="z")  # the gate
+        yield from wide("recurrent", 2 * values, hidden_size, values, part="ba")  # beta and alpha
         yield Weight("recurrent", values, copies=2, cut="rows", units=values)  # dt bias and A
         yield Weight("recurrent", self.value_head_dim)
-        yield from tall("recurrent", hidden_size, self.value_size, values)
+        yield from tall("recurrent", hidden_size, self.value_size, values, part="o")

@@ -53,15 +53,16 @@ class KimiDeltaAttention(Mixer):
     def weights(self, hidden_size: int) -> Iterator[Weight]:
         """KDA: queries, keys and values with their convolution, decay and gate, beta, the decay's bias and A, norm, output."""
         heads, size = self.heads, self.size
-        for _ in ("query", "key", "value"):
-            yield from wide("recurrent", size, hidden_size, heads)
+        for part in ("q", "k", "v"):
+            yield from wide("recurrent", size, hidden_size, heads, part=part)
             yield Weight("recurrent", size, self.conv_kernel, cut="rows", units=heads)
-        for _ in ("decay", "gate"):
+        for gate in ("decay", "gate"):
             if self.low_rank_gates:  # each head needs the whole of the narrow side
-                yield Weight("recurrent", self.head_dim, hidden_size, linear=True)
-            yield from wide("recurrent", size, self.head_dim if self.low_rank_gates else hidden_size, heads)
-        yield from wide("recurrent", heads, hidden_size, heads)  # beta
+                yield Weight("recurrent", self.head_dim, hidden_size, linear=True, part=f"{gate}_a")
+            inputs, part = (self.head_dim, f"{gate}_b") if self.low_rank_gates else (hidden_size, gate)
+            yield from wide("recurrent", size, inputs, heads, part=part)
+        yield from wide("recurrent", heads, hidden_size, heads, part="beta")
         yield Weight("recurrent", size, cut="rows", units=heads)  # the bias of the decay
         yield Weight("recurrent", heads, cut="rows", units=heads)  # A
         yield Weight("recurrent", self.head_dim)  # the norm
-        yield from tall("recurrent", hidden_size, size, heads)
+        yield from tall("recurrent", hidden_size, size, heads, part="o")

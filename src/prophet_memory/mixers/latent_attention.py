@@ -124,15 +124,15 @@ class LatentAttention(Mixer):
         yield from self._query_weights(hidden_size)
         if not self.borrows_cache:
             latent = self.kv_lora_rank + self.qk_rope_head_dim
-            yield Weight("attention", latent, hidden_size, linear=True)
+            yield Weight("attention", latent, hidden_size, linear=True, part="kv_a")
             yield Weight("attention", self.kv_lora_rank + (self.qk_rope_head_dim if self.key_norm else 0))  # the norms
             if self.bias:
                 yield Weight("attention", latent)
-        yield from wide("attention", heads * (self.qk_nope_head_dim + self.v_head_dim), self.kv_lora_rank, heads)
-        yield from tall("attention", hidden_size, heads * self.v_head_dim, heads, bias=self.bias)
+        yield from wide("attention", heads * (self.qk_nope_head_dim + self.v_head_dim), self.kv_lora_rank, heads, part="kv_b")
+        yield from tall("attention", hidden_size, heads * self.v_head_dim, heads, bias=self.bias, part="o")
         for present, gates in ((self.head_gate, heads), (self.value_gate, heads * self.v_head_dim)):
             if present:
-                yield from wide("attention", gates, hidden_size, heads)
+                yield from wide("attention", gates, hidden_size, heads, part="gate")
         if each := self.sinks + 2 * self.query_scales:
             yield Weight("attention", heads, each, cut="rows", units=heads)
         if self.index_heads:
@@ -142,24 +142,26 @@ class LatentAttention(Mixer):
         """Full-rank queries, or a latent with its norm and queries made of it, beside their gates where those are, too."""
         heads, width = self.query_heads, self.qk_nope_head_dim + self.qk_rope_head_dim
         if self.q_lora_rank is None:
-            yield from wide("attention", heads * width, hidden_size, heads)
+            yield from wide("attention", heads * width, hidden_size, heads, part="q")
             return
-        yield Weight("attention", self.q_lora_rank, hidden_size, linear=True)
+        yield Weight("attention", self.q_lora_rank, hidden_size, linear=True, part="q_a")
         yield Weight("attention", self.q_lora_rank, copies=2 if self.bias else 1)  # the norm, the bias
         if self.gate_from_latent:
-            yield from wide("attention", heads * (width + self.v_head_dim), 2 * self.q_lora_rank, heads)
+            yield from wide("attention", heads * (width + self.v_head_dim), 2 * self.q_lora_rank, heads, part="q_b")
         else:
-            yield from wide("attention", heads * width, self.q_lora_rank, heads)
+            yield from wide("attention", heads * width, self.q_lora_rank, heads, part="q_b")
 
     def _index_weights(self, hidden_size: int) -> Iterator[Weight]:
         """Queries, the key with its norm and bias, and what weighs the heads: whole on every GPU (vLLM).
 
         Queries are made of the latent, or of the hidden state behind a norm with a bias where there is none.
         """
-        yield Weight("attention", self.index_heads * self.index_head_dim, self.q_lora_rank or hidden_size, linear=True)
+        yield Weight(
+            "attention", self.index_heads * self.index_head_dim, self.q_lora_rank or hidden_size, linear=True, part="index_q"
+        )
         if self.q_lora_rank is None:
             yield Weight("attention", hidden_size, copies=2)
-        yield Weight("attention", self.index_head_dim, hidden_size, linear=True)
+        yield Weight("attention", self.index_head_dim, hidden_size, linear=True, part="index_k")
         yield Weight("attention", self.index_head_dim, copies=2)
         yield Weight("attention", self.index_heads, hidden_size)  # published quantised checkpoints leave it alone
         if self.query_scales:

@@ -49,7 +49,7 @@ class LightningAttention(Mixer):
     def weights(self, hidden_size: int) -> Iterator[Weight]:
         """Lightning attention: queries, keys and values, output gate, a norm over all heads, output."""
         size = self.heads * self.head_dim
-        for _ in ("query", "key", "value", "gate"):
-            yield from wide("recurrent", size, hidden_size, self.heads)
+        for part in ("qkv", "qkv", "qkv", "z"):
+            yield from wide("recurrent", size, hidden_size, self.heads, part=part)
         yield Weight("recurrent", size, cut="rows", units=self.heads)
-        yield from tall("recurrent", hidden_size, size, self.heads)
+        yield from tall("recurrent", hidden_size, size, self.heads, part="o")

@@ -50,11 +50,11 @@ class Mamba(Mixer):
     def weights(self, hidden_size: int) -> Iterator[Weight]:
         """Mamba-1: in, convolution, x, dt and out projections, A, D and Jamba's inner norms."""
         inner, state, rank = self.inner_size, self.state_size, self.dt_rank
-        yield from wide("recurrent", 2 * inner, hidden_size, inner, bias=self.proj_bias)
+        yield from wide("recurrent", 2 * inner, hidden_size, inner, bias=self.proj_bias, part="in")
         yield Weight("recurrent", inner, self.conv_kernel + (1 if self.conv_bias else 0), cut="rows", units=inner)
-        yield from tall("recurrent", rank + 2 * state, inner)
-        yield from wide("recurrent", inner, rank, bias=True)
+        yield from tall("recurrent", rank + 2 * state, inner, part="x")
+        yield from wide("recurrent", inner, rank, bias=True, part="dt")
         yield Weight("recurrent", inner, state + 1, cut="rows", units=inner)  # A and D
-        yield from tall("recurrent", hidden_size, inner, bias=self.proj_bias)
+        yield from tall("recurrent", hidden_size, inner, bias=self.proj_bias, part="o")
         if self.inner_norms:
             yield Weight("recurrent", rank + 2 * state)

@@ -68,11 +68,11 @@ class Mamba2(Mixer):
         """Mamba-2: one projection of gate, x, B, C and dt, the convolution, A, D and the bias of dt, the norm, output."""
         heads, groups, shared = self.heads, self.groups, 2 * self.groups * self.state_size
         kernel = self.conv_kernel + (1 if self.conv_bias else 0)
-        yield from wide("recurrent", 2 * self.inner_size, hidden_size, heads, bias=self.proj_bias)  # gate and x
-        yield from wide("recurrent", shared, hidden_size, groups, bias=self.proj_bias)  # B and C
-        yield from wide("recurrent", heads, hidden_size, heads, bias=self.proj_bias)  # dt
+        yield from wide("recurrent", 2 * self.inner_size, hidden_size, heads, bias=self.proj_bias, part="in")  # gate and x
+        yield from wide("recurrent", shared, hidden_size, groups, bias=self.proj_bias, part="in")  # B and C
+        yield from wide("recurrent", heads, hidden_size, heads, bias=self.proj_bias, part="in")  # dt
         yield Weight("recurrent", self.inner_size, kernel, cut="rows", units=heads)
         yield Weight("recurrent", shared, kernel, cut="rows", units=groups)
         yield Weight("recurrent", heads, copies=3, cut="rows", units=heads)  # A, D and the bias of dt
         yield Weight("recurrent", self.inner_size, cut="rows", units=heads)  # the norm
-        yield from tall("recurrent", hidden_size, self.inner_size, heads, bias=self.proj_bias)
+        yield from tall("recurrent", hidden_size, self.inner_size, heads, bias=self.proj_bias, part="o")

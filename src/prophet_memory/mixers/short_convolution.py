@@ -45,6 +45,6 @@ class ShortConvolution(Mixer):
     def weights(self, hidden_size: int) -> Iterator[Weight]:
         """One projection of the gates and what they open, the convolution, output."""
         channels = self.channels
-        yield from wide("recurrent", 3 * channels, hidden_size, channels, bias=self.bias)
+        yield from wide("recurrent", 3 * channels, hidden_size, channels, bias=self.bias, part="in")
         yield Weight("recurrent", channels, self.conv_kernel + (1 if self.bias else 0), cut="rows", units=channels)
-        yield from tall("recurrent", hidden_size, channels, bias=self.bias)
+        yield from tall("recurrent", hidden_size, channels, bias=self.bias, part="o")
