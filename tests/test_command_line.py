@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prophet_memory.edge.configuration import read_gpus
+from prophet_memory.edge.model_files import open_config
 
 IMPORTED = REPOSITORY / "tests/data/imported_configs"
 PROGRAM = [sys.executable, "-c", "from prophet_memory.cli import main; main()"]
@@ -353,16 +354,50 @@ def test_a_models_own_config_is_stored_as_it_says(tmp_path: Path, model: str):
 
 
 def test_a_format_that_is_not_understood_is_refused_until_another_is_named(tmp_path: Path):
-    nvfp4 = {"quantization": {"quant_algo": "NVFP4", "group_size": 16}}
-    file = config_file(tmp_path, GPT_OSS, hf_quant_config=nvfp4)
+    unknown = {"quantization": {"quant_algo": "W4A8_AWQ", "group_size": 128}}
+    file = config_file(tmp_path, GPT_OSS, hf_quant_config=unknown)
     for weights in ((), ("--weights", "native")):
         line = refused("plan", "--model", file, "--gpu", "b200", *weights)
-        assert re.match(r".*config.json: hf_quant_config.json: quantization: .*NVFP4.*; allowed: .*--weights bf16", line)
+        assert re.match(
+            r'.*config.json: hf_quant_config.json: quantization.quant_algo: "W4A8_AWQ"; allowed: .*--weights bf16', line
+        )
     assert call("plan", "--model", file, "--gpu", "b200", "--weights", "bf16").returncode == 0
     assert "--precisions without native" in refused("sweep", "--models", file, "--gpus", "b200", "--out", tmp_path / "x.csv")
-    assert "NVFP4" in refused("import-config", file, "--dry-run")
+    assert "W4A8_AWQ" in refused("import-config", file, "--dry-run")
     assert call("import-config", file, "--dry-run", "--weights", "int4", "--name", "mine").returncode == 0
     assert call("explain", file).returncode == 0, "counts do not depend on how weights are stored"
+
+
+def test_a_checkpoint_with_mixed_formats_is_planned_as_it_says(tmp_path: Path):
+    stated = {
+        "quant_method": "modelopt",
+        "quant_algo": "NVFP4",
+        "exclude_modules": ["lm_head", "*.self_attn.[qkv]_proj", "*.router"],
+    }
+    file = config_file(tmp_path, GPT_OSS | {"quantization_config": stated})
+    name = "nvfp4/bf16/attention.o=nvfp4"
+    common = ("plan", "--model", file, "--gpu", "b200")
+    assert f"published precision ({name})" in call(*common, "--weights", "native").stdout
+    native, named = (json.loads(call(*common, "--json", "--precision", own).stdout) for own in ("native", f"{name}/lm_head=bf16"))
+    assert (native["precision"], named["precision"]) == ("native", name)
+    assert (
+        native["non_expert_bytes"] == named["non_expert_bytes"] < json.loads(call(*common, "--json").stdout)["non_expert_bytes"]
+    )
+    document = open_config(file).document or {}
+    (own := tmp_path / "own.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    catalogued = json.loads(call("plan", "--json", "--model", own, "--gpu", "b200", "--weights", "native").stdout)
+    assert catalogued["non_expert_bytes"] == native["non_expert_bytes"]
+    own.write_text(yaml.safe_dump(document | {"published_precision": "nvfp4/nvfp4/attn=bf16"}), encoding="utf-8")
+    line = refused("plan", "--model", own, "--gpu", "b200")
+    assert 'own.yaml: published_precision: "nvfp4/nvfp4/attn=bf16"; allowed: fp32, bf16' in line
+    partly = stated | {"exclude_modules": ["lm_head", "*.router", "model.layers.0.self_attn*"]}
+    line = refused(*("plan", "--model", config_file(tmp_path, GPT_OSS | {"quantization_config": partly}), "--gpu", "b200"))
+    assert re.search(
+        r'exclude_modules: "model.layers.0.self_attn\*"; allowed: one format for attention.q in all layers, .*nvfp4', line
+    )
+    for wrong in ("nvfp4/nvfp4/attention", "nvfp4/nvfp4/attention=fp3", "int3"):
+        assert f'--weights: "{wrong}"; allowed: fp32' in refused(*common, "--precision", wrong)
+    assert "--experts" in refused(*common, "--weights", name, "--experts", "int4")
 
 
 def test_a_config_that_does_not_say_how_it_is_stored_is_taken_as_bf16_and_says_so(tmp_path: Path):

@@ -17,7 +17,7 @@ from prophet_memory.edge.configuration import ModelEntry, read_models
 from prophet_memory.edge.documents import checked
 from prophet_memory.edge.model_files import document_of
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.huggingface import SUPPORTED_TYPES, QuantizationError, published_precision
+from prophet_memory.huggingface import SUPPORTED_TYPES
 from prophet_memory.huggingface import read as read_config
 from prophet_memory.huggingface.building import shortest_pattern
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
@@ -413,59 +413,6 @@ def test_wrong_values_are_named(name, change, key, value, allowed):
 def test_a_config_without_a_type():
     with pytest.raises(ArchitectureError, match=f"model_type: None; allowed: {ONE_OF_THE_TYPES}"):
         entry_of({})
-
-
-MODELOPT = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4", "group_size": 16}}
-
-
-@pytest.mark.parametrize(
-    ("config", "expected"),
-    [
-        ({}, "bf16"), ({"torch_dtype": "float32"}, "fp32"), ({"dtype": "bfloat16"}, "bf16"), ({"dtype": "torch.float16"}, "fp16"),
-        ({"text_config": {"torch_dtype": "float16"}}, "fp16"), ({"quantization_config": None}, "bf16"),
-        ({"quantization_config": {"quant_method": "mxfp4"}}, "mxfp4_experts"),
-        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, "fp8_blocks"),
-        ({"quantization_config": {"quant_method": "fp8"}, "dtype": "bfloat16"}, "fp8"),
-        ({"text_config": {"quantization_config": {"quant_method": "fp8"}}}, "fp8"),
-        ({"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}}, "int4"),
-    ],
-)  # fmt: skip
-def test_the_published_precision_is_read_from_the_config(config: dict, expected: str):
-    assert published_precision(config) == expected
-
-
-@pytest.mark.parametrize(
-    ("config", "beside", "named"),
-    [
-        ({"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}}, None, "quantization_config: .*NVFP4"),
-        ({"quantization_config": {"quant_method": "compressed-tensors", "format": "pack-quantized"}}, None, "compressed-tensors"),
-        ({"compression_config": {"quant_method": "compressed-tensors"}}, None, "compression_config: "),
-        ({"text_config": {"quantization_config": {"quant_method": "bitsandbytes"}}}, None, "text_config.quantization_config: "),
-        ({"quantization": {"group_size": 64, "bits": 4}}, None, "quantization: "),
-        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [64, 64]}}, None, "weight_block_size"),
-        ({"quantization_config": {"quant_method": "gptq", "bits": 8, "group_size": 128}}, None, "'bits': 8"),
-        ({"quantization_config": {"quant_method": ["fp8"]}}, None, "quantization_config"),
-        ({"quantization_config": "fp8"}, None, 'quantization_config: "fp8"; allowed: a mapping'),
-        ({"dtype": "float8_e4m3fn"}, None, 'dtype: "float8_e4m3fn"'),
-        ({}, MODELOPT, "hf_quant_config.json: quantization: .*NVFP4"),
-        ({}, MODELOPT["quantization"], "hf_quant_config.json: quantization: .*NVFP4"),
-        ({}, {"quantization": None}, "hf_quant_config.json: quantization: "),
-        ({}, {"quantization": [1]}, "allowed: a mapping"),
-        (
-            {"quantization_config": {"quant_method": "fp8", "modules_to_not_convert": ["lm_head", "model.layers.0.mlp.experts"]}},
-            None,
-            "quantization_config.modules_to_not_convert: .*routed experts",
-        ),
-        (
-            {"quantization_config": {"quant_method": "fp8"}, "text_config": {"quantization_config": {"quant_method": "mxfp4"}}},
-            None,
-            'text_config.quantization_config: "mxfp4_experts"; allowed: fp8, as quantization_config has it',
-        ),
-    ],
-)
-def test_a_stored_format_that_is_not_understood_is_refused(config: dict, beside: dict | None, named: str):
-    with pytest.raises(QuantizationError, match=named):
-        published_precision(config, beside)
 
 
 def test_keys_that_a_config_leaves_out_are_named_with_their_defaults():

@@ -88,7 +88,7 @@ def open_config(file: Path, *, name: str | None = None, stored: str | None = Non
     config = read_json(file)
     with described_by(file):
         reading = read(config)
-    precision = _stored_precision(file, config, stored, remedy)
+    precision = _stored_precision(file, config, reading.architecture, stored, remedy)
     origin = config.get("_name_or_path")
     hub = origin if isinstance(origin, str) and HUB_NAME.fullmatch(origin) else None
     name = name or (hub.split("/")[1] if hub else _named(file))
@@ -155,13 +155,13 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "model"
 
 
-def _stored_precision(file: Path, config: Mapping[str, Any], stored: str | None, remedy: str) -> str:
+def _stored_precision(file: Path, config: Mapping[str, Any], architecture: Architecture, stored: str | None, remedy: str) -> str:
     from prophet_memory.edge.documents import read_json  # noqa: PLC0415 - as above
     from prophet_memory.huggingface.quantization import BESIDE, QuantizationError, published_precision  # noqa: PLC0415 - as above
 
     beside = file.parent / BESIDE
     try:
-        return published_precision(config, read_json(beside) if beside.is_file() else None)
+        return published_precision(config, architecture, read_json(beside) if beside.is_file() else None)
     except QuantizationError as problem:
         if stored is not None:
             return stored

@@ -47,7 +47,8 @@ def read_config(config: Mapping[str, Any]) -> Architecture:
         ArchitectureError: as `read`.
         QuantizationError: for a stored format that is not understood.
     """
-    return replace(read(config).architecture, published_precision=published_precision(config))
+    architecture = read(config).architecture
+    return replace(architecture, published_precision=published_precision(config, architecture))
 
 
 def read(config: Mapping[str, Any]) -> Reading:

@@ -1,28 +1,29 @@
 """How a checkpoint is stored, as its config or the `hf_quant_config.json` beside it says: a precision, or an error.
 
+What a statement means is its method's (`schemes`); here the formats of all modules become a format for each component, or for
+each part of one. A component of which some layers or experts have another format than others has no precision and is refused.
 A precision that is guessed is worse than none: four bits taken for sixteen are wrong by a factor of four.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.formats import DEFAULT_FORMAT
+from prophet_memory.formats import APART, DEFAULT_FORMAT, name_of, shortest
+from prophet_memory.huggingface.modules import Module, modules_of
+from prophet_memory.huggingface.schemes import SCHEMES, Chosen, Rule
+from prophet_memory.huggingface.values import Values
 
 # Where configs say it: transformers; compressed-tensors of 2024; MLX. A nested config of the language model may say it too.
 PLACES = ("quantization_config", "compression_config", "quantization")
 NESTED = ("text_config", "llm_config", "language_config")
 BESIDE = "hf_quant_config.json"
 DTYPES = {"float32": "fp32", "float16": "fp16", "bfloat16": DEFAULT_FORMAT}
-FP8_BLOCK, GROUP, GROUP_BITS = [128, 128], 128, 4
-EXPERTS = re.compile(r"\bexperts\b")
-UNDERSTOOD = (
-    f"mxfp4, fp8 with one scale a tensor or a block of {FP8_BLOCK[0]} x {FP8_BLOCK[1]}, awq and gptq of {GROUP_BITS} bits in"
-    f" groups of {GROUP}"
-)
+PLAIN = ("fp32", DEFAULT_FORMAT)  # what modules are left in: fp16 takes as much as bf16
+TELLING = ("quant_method", "quant_algo", "format", "bits", "group_size", "weight_block_size", "load_in_4bit")
 
 
 class QuantizationError(ArchitectureError):
@@ -54,38 +55,67 @@ def _mapping(key: str, beside: Mapping[str, Any]) -> Mapping[str, Any]:
     return inside or {}
 
 
-def published_precision(config: Mapping[str, Any], beside: Mapping[str, Any] | None = None) -> str:
+def published_precision(config: Mapping[str, Any], architecture: Architecture, beside: Mapping[str, Any] | None = None) -> str:
     """The precision of the published checkpoint, by its name.
 
     Args:
         config: a parsed `config.json`.
+        architecture: the model that it describes.
         beside: the parsed `hf_quant_config.json` of the same folder, where there is one.
 
     Raises:
-        QuantizationError: for a format that is not understood, and for statements that contradict each other.
+        QuantizationError: for a format that is not understood, for a component in several formats, and for statements that
+            contradict each other.
     """
-    named = [(key, _precision(key, how)) for key, how in stated(config, beside)]
-    if not named:
-        return _dtype(config)
-    for key, precision in named[1:]:
-        if precision != named[0][1]:
-            raise QuantizationError(key, precision, f"{named[0][1]}, as {named[0][0]} has it")
-    return named[0][1]
+    plain, kind = _dtype(config), config.get("model_type")
+    stated_so = [(key, _precision(key, how, modules_of(architecture, how, kind), plain)) for key, how in stated(config, beside)]
+    if not stated_so:
+        return plain
+    for key, precision in stated_so[1:]:
+        if precision != stated_so[0][1]:
+            raise QuantizationError(key, precision, f"{stated_so[0][1]}, as {stated_so[0][0]} has it")
+    return stated_so[0][1]
 
 
-def _precision(key: str, how: Mapping[str, Any]) -> str:
-    method = how.get("quant_method")
-    if method == "mxfp4":
-        return "mxfp4_experts"
-    left_out = [name for name in ("modules_to_not_convert", "ignored_layers") if EXPERTS.search(str(how.get(name)))]
-    if left_out:
-        raise QuantizationError(f"{key}.{left_out[0]}", how[left_out[0]], "a list without routed experts, which take the format")
-    if method == "fp8" and how.get("weight_block_size") in (None, FP8_BLOCK):
-        return "fp8_blocks" if how.get("weight_block_size") else "fp8"
-    if method in ("awq", "gptq") and how.get("bits") == GROUP_BITS and how.get("group_size") == GROUP:
-        return "int4"
-    telling = ("quant_method", "quant_algo", "format", "bits", "group_size", "weight_block_size", "load_in_4bit")
-    raise QuantizationError(key, {name: how[name] for name in telling if name in how} or dict(how), UNDERSTOOD)
+def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: str) -> str:
+    method = how.get("quant_method") or ("modelopt" if how.get("quant_algo") is not None else None)
+    scheme = SCHEMES.get(method) if isinstance(method, str) else None
+    if scheme is None:
+        shown = {name: how[name] for name in TELLING if name in how} or dict(how)
+        raise QuantizationError(key, shown, f"quant_method {', '.join(SCHEMES)}")
+    try:
+        return _by_component(modules, scheme(Values(how, {}, prefix=f"{key}."), modules), PLAIN[plain != PLAIN[0]])
+    except QuantizationError:
+        raise
+    except ArchitectureError as problem:
+        raise QuantizationError(problem.key, problem.value, problem.allowed) from None
+
+
+def _by_component(modules: list[Module], rule: Rule, plain: str) -> str:
+    """The name of the precision in which every module has the format that a rule says.
+
+    Raises:
+        QuantizationError: for a part of a component that has several.
+    """
+    found: dict[str, Chosen] = {}
+    for module in modules:
+        key = module.component if module.component == "routed_expert" else module.key
+        chosen = rule(module)
+        first = found.setdefault(key, chosen)
+        if first.format != chosen.format:
+            told = chosen if chosen.format is None or first.format is not None else first
+            what = "the routed experts" if key == "routed_expert" else key
+            other = (first if told is chosen else chosen).format or plain
+            raise QuantizationError(told.key, told.entry, f"one format for {what} in all layers, of which others have {other}")
+    formats = {key: chosen.format or plain for key, chosen in found.items()}
+    others = dict.fromkeys(APART, plain) | formats
+    return name_of(shortest(others.pop("routed_expert", _most(formats)), others))
+
+
+def _most(formats: Mapping[str, str]) -> str:
+    """The commonest format of a dense model, which stands for that of its experts too."""
+    own = [stored for key, stored in formats.items() if key not in APART]
+    return max(own, key=own.count)
 
 
 def states_precision(config: Mapping[str, Any]) -> bool:

@@ -71,6 +71,10 @@ class Values:
             raise self.error(key, "a mapping")
         return value
 
+    def path(self, key: str) -> str:
+        """Where a key stands, as the config spells it."""
+        return self._prefix + self._spelling(key)
+
     def error(self, key: str, allowed: str) -> ArchitectureError:
         """The error for the value of a key."""
         spelling = self._spelling(key)

@@ -1,0 +1,163 @@
+"""The modules of a model as checkpoints name them, so that lists of names can be held against what is counted.
+
+A statement on the quantisation of a checkpoint names modules one by one, by patterns or by what contains them. Names differ
+between types and between releases of one type, so a module has every spelling that the statement uses; it is meant where one of
+them is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prophet_memory.architecture import Architecture, FeedForward, Layer, MoE, Stack
+from prophet_memory.tensors import Component, Weight
+from prophet_memory.weights import feed_forward_weights
+
+# The first spelling is taken where a statement uses none.
+ROOTS = (
+    "model.layers", "model.language_model.layers", "language_model.model.layers", "language_model.layers", "backbone.layers",
+)  # fmt: skip
+HEADS = ("lm_head", "language_model.lm_head", "head")
+EMBEDDINGS = ("model.embed_tokens", "model.language_model.embed_tokens", "language_model.model.embed_tokens", "embed_tokens")
+PARENTS: dict[Component, tuple[str, ...]] = {
+    "attention": ("self_attn", "attn", "attention", "mixer"),
+    "recurrent": ("linear_attn", "mamba", "mixer", "self_attn"),
+    "dense_feed_forward": ("mlp", "feed_forward", "ffn", "mixer", "residual_mlp"),
+}
+MIXTURES = ("mlp", "block_sparse_moe", "feed_forward", "ffn", "mixer")
+SHARED = ("shared_experts", "shared_expert", "shared_mlp")
+ROUTERS = ("gate", "router", "router.layer", "gate.wg")
+PARTS: dict[str, tuple[str, ...]] = {
+    "q": ("q_proj", "qkv_proj", "wq"), "k": ("k_proj", "qkv_proj", "wk"), "v": ("v_proj", "qkv_proj", "wv"),
+    "o": ("o_proj", "out_proj", "wo"), "q_a": ("q_a_proj", "fused_qkv_a_proj"), "q_b": ("q_b_proj",),
+    "kv_a": ("kv_a_proj_with_mqa", "fused_qkv_a_proj"), "kv_b": ("kv_b_proj",),
+    "gate": ("gate_proj", "gate_up_proj", "w1"), "up": ("up_proj", "gate_up_proj", "w3"), "down": ("down_proj", "w2"),
+    "qkv": ("in_proj_qkv", "in_proj_qkvz", "qkv_proj"), "z": ("in_proj_z", "in_proj_qkvz", "output_gate"),
+    "in": ("in_proj",), "x": ("x_proj",), "dt": ("dt_proj",),
+}  # fmt: skip
+# Types whose own names are others than the first: what contains the experts, and how their projections are called.
+OWN_NAMES = {
+    **dict.fromkeys(("mixtral", "phimoe", "minimax", "minimax_m2"), ("block_sparse_moe", "w1", "w2", "w3")),
+    "jamba": ("feed_forward",),
+}
+SEVERAL = {"ba": (("in_proj_b", "in_proj_ba"), ("in_proj_a", "in_proj_ba"))}  # parts that some checkpoints hold as two modules
+ONE_EXPERT = re.compile(r"\bexperts\.(\d+)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module of the counted part of a model: what it is a part of, and its names."""
+
+    component: Component
+    part: str
+    names: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The component and the part, as a precision names them."""
+        return f"{self.component}.{self.part}" if self.part else self.component
+
+
+def words_in(statement: object) -> Iterator[str]:
+    """Every text in what a JSON file says, keys among it."""
+    if isinstance(statement, Mapping):
+        statement = [*statement, *statement.values()]
+    if isinstance(statement, list):
+        for value in statement:
+            yield from words_in(value)
+    elif isinstance(statement, str):
+        yield statement
+
+
+class Spellings:
+    """Which names a statement uses."""
+
+    def __init__(self, statement: Mapping[str, Any], own_names: tuple[str, ...] = ()) -> None:
+        words = list(words_in(statement))
+        self.experts = {int(number) for word in words for number in ONE_EXPERT.findall(word)}
+        told = dict.fromkeys(re.sub(r"\d+", "0", word.replace("\\", "")) for word in words)  # each layer says the same
+        self.text = "\n".join(told)
+        self.has_fused_experts = re.search(r"\bexperts\.[a-z]", self.text) is not None
+        self._own_names = own_names
+        self._used: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def used(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The type's own of some names, else the first, and those that the statement has."""
+        if names not in self._used:
+            first = next((name for name in names if name in self._own_names), names[0])
+            words = {name: re.escape(re.sub(r"\d+", "0", name)) for name in names if name != first}
+            self._used[names] = (first, *(name for name, word in words.items() if re.search(rf"\b{word}\b", self.text)))
+        return self._used[names]
+
+    def paths(self, *names: tuple[str, ...]) -> tuple[str, ...]:
+        """Names of modules by the spellings of each step."""
+        paths: tuple[str, ...] = ("",)
+        for spellings in names:
+            paths = tuple(f"{path}.{name}" if path else name for path in paths for name in self.used(spellings))
+        return paths
+
+    def told_apart(self, experts: int) -> list[int]:
+        """The experts that the statement names by number, and one that stands for all others."""
+        named = sorted(self.experts & set(range(experts)))
+        return named + [expert for expert in range(len(named) + 1) if expert not in named and expert < experts][:1]
+
+
+def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_type: object = None) -> list[Module]:
+    """Embedding, head, routers and every linear map of every layer, in the spellings of a statement and of the model's type."""
+    spellings = Spellings(statement, OWN_NAMES.get(str(model_type), ()))
+    modules = [Module("embedding", "", spellings.paths(EMBEDDINGS))]
+    if not architecture.tied_embeddings:
+        modules.append(Module("lm_head", "", spellings.paths(HEADS)))
+    for side, stack in (("encoder", architecture.encoder), ("decoder", architecture.decoder)):
+        if stack is not None:
+            roots = ROOTS if architecture.encoder is None else (f"model.{side}.layers", f"{side}.layers")
+            modules += _of_stack(stack, roots, architecture.hidden_size, spellings)
+    return modules
+
+
+def _of_stack(stack: Stack, roots: tuple[str, ...], hidden_size: int, spellings: Spellings) -> Iterator[Module]:
+    kinds = [list(_kinds(layer, stack, hidden_size, spellings)) for layer in stack.layers]
+    used = spellings.used(roots)
+    for number, kind in enumerate(stack.order):
+        for paths, weight in kinds[kind]:
+            names = tuple(f"{root}.{number}.{path}" for root in used for path in paths)
+            yield Module(weight.component, weight.part, names)
+
+
+def _kinds(layer: Layer, stack: Stack, hidden_size: int, spellings: Spellings) -> Iterator[tuple[tuple[str, ...], Weight]]:
+    """The modules of a layer: their names within it, and a weight of theirs."""
+    for weight in _linear(layer.mixer.weights(hidden_size)):
+        for part in _spelled(weight.part):
+            yield spellings.paths(PARENTS.get(weight.component, MIXTURES), part), weight
+    if stack.cross_attention is not None:
+        for weight in _linear(stack.cross_attention.weights(hidden_size)):
+            yield spellings.paths(("encoder_attn", "EncDecAttention"), *_spelled(weight.part)), weight
+    yield from _of_feed_forward(layer.feed_forward, hidden_size, spellings)
+
+
+def _of_feed_forward(block: FeedForward, hidden_size: int, spellings: Spellings) -> Iterator[tuple[tuple[str, ...], Weight]]:
+    for weight in _linear(feed_forward_weights(block, hidden_size)):
+        (part,) = _spelled(weight.part)
+        if weight.component == "routed_expert" and isinstance(block, MoE):
+            fused = spellings.paths(MIXTURES, ("experts",), part) if spellings.has_fused_experts else ()
+            for expert in spellings.told_apart(block.routed_experts):
+                yield (*spellings.paths(MIXTURES, ("experts",), (str(expert),), part), *fused), weight
+        elif weight.component == "shared_expert":
+            yield spellings.paths(MIXTURES, SHARED, part), weight
+        else:
+            yield spellings.paths(PARENTS["dense_feed_forward"], part), weight
+    if isinstance(block, MoE):
+        yield spellings.paths(MIXTURES, ROUTERS), Weight("router", block.routed_experts, hidden_size)
+
+
+def _linear(weights: Iterator[Weight]) -> list[Weight]:
+    """One linear map of each part."""
+    return list({(weight.component, weight.part): weight for weight in weights if weight.linear}.values())
+
+
+def _spelled(part: str) -> tuple[tuple[str, ...], ...]:
+    """The spellings of the modules of a part; of one that has no name, none that a checkpoint has."""
+    return SEVERAL.get(part) or (PARTS.get(part, (part or "projection",)),)

@@ -1,0 +1,349 @@
+"""How each method of quantisation stores the modules of a checkpoint: one function a `quant_method`, under `@states`.
+
+A function reads a statement and says of each module in which format it is, None for one that is left at 16 bit. What a list of
+names means differs between methods and is read as the method's own tools read it; the source stands beside each way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from prophet_memory.errors import ArchitectureError
+from prophet_memory.formats import WEIGHT_FORMATS
+from prophet_memory.huggingface.modules import Module
+from prophet_memory.huggingface.values import Values
+from prophet_memory.tensors import COMPONENTS
+
+FP8_BLOCK = [128, 128]
+NVFP4_GROUP, MX_GROUP = 16, 32
+GROUPS, INTEGER_BITS, INT4_BITS = (32, 64, 128), (4, 8), 4
+MODELOPT = {  # quant_algo
+    "FP8": "fp8", "FP8_PER_CHANNEL_PER_TOKEN": "fp8_channel", "FP8_PB_WO": "fp8_blocks", "NVFP4": "nvfp4",
+    "W4A16_NVFP4": "nvfp4", "MXFP8": "mxfp8",
+}  # fmt: skip
+PACKED = (
+    "pack-quantized", "int-quantized", "float-quantized", "naive-quantized", "nvfp4-pack-quantized", "mxfp4-pack-quantized",
+    "mxfp8-quantized", "mixed-precision",
+)  # fmt: skip
+FLOATS = {  # bits, strategy, and what it counts in
+    (8, "tensor", "None"): "fp8", (8, "channel", "None"): "fp8_channel", (8, "block", str(FP8_BLOCK)): "fp8_blocks",
+    (8, "group", str(MX_GROUP)): "mxfp8", (4, "tensor_group", str(NVFP4_GROUP)): "nvfp4",
+    (4, "group", str(NVFP4_GROUP)): "nvfp4", (4, "group", str(MX_GROUP)): "mxfp4",
+}  # fmt: skip
+TABLES = ("router", "embedding", "lm_head")  # that most methods never store in their format
+UNDERSTOOD = (
+    f"float of 8 bits by tensor, channel or block of {FP8_BLOCK[0]} x {FP8_BLOCK[1]}, float of 4 or 8 bits in the groups of"
+    f" NVFP4, MXFP4 and MXFP8, int of 4 or 8 bits by channel or in groups of {', '.join(map(str, GROUPS))}"
+)
+
+
+class Chosen(NamedTuple):
+    """The format of a module, and what in the statement says so."""
+
+    format: str | None
+    key: str
+    entry: object
+
+
+Rule = Callable[[Module], Chosen]
+Scheme = Callable[[Values, list[Module]], Rule]
+Matches = Callable[[str], bool]
+SCHEMES: dict[str, Scheme] = {}
+
+
+def states(*methods: str) -> Callable[[Scheme], Scheme]:
+    """Register a function as the reader of some methods (`quant_method`)."""
+
+    def register(scheme: Scheme) -> Scheme:
+        SCHEMES.update(dict.fromkeys(methods, scheme))
+        return scheme
+
+    return register
+
+
+# --- lists of names
+
+LAYER = re.compile(r"\blayers\.(\d+)\.")
+PROJECTION = re.compile(r"[\w.]*\blayers\.(\d+)\.[\w.]*(_proj|_proj_\w+|\bw[123])")
+UNCOUNTED = re.compile(r"\b(visual|vision\w*|audio\w*|mtp|indexer\w*|index_\w+)\b")  # other parts of a checkpoint
+
+
+def as_transformers(entry: str) -> Matches:
+    """A regular expression from the start to the end of a module's name, or the end of one (`should_convert_module`)."""
+    whole = re.compile(rf"(?:{entry})(?:(?<=\.)|(?=\.|$))")
+    return lambda name: whole.match(name) is not None or name.endswith(entry)
+
+
+def as_compressed_tensors(entry: str) -> Matches:
+    """A regular expression from the start behind `re:`, else a whole name (`match_name`)."""
+    if entry.startswith("re:"):
+        start = re.compile(entry.removeprefix("re:"))
+        return lambda name: start.match(name) is not None
+    return lambda name: name == entry
+
+
+def as_modelopt(entry: str) -> Matches:
+    """A wildcard, or the name of a module or of what contains it (vLLM 0.19, `is_layer_excluded`)."""
+    return lambda name: fnmatchcase(name, entry) or f".{entry}." in f".{name}."
+
+
+def as_autoawq(entry: str) -> Matches:
+    """A part of the name (AutoAWQ, `exclude_layers_to_not_quantize`)."""
+    return lambda name: entry in name
+
+
+def as_gptqmodel(entry: str) -> Matches:
+    """A regular expression from the start of the name, behind `+:` or `-:` (GPTQModel's `dynamic`)."""
+    start = re.compile(entry.removeprefix("+:").removeprefix("-:"))
+    return lambda name: start.match(name) is not None
+
+
+def named(key: str, entries: Iterable[str], how: Callable[[str], Matches], modules: list[Module]) -> dict[Module, str]:
+    """The modules that some entries name, with the first entry that does.
+
+    Raises:
+        ArchitectureError: for an entry that is no pattern, and as `check_counted`.
+    """
+    found: dict[Module, str] = {}
+    meant_nothing: list[str] = []
+    for entry in entries:
+        try:
+            matches = how(entry)
+        except re.error:
+            raise ArchitectureError(key, entry, "names or regular expressions") from None
+        own = [module for module in modules if any(map(matches, module.names))]
+        found = dict.fromkeys(own, entry) | found
+        if not own:
+            meant_nothing.append(entry)
+    check_counted(key, meant_nothing, modules)
+    return found
+
+
+def check_counted(key: str, entries: Iterable[str], modules: list[Module]) -> None:
+    """Hold entries that mean no module against the layers that are counted.
+
+    Raises:
+        ArchitectureError: for one that names a projection of such a layer, because what it is about would be counted wrongly.
+    """
+    layers = {int(number) for module in modules for number in LAYER.findall(module.names[0])}
+    for entry in entries:
+        projection = PROJECTION.fullmatch(entry)
+        if projection and int(projection[1]) in layers and not UNCOUNTED.search(entry):
+            raise ArchitectureError(key, entry, "modules that the model is counted with")
+
+
+def listed(values: Values, keys: Iterable[str], how: Callable[[str], Matches], modules: list[Module]) -> dict[Module, Chosen]:
+    """The modules that lists under some keys leave at 16 bit.
+
+    Raises:
+        ArchitectureError: for what is no list of names, and as `named`.
+    """
+    found: dict[Module, Chosen] = {}
+    for key in keys:
+        entries = values.raw(key)
+        if entries is not None and not (isinstance(entries, list) and all(isinstance(entry, str) for entry in entries)):
+            raise values.error(key, "a list of names")
+        path = values.path(key)
+        own = named(path, entries or [], how, modules)
+        found |= {module: Chosen(None, path, entry) for module, entry in own.items()}
+    return found
+
+
+def all_but(left_out: Mapping[Module, Chosen], chosen: Chosen, never: Container[str] = TABLES) -> Rule:
+    """One format for all modules but those that are left out and the components that the method never stores in it."""
+    return lambda module: left_out.get(module) or (chosen._replace(format=None) if module.component in never else chosen)
+
+
+# --- methods
+
+
+@states("mxfp4")
+def mxfp4(values: Values, modules: list[Module]) -> Rule:
+    """gpt-oss: the routed experts alone (transformers, `replace_with_mxfp4_linear`)."""
+    left_out = listed(values, ["modules_to_not_convert"], as_transformers, modules)
+    chosen = Chosen("mxfp4", values.path("quant_method"), "mxfp4")
+    return all_but(left_out, chosen, never=set(COMPONENTS) - {"routed_expert"})
+
+
+@states("fp8")
+def fp8(values: Values, modules: list[Module]) -> Rule:
+    """FP8 with a scale for each tensor, or for each block as in DeepSeek-V3."""
+    block = values.raw("weight_block_size")
+    if block not in (None, FP8_BLOCK):
+        raise values.error("weight_block_size", f"null, for one scale a tensor, or {FP8_BLOCK}")
+    if values.raw("quant_algo") is not None:  # of DeepSeek-V4's mixed checkpoints, which name no format for the rest
+        raise values.error("quant_algo", "none beside quant_method fp8")
+    left_out = listed(values, ["modules_to_not_convert", "ignored_layers"], as_transformers, modules)
+    return all_but(left_out, Chosen("fp8_blocks" if block else "fp8", values.path("weight_block_size"), block))
+
+
+@states("fbgemm_fp8")
+def fbgemm_fp8(values: Values, modules: list[Module]) -> Rule:
+    """FP8 with a scale for each output channel (Llama 4 Maverick)."""
+    left_out = listed(values, ["modules_to_not_convert"], as_transformers, modules)
+    return all_but(left_out, Chosen("fp8_channel", values.path("quant_method"), "fbgemm_fp8"))
+
+
+@states("awq", "awq_marlin")
+def awq(values: Values, modules: list[Module]) -> Rule:
+    """AWQ: groups with zero points, which the files hold without `zero_point` too (AutoAWQ, `WQLinear_GEMM`)."""
+    left_out = listed(values, ["modules_to_not_convert"], as_autoawq, modules)
+    key = first_of(values, "bits", "w_bit")
+    if values.raw(key) != INT4_BITS:
+        raise values.error(key, f"{INT4_BITS}")
+    stored = integers(values, INT4_BITS, first_of(values, "group_size", "q_group_size"), zero_points=True)
+    return all_but(left_out, Chosen(stored, values.path(key), INT4_BITS))
+
+
+@states("gptq", "gptq_marlin")
+def gptq(values: Values, modules: list[Module]) -> Rule:
+    """GPTQ: groups with zero points, which the files hold with `sym` too, and GPTQModel's exceptions (`dynamic`).
+
+    The int32 that says the group of each input is in every file; engines keep it where `desc_act` is set (vLLM, `gptq_marlin`).
+    """
+    chosen = _of_gptq(values, values)
+    head = values.raw("lm_head")
+    if head not in (None, False, True):
+        raise values.error("lm_head", "true or false")
+    if values.raw("modules_in_block_to_quantize") is not None:
+        raise values.error("modules_in_block_to_quantize", "left out or null")
+    never = TABLES[:-1] if head else TABLES
+    rules, own = values.nested("dynamic", {}), dict[Module, Chosen]()
+    modules = [module for module in modules if module.component not in never]
+    for entry in values.optional_mapping("dynamic") or {}:
+        other = chosen._replace(format=None) if entry.startswith("-:") else _of_gptq(values, rules.nested(entry, {}))
+        for module in named(values.path("dynamic"), [entry], as_gptqmodel, modules):
+            own.setdefault(module, Chosen(other.format, values.path("dynamic"), entry))
+    return all_but(own, chosen, never)
+
+
+def _of_gptq(values: Values, within: Values) -> Chosen:
+    """The format of a statement, with what an exception has for itself."""
+    bits, group, order = (within if within.raw(key) is not None else values for key in ("bits", "group_size", "desc_act"))
+    if bits.raw("bits") not in INTEGER_BITS:
+        raise bits.error("bits", " or ".join(map(str, INTEGER_BITS)))
+    ordered = order.raw("desc_act") is not None and order.flag("desc_act")
+    stored = integers(group, bits.raw("bits"), "group_size", zero_points=True, ordered=ordered)
+    return Chosen(stored, bits.path("bits"), bits.raw("bits"))
+
+
+@states("modelopt", "modelopt_fp4", "modelopt_mixed")
+def modelopt(values: Values, modules: list[Module]) -> Rule:
+    """NVIDIA ModelOpt: one algorithm for all modules but those that are excluded, or one for each module that is listed."""
+    left_out = listed(values, ["exclude_modules", "ignore"], as_modelopt, modules)
+    if str(values.raw("quant_algo")).upper() != "MIXED_PRECISION":
+        return all_but(left_out, _of_modelopt(values), never=TABLES[:-1])
+    layers, own = values.nested("quantized_layers", {}), dict[Module, Chosen]()
+    listings = values.optional_mapping("quantized_layers")
+    if not listings:
+        raise values.error("quantized_layers", "a mapping from modules to their quant_algo")
+    formats = {entry: _of_modelopt(layers.nested(entry, {}))._replace(entry=entry) for entry in listings}
+    for module in modules:
+        entry = next((name for name in containing(module) if name in formats), None)
+        if entry is not None:
+            own[module] = formats[entry]
+    used = {chosen.entry for chosen in own.values()}
+    check_counted(values.path("quantized_layers"), [entry for entry in formats if entry not in used], modules)
+    return all_but(own | left_out, Chosen(None, values.path("quantized_layers"), "MIXED_PRECISION"), never=())
+
+
+def containing(module: Module) -> Iterator[str]:
+    """A module's names and those of what contains it, the narrowest first."""
+    for name in module.names:
+        steps = name.split(".")
+        yield from (".".join(steps[:end]) for end in range(len(steps), 0, -1))
+
+
+def _of_modelopt(values: Values) -> Chosen:
+    named_so = values.raw("quant_algo")
+    stored = MODELOPT.get(str(named_so).upper())
+    if stored is None:
+        raise values.error("quant_algo", ", ".join([*MODELOPT, "MIXED_PRECISION"]))
+    if stored == "nvfp4" and values.raw("group_size") not in (None, NVFP4_GROUP):
+        raise values.error("group_size", f"{NVFP4_GROUP}")
+    return Chosen(stored, values.path("quant_algo"), named_so)
+
+
+@states("compressed-tensors", "compressed_tensors")
+def compressed_tensors(values: Values, modules: list[Module]) -> Rule:
+    """compressed-tensors: groups of targets, by name or by class, each with a scheme for its weights."""
+    packed = values.raw("format")
+    if packed not in (None, *PACKED):
+        raise values.error("format", ", ".join(PACKED))
+    sparse = values.optional_mapping("sparsity_config") or {}
+    if sparse.get("format") not in (None, "dense"):
+        raise values.error("sparsity_config", "none, or the format dense")
+    left_out = listed(values, ["ignore"], as_compressed_tensors, modules)
+    by_name, by_class = dict[Module, Chosen](), dict[str, Chosen]()
+    groups = values.nested("config_groups", {})
+    for name in values.optional_mapping("config_groups") or {}:
+        group = groups.nested(name, {})
+        targets = group.raw("targets")
+        if not isinstance(targets, list) or not targets or not all(isinstance(target, str) for target in targets):
+            raise group.error("targets", "a list of names and classes")
+        chosen = _of_weights(group)
+        for module, entry in named(group.path("targets"), targets, as_compressed_tensors, modules).items():
+            by_name.setdefault(module, chosen._replace(entry=entry))
+        by_class = dict.fromkeys(targets, chosen) | by_class
+    if not by_class:
+        raise values.error("config_groups", "groups with targets and the scheme of their weights, as compressed-tensors has them")
+    nothing = Chosen(None, values.path("config_groups"), [*by_class])
+
+    def rule(module: Module) -> Chosen:
+        kind = {"embedding": "Embedding", "router": "Router"}.get(module.component, "Linear")  # a router is meant by name alone
+        return left_out.get(module) or by_name.get(module) or by_class.get(kind, nothing)
+
+    return rule
+
+
+def _of_weights(group: Values) -> Chosen:
+    """The format that a group of targets has for weights.
+
+    Raises:
+        ArchitectureError: for one that is not known.
+    """
+    if group.optional_mapping("weights") is None:
+        return Chosen(None, group.path("weights"), None)
+    weights = group.nested("weights", {})
+    size, kind, bits = weights.raw("group_size"), weights.raw("type") or "int", weights.raw("num_bits")
+    strategy = weights.raw("strategy") or ("tensor" if size is None else "group")
+    if kind == "float":
+        told = {"block": weights.raw("block_structure"), "group": size, "tensor_group": size}.get(strategy)
+        stored = FLOATS.get((bits, strategy, str(told)))
+    elif strategy == "group" and bits in INTEGER_BITS:
+        symmetric = weights.raw("symmetric") is None or weights.flag("symmetric")
+        order = weights.raw("actorder")
+        if order not in (None, False, True, "group", "dynamic", "weight", "static"):
+            raise weights.error("actorder", "null, group or weight")
+        ordered = order in (True, "group", "dynamic")
+        stored = integers(weights, bits, "group_size", zero_points=not symmetric, ordered=ordered)
+    else:
+        alike = kind == "int" and strategy == "channel" and weights.raw("symmetric") in (None, True)
+        stored = {4: "int4_channel", 8: "int8"}.get(bits) if alike and isinstance(bits, int) else None
+    if stored is None:
+        told_by = ("type", "num_bits", "strategy", "group_size", "block_structure", "symmetric")
+        shown = {key: weights.raw(key) for key in told_by if weights.raw(key) is not None}
+        raise ArchitectureError(group.path("weights"), shown, UNDERSTOOD)
+    return Chosen(stored, group.path("targets"), group.raw("targets"))
+
+
+def first_of(values: Values, *keys: str) -> str:
+    """The key that a statement has, of several for the same."""
+    return next((key for key in keys if values.raw(key) is not None), keys[0])
+
+
+def integers(values: Values, bits: int, group_key: str, *, zero_points: bool, ordered: bool = False) -> str:
+    """The name of the format of integers in groups whose size stands under a key; -1 stands for the whole channel.
+
+    Raises:
+        ArchitectureError: for a size that has no format.
+    """
+    group = values.raw(group_key)
+    name = f"int{bits}_g{group}" + ("_zp" if zero_points else "") + ("_order" if ordered else "")
+    name = name.replace("int4_g128_zp", "int4")  # the older name of the same
+    if group not in GROUPS or isinstance(group, bool) or name not in WEIGHT_FORMATS:
+        raise values.error(group_key, ", ".join(map(str, GROUPS)))
+    return name

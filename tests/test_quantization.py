@@ -1,0 +1,362 @@
+"""How checkpoints say in which formats they are stored: by method, by module, against a count module by module, and refused."""
+
+import json
+from collections.abc import Iterable, Iterator
+
+import pytest
+from conftest import MODELS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prophet_memory.architecture import Architecture
+from prophet_memory.formats import WEIGHT_FORMATS
+from prophet_memory.huggingface import QuantizationError, published_precision, read
+from prophet_memory.huggingface.schemes import SCHEMES
+from prophet_memory.parameters import count_parameters
+from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
+
+MODELOPT = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4", "group_size": 16}}
+QWEN, DEEPSEEK, MIXTRAL = MODELS["qwen3-30b-a3b"], MODELS["deepseek-v3"], MODELS["mixtral-8x7b"]
+NEXT, GPT_OSS = MODELS["qwen3-next-80b-a3b"], MODELS["gpt-oss-120b"]
+GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 128, "sym": True, "desc_act": False}
+AWQ = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}
+EXPERTS_ALONE = ["lm_head", "re:.*self_attn.*", "re:.*shared_experts.*", r"re:.*mlp\.(gate|up|gate_up|down)_proj.*"]
+
+
+LATENT_MAPS = ("kv_a_proj_with_mqa", "kv_b_proj", "q_a_proj", "q_b_proj")
+
+
+def packed(ignore: Iterable[str] = ("lm_head",), **weights: object) -> dict:
+    """A statement of compressed-tensors with one group for every linear map."""
+    group = {"targets": ["Linear"], "weights": {"type": "int", "num_bits": 4, "symmetric": True} | weights}
+    return {"quant_method": "compressed-tensors", "config_groups": {"group_0": group}, "ignore": [*ignore]}
+
+
+def layers(model: Architecture, *names: str) -> list[str]:
+    """Names under each layer, as tools write their lists."""
+    return [f"model.layers.{layer}.{name}" for layer in range(model.layer_count) for name in names]
+
+
+def inside(model: Architecture, *names: str) -> list[str]:
+    """The same where the language model is a part of another."""
+    return [name.replace("model.", "model.language_model.") for name in layers(model, *names)]
+
+
+def said(config: dict, model: Architecture = MIXTRAL, **others: object) -> str:
+    return published_precision({"quantization_config": config} | others, model)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, "bf16"), ({"torch_dtype": "float32"}, "fp32"), ({"dtype": "bfloat16"}, "bf16"), ({"dtype": "torch.float16"}, "fp16"),
+        ({"text_config": {"torch_dtype": "float16"}}, "fp16"), ({"quantization_config": None}, "bf16"),
+        ({"quantization_config": {"quant_method": "mxfp4"}}, "mxfp4_experts"),
+        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, "fp8_blocks"),
+        ({"quantization_config": {"quant_method": "fp8"}, "dtype": "bfloat16"}, "fp8"),
+        ({"quantization_config": {"quant_method": "fp8"}, "dtype": "float16"}, "fp8"),
+        ({"text_config": {"quantization_config": {"quant_method": "fp8"}}}, "fp8"),
+        ({"quantization_config": {"quant_method": "fbgemm_fp8"}}, "fp8_channel"),
+    ],
+)  # fmt: skip
+def test_the_published_precision_is_read_from_the_config(config: dict, expected: str):
+    assert published_precision(config, MIXTRAL) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "int4"), ({"desc_act": True}, "int4_order"), ({"sym": False}, "int4"), ({"group_size": 32}, "int4_g32_zp"),
+        ({"bits": 8}, "int8_g128_zp"), ({"bits": 8, "group_size": 64, "desc_act": True}, "int8_g64_zp_order"),
+        ({"lm_head": True}, "int4/int4/lm_head=int4"), ({"dynamic": {r"-:.*self_attn.*": {}}}, "int4_experts"),
+        ({"dynamic": {r"+:.*self_attn.*": {"bits": 8, "group_size": 32}}}, "int4/int8_g32_zp"),
+        ({"dynamic": {r"-:.*o_proj": {}, r".*self_attn.*": {"desc_act": True}}}, "int4/int4_order/attention.o=bf16"),
+        ({"lm_head": True, "dynamic": {"lm_head": {"bits": 8}}}, "int4/int4/lm_head=int8_g128_zp"),
+        ({"dynamic": {"+:.*gate$": {"bits": 8}}}, "int4"),  # a router is never stored so
+    ],
+)  # fmt: skip
+def test_gptq(changes: dict, expected: str):
+    assert said(GPTQ | changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "int4"), ({"group_size": 64}, "int4_g64_zp"), ({"zero_point": False}, "int4"),
+        ({"modules_to_not_convert": ["gate"]}, "int4"), ({"modules_to_not_convert": ["self_attn"]}, "int4_experts"),
+        ({"modules_to_not_convert": [".v_proj", "lm_head"]}, "int4/int4/attention.v=bf16"),
+        ({"modules_to_not_convert": ["block_sparse_moe.experts"]}, "bf16/int4"),
+        ({"bits": None, "group_size": None, "w_bit": 4, "q_group_size": 32}, "int4_g32_zp"),
+    ],
+)  # fmt: skip
+def test_awq(changes: dict, expected: str):
+    assert said(AWQ | changes, model_type="mixtral") == expected  # whose experts have no gate_proj
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ({"strategy": "group", "group_size": 32}, "int4_g32"), ({"strategy": "group", "group_size": 64}, "int4_g64"),
+        ({"group_size": 128}, "int4_g128"), ({"group_size": 128, "symmetric": False}, "int4"),
+        ({"group_size": 128, "actorder": "group"}, "int4_g128_order"), ({"group_size": 128, "actorder": "static"}, "int4_g128"),
+        ({"strategy": "channel"}, "int4_channel"), ({"num_bits": 8, "strategy": "channel"}, "int8"),
+        ({"num_bits": 8, "group_size": 128}, "int8_g128"), ({"num_bits": 8, "type": "float", "strategy": "tensor"}, "fp8"),
+        ({"num_bits": 8, "type": "float"}, "fp8"), ({"num_bits": 8, "type": "float", "strategy": "channel"}, "fp8_channel"),
+        ({"num_bits": 8, "type": "float", "strategy": "block", "block_structure": [128, 128]}, "fp8_blocks"),
+        ({"num_bits": 8, "type": "float", "strategy": "group", "group_size": 32}, "mxfp8"),
+        ({"type": "float", "strategy": "tensor_group", "group_size": 16}, "nvfp4"),
+        ({"type": "float", "strategy": "group", "group_size": 32}, "mxfp4"),
+    ],
+)  # fmt: skip
+def test_compressed_tensors(weights: dict, expected: str):
+    assert said(packed(**weights)) == expected
+    assert said(packed([], **weights)) == f"{expected}/{expected}/lm_head={expected}"  # the head is a linear map too
+
+
+def test_compressed_tensors_with_several_groups():
+    groups = {
+        "experts": {"targets": [r"re:.*experts\..*"], "weights": {"type": "float", "num_bits": 4, "group_size": 16}},
+        "rest": {"targets": ["Linear"], "weights": {"type": "float", "num_bits": 8, "strategy": "channel"}},
+        "values": {"targets": layers(MIXTRAL, "self_attn.v_proj"), "weights": {"type": "int", "num_bits": 4, "group_size": 32}},
+        "query": {"targets": [r"re:.*q_proj"], "weights": None},
+    }
+    config = {"quant_method": "compressed-tensors", "format": "mixed-precision", "config_groups": groups, "ignore": ["lm_head"]}
+    assert said(config) == "nvfp4/fp8_channel/attention.q=bf16/attention.v=int4_g32"
+    assert said(config | {"ignore": ["lm_head", "re:.*attn.*"]}) == "nvfp4_experts"
+
+
+# What public checkpoints state, as their files have it; lists of names are made from the layers.
+PUBLISHED = {
+    "Qwen/Qwen3-30B-A3B-FP8": (
+        QWEN,
+        {"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "dynamic"}
+        | {"modules_to_not_convert": ["lm_head", *layers(QWEN, "input_layernorm", "mlp.gate", "post_attention_layernorm")]},
+        "fp8_blocks",
+    ),
+    "MiniMaxAI/MiniMax-M2.5": (
+        MIXTRAL,
+        {"quant_method": "fp8", "weight_block_size": [128, 128]}
+        | {"modules_to_not_convert": ["gate", "e_score_correction_bias", "lm_head"]},
+        "fp8_blocks",
+    ),
+    "openai/gpt-oss-120b": (
+        GPT_OSS,
+        {"quant_method": "mxfp4"}
+        | {"modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]},
+        "mxfp4_experts",
+    ),
+    "moonshotai/Kimi-K2.5": (DEEPSEEK, packed(EXPERTS_ALONE, strategy="group", group_size=32), "int4_g32_experts"),
+    "nvidia/Qwen3-235B-A22B-NVFP4": (
+        QWEN,
+        {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8", "group_size": 16, "quant_method": "modelopt"}
+        | {"ignore": [*layers(QWEN, "mlp.gate"), "lm_head"]},
+        "nvfp4",
+    ),
+    "nvidia/DeepSeek-V3.1-NVFP4": (
+        DEEPSEEK,
+        {"quant_algo": "NVFP4", "group_size": 16}
+        | {"exclude_modules": ["lm_head", "model.layers.61*", *layers(DEEPSEEK, *(f"self_attn.{name}" for name in LATENT_MAPS))]},
+        "nvfp4/nvfp4/attention=bf16/attention.o=nvfp4",
+    ),
+    "nvidia/Qwen3.5-397B-A17B-NVFP4": (
+        NEXT,
+        {"quant_algo": "NVFP4", "quant_method": "modelopt"}
+        | {"ignore": ["lm_head", "*.mlp.shared_expert.*", "model.visual*", "mtp*", *inside(NEXT, "linear_attn*", "self_attn*")]},
+        "nvfp4_experts",
+    ),
+    "nvidia/Qwen3.6-35B-A3B-NVFP4": (
+        NEXT,
+        {"quant_algo": "MIXED_PRECISION", "exclude_modules": ["mtp.layers.0*", "mtp*"], "quantized_layers": {
+            name: {"quant_algo": "FP8" if "attn" in name else "W4A16_NVFP4"}
+            for name in inside(NEXT, "mlp.experts", *(f"mlp.shared_expert.{own}_proj" for own in ("gate", "up", "down")))
+            + [name for name in inside(NEXT, *(f"linear_attn.{own}" for own in ("in_proj_qkv", "in_proj_z", "out_proj")))
+               if int(name.split(".")[3]) % 4 != 3]
+            + [name for name in inside(NEXT, *(f"self_attn.{own}_proj" for own in "qkvo")) if int(name.split(".")[3]) % 4 == 3]
+        } | {"lm_head": {"quant_algo": "W4A16_NVFP4", "group_size": 16}}},
+        "nvfp4/fp8/shared_expert=nvfp4/recurrent.ba=bf16/lm_head=nvfp4",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_what_public_checkpoints_state(name: str):
+    model, config, expected = PUBLISHED[name]
+    assert said(config, model) == expected
+    beside = {"quantization": {key: value for key, value in config.items() if key != "quant_method"}}
+    if "quant_algo" in config:
+        assert published_precision({}, model, beside) == expected
+        assert published_precision({"quantization_config": config}, model, beside) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "beside", "line"),
+    [
+        ({"compression_config": {"quant_method": "compressed-tensors"}}, None, "compression_config.config_groups: .*groups with"),
+        ({"text_config": {"quantization_config": {"quant_method": "bitsandbytes"}}}, None, "^text_config.quantization_config: "),
+        ({"quantization": {"group_size": 64, "bits": 4}}, None, "^quantization: .*quant_method mxfp4, fp8"),
+        ({"quantization_config": {"quant_method": ["fp8"]}}, None, "^quantization_config: .*quant_method mxfp4"),
+        ({"quantization_config": {"quant_method": "quark"}}, None, "'quark'.*; allowed: quant_method mxfp4"),
+        ({"quantization_config": "fp8"}, None, 'quantization_config: "fp8"; allowed: a mapping'),
+        ({"dtype": "float8_e4m3fn"}, None, 'dtype: "float8_e4m3fn"'),
+        ({}, {"quantization": {"quant_algo": "W4A8_AWQ"}}, '.json: quantization.quant_algo: "W4A8_AWQ"; allowed: FP8'),
+        ({}, {"quantization": {"quant_algo": "NVFP4", "group_size": 32}}, "quantization.group_size: 32; allowed: 16"),
+        ({}, {"quantization": None}, "hf_quant_config.json: quantization: "),
+        ({}, {"quantization": [1]}, "allowed: a mapping"),
+        ({}, {"quantization": {"quant_algo": "MIXED_PRECISION"}}, "quantized_layers: None; allowed: this key is required"),
+        ({}, {"quantization": {"quant_algo": "MIXED_PRECISION", "quantized_layers": {"x": 1}}}, "layers.x: 1; allowed: a map"),
+        (
+            {"quantization_config": {"quant_method": "fp8"}, "text_config": {"quantization_config": {"quant_method": "mxfp4"}}},
+            None,
+            'text_config.quantization_config: "mxfp4_experts"; allowed: fp8, as quantization_config has it',
+        ),
+        (
+            {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head"]}},
+            {"quantization": {"quant_algo": "NVFP4", "exclude_modules": ["lm_head", "*self_attn*"]}},
+            'quantization_config: "nvfp4"; allowed: nvfp4_experts, as hf_quant_config.json: quantization has it',
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_or_contradicts_itself_is_one_line(config: dict, beside: dict | None, line: str):
+    with pytest.raises(QuantizationError, match=line) as refused:
+        published_precision(config, MIXTRAL, beside)
+    assert "\n" not in str(refused.value)
+
+
+FP8 = {"quant_method": "fp8"}
+INT = {"type": "int", "num_bits": 4, "group_size": 32}
+
+
+@pytest.mark.parametrize(
+    ("statement", "line"),
+    [
+        (FP8 | {"weight_block_size": [64, 64]}, r"weight_block_size: \[64, 64\]; allowed: null"),
+        (FP8 | {"quant_algo": "MIXED_PRECISION"}, "quant_algo: "),
+        (FP8 | {"modules_to_not_convert": "lm_head"}, 'modules_to_not_convert: "lm_head"; allowed: a list of names'),
+        (FP8 | {"ignored_layers": [1]}, r"ignored_layers: \[1\]; allowed: a list of names"),
+        (FP8 | {"ignored_layers": ["*attn"]}, r'ignored_layers: "\*attn"; allowed: names or regular expressions'),
+        (
+            FP8 | {"modules_to_not_convert": ["lm_head", "model.layers.0.mlp.experts"]},
+            '"model.layers.0.mlp.experts"; allowed: one format for the routed experts in all layers, of which others have fp8',
+        ),
+        (FP8 | {"modules_to_not_convert": ["model.layers.3.mlp.experts.7"]}, "the routed experts"),
+        (FP8 | {"modules_to_not_convert": ["model.layers.3"]}, '"model.layers.3"; .*format for attention.q in all layers'),
+        (FP8 | {"modules_to_not_convert": ["model.layers.0.self_attn.g_proj"]}, "g_proj.*modules that the model is counted with"),
+        (GPTQ | {"bits": 3}, "bits: 3; allowed: 4 or 8"), (GPTQ | {"bits": True}, "bits: True; allowed: 4 or 8"),
+        (GPTQ | {"group_size": 256}, "group_size: 256; allowed: 32, 64, 128"), (GPTQ | {"group_size": -1}, "group_size: -1"),
+        (GPTQ | {"desc_act": 1}, "desc_act: 1; allowed: true or false"), (GPTQ | {"lm_head": "x"}, 'lm_head: "x"'),
+        (GPTQ | {"dynamic": ["-:.*"]}, "dynamic: .*allowed: a mapping"), (GPTQ | {"dynamic": {"+:x": 1}}, "dynamic.*a mapping"),
+        (GPTQ | {"dynamic": {"-:(": {}}}, 'dynamic: "-:\\("; allowed: names or regular'),
+        (GPTQ | {"modules_in_block_to_quantize": [["x"]]}, "modules_in_block_to_quantize"),
+        (AWQ | {"bits": 8}, "bits: 8; allowed: 4"), (AWQ | {"group_size": 16}, "group_size: 16"),
+        (packed(strategy="tensor", num_bits=4), "group_0.weights: .*'strategy': 'tensor'.*; allowed: float of 8 bits by tensor"),
+        (packed(strategy="attn_head"), "group_0.weights: .*attn_head"), (packed(group_size=32, num_bits=3), "'num_bits': 3"),
+        (packed(group_size=48), "weights.group_size: 48; allowed: 32, 64, 128"), (packed(type="nf"), "'type': 'nf'"),
+        (packed(group_size=32, actorder="best"), 'actorder: "best"'), (packed(group_size=32, symmetric=1), "symmetric: 1"),
+        (packed(type="float", strategy="group", group_size=24), "'group_size': 24"),
+        (packed(["re:("], **INT), r'ignore: "re:\("; allowed: names or regular expressions'),
+        (packed(["model.layers.1.self_attn.q_proj"], **INT), 'ignore: "model.layers.1.self_attn.q_proj"; allowed: one format'),
+        (packed(**INT) | {"format": "dense"}, 'format: "dense"; allowed: pack-quantized'),
+        (packed(**INT) | {"sparsity_config": {"format": "sparse-24-bitmask"}}, "sparsity_config"),
+        ({"quant_method": "compressed-tensors", "config_groups": {"a": {"weights": INT}}}, "config_groups.a.targets: "),
+        ({"quant_method": "compressed-tensors", "config_groups": [1]}, r"config_groups: \[1\]; allowed: a mapping"),
+    ],
+)  # fmt: skip
+def test_a_statement_that_is_wrong_or_cannot_be_told_is_one_line(statement: dict, line: str):
+    with pytest.raises(QuantizationError, match=line) as refused:
+        said(statement, QWEN)
+    assert str(refused.value).startswith("quantization_config.")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_method_has_one_reader():
+    assert {"fp8", "gptq", "awq", "modelopt", "compressed-tensors", "mxfp4", "fbgemm_fp8"} <= SCHEMES.keys()
+
+
+# --- against a count module by module
+
+TINY = {
+    "model_type": "deepseek_v3", "num_hidden_layers": 3, "first_k_dense_replace": 1, "hidden_size": 256, "vocab_size": 384,
+    "num_attention_heads": 4, "num_key_value_heads": 4, "q_lora_rank": 128, "kv_lora_rank": 128, "qk_rope_head_dim": 64,
+    "qk_nope_head_dim": 64, "v_head_dim": 64, "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 128,
+    "n_shared_experts": 1, "intermediate_size": 384, "moe_layer_freq": 1, "tie_word_embeddings": False,
+}  # fmt: skip
+PROJECTIONS = {"gate_proj": (128, 256), "up_proj": (128, 256), "down_proj": (256, 128)}
+KINDS = ("q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj", "mlp", "shared_experts", "experts", "lm_head")
+STORED = {
+    "int4_g64": ("int", "group", 64, 4),
+    "nvfp4": ("float", "tensor_group", 16, 4),
+    "fp8_channel": ("float", "channel", None, 8),
+}
+
+
+def maps() -> Iterator[tuple[str, str, tuple[int, int]]]:
+    """Each linear map of the tiny model by its name, with its kind and its sides, as transformers builds DeepSeek-V3."""
+    for layer in range(3):
+        root = f"model.layers.{layer}"
+        attention = {
+            "q_a_proj": (128, 256),
+            "q_b_proj": (4 * 128, 128),
+            "kv_a_proj_with_mqa": (192, 256),
+            "kv_b_proj": (512, 128),
+        }
+        for name, sides in (attention | {"o_proj": (256, 256)}).items():
+            yield f"{root}.self_attn.{name}", name, sides
+        if layer == 0:
+            for name, (rows, columns) in PROJECTIONS.items():
+                yield f"{root}.mlp.{name}", "mlp", (384 if rows == 128 else rows, 384 if columns == 128 else columns)
+            continue
+        for name, sides in PROJECTIONS.items():
+            yield f"{root}.mlp.shared_experts.{name}", "shared_experts", sides
+            yield from ((f"{root}.mlp.experts.{expert}.{name}", "experts", sides) for expert in range(4))
+    yield "lm_head", "lm_head", (384, 256)
+
+
+def stated_as(method: str, form: str, left_out: set[str]) -> dict:
+    """A statement that leaves kinds of maps out, as a tool would write it."""
+    names = [name for name, kind, _ in maps() if kind in left_out]
+    if method == "compressed-tensors":
+        kind, strategy, group, bits = STORED[form]
+        entries = [f"re:.*{name.rsplit('.', 2)[-2]}[.]{name.rsplit('.', 1)[-1]}$" if "." in name else name for name in names]
+        return packed(dict.fromkeys(entries), type=kind, strategy=strategy, group_size=group, num_bits=bits) if not (
+            left_out & {"mlp", "shared_experts", "experts"}
+        ) else packed(names, type=kind, strategy=strategy, group_size=group, num_bits=bits)  # fmt: skip
+    algorithm = {"nvfp4": "NVFP4", "fp8_channel": "FP8_PER_CHANNEL_PER_TOKEN"}[form]
+    if method == "mixed":
+        kept = [name for name, kind, _ in maps() if kind not in left_out] or ["mtp.x"]
+        return {"quant_algo": "MIXED_PRECISION", "quantized_layers": {name: {"quant_algo": algorithm} for name in kept}}
+    return {"quant_method": "modelopt", "quant_algo": algorithm, "exclude_modules": names}
+
+
+@given(
+    st.sampled_from([("compressed-tensors", "int4_g64"), ("compressed-tensors", "nvfp4"), ("compressed-tensors", "fp8_channel")]
+    + [(method, form) for method in ("modelopt", "mixed") for form in ("nvfp4", "fp8_channel")]),
+    st.sets(st.sampled_from(KINDS)),
+)  # fmt: skip
+def test_bytes_are_those_of_a_sum_over_modules(how: tuple[str, str], left_out: set[str]):
+    model = read(TINY).architecture
+    method, form = how
+    name = said(stated_as(method, form, left_out), model)
+    stored = precision(name)
+    found = 2 * 4 * routed_expert_bytes(model, stored) + non_expert_bytes(model, stored)
+    sides = [(kind, rows, columns) for _, kind, (rows, columns) in maps()]
+    in_form = [(rows, columns) for kind, rows, columns in sides if kind not in left_out]
+    plain = count_parameters(model).total - sum(rows * columns for rows, columns in in_form)
+    assert found == 2 * plain + sum(WEIGHT_FORMATS[form].matrix_bytes(rows, columns) for rows, columns in in_form)
+
+
+@given(st.sampled_from(sorted({name for name, kind, _ in maps() if kind not in {"mlp", "lm_head"}})))
+def test_no_map_is_left_out_alone(name: str):
+    model = read(TINY).architecture
+    with pytest.raises(QuantizationError, match=f'exclude_modules: "{name}"; allowed: one format for'):
+        said({"quant_method": "modelopt", "quant_algo": "NVFP4", "exclude_modules": [name, "lm_head"]}, model)
+
+
+def test_thousands_of_names_are_read_at_once():
+    listed = {name: {"quant_algo": "NVFP4"} for expert in range(128) for name in layers(QWEN, f"mlp.experts.{expert}.up_proj")}
+    listed |= {name.replace("up_proj", own): how for name, how in listed.items() for own in ("gate_proj", "down_proj")}
+    statement = {"quant_algo": "MIXED_PRECISION", "quantized_layers": listed}
+    assert len(json.dumps(statement)) > 10**6
+    assert said(statement, QWEN) == "nvfp4_experts"
+    name = "model.layers.47.mlp.experts.127.down_proj"
+    with pytest.raises(QuantizationError, match="the routed experts in all layers, of which others have"):
+        said(statement | {"quantized_layers": {key: how for key, how in listed.items() if key != name}}, QWEN)
