@@ -32,11 +32,15 @@ SHARED = ("shared_experts", "shared_expert", "shared_mlp")
 ROUTERS = ("gate", "router", "router.layer", "gate.wg")
 PARTS: dict[str, tuple[str, ...]] = {
     "q": ("q_proj", "qkv_proj", "wq"), "k": ("k_proj", "qkv_proj", "wk"), "v": ("v_proj", "qkv_proj", "wv"),
-    "o": ("o_proj", "out_proj", "wo"), "q_a": ("q_a_proj", "fused_qkv_a_proj"), "q_b": ("q_b_proj",),
+    "o": ("o_proj", "out_proj", "wo"), "q_a": ("q_a_proj", "fused_qkv_a_proj", "wq_a"), "q_b": ("q_b_proj", "wq_b"),
     "kv_a": ("kv_a_proj_with_mqa", "fused_qkv_a_proj"), "kv_b": ("kv_b_proj",),
-    "gate": ("gate_proj", "gate_up_proj", "w1"), "up": ("up_proj", "gate_up_proj", "w3"), "down": ("down_proj", "w2"),
+    "gate": ("gate_proj", "gate_up_proj", "w1", "g_proj"), "up": ("up_proj", "gate_up_proj", "w3"), "down": ("down_proj", "w2"),
     "qkv": ("in_proj_qkv", "in_proj_qkvz", "qkv_proj"), "z": ("in_proj_z", "in_proj_qkvz", "output_gate"),
-    "in": ("in_proj",), "x": ("x_proj",), "dt": ("dt_proj",),
+    "in": ("in_proj",), "x": ("x_proj",), "dt": ("dt_proj",), "beta": ("b_proj",),
+    "decay": ("f_proj",), "decay_a": ("f_a_proj",), "decay_b": ("f_b_proj",), "gate_a": ("g_a_proj",), "gate_b": ("g_b_proj",),
+    "kv": ("kv_proj", "wkv"), "o_a": ("o_a_proj", "wo_a"), "o_b": ("o_b_proj", "wo_b"),
+    "index_q": ("indexer.wq_b", "indexer.q_proj", "index_q_proj"), "index_k": ("indexer.wk", "index_k_proj"),
+    "latent_down": ("fc1_latent_proj",), "latent_up": ("fc2_latent_proj",),
 }  # fmt: skip
 # Types whose own names are others than the first: what contains the experts, and how their projections are called.
 OWN_NAMES = {

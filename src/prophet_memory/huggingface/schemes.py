@@ -68,7 +68,7 @@ def states(*methods: str) -> Callable[[Scheme], Scheme]:
 
 LAYER = re.compile(r"\blayers\.(\d+)\.")
 PROJECTION = re.compile(r"[\w.]*\blayers\.(\d+)\.[\w.]*(_proj|_proj_\w+|\bw[123])")
-UNCOUNTED = re.compile(r"\b(visual|vision\w*|audio\w*|mtp|indexer\w*|index_\w+)\b")  # other parts of a checkpoint
+UNCOUNTED = re.compile(r"\b(visual|vision\w*|audio\w*|mtp)\b")  # other parts of a checkpoint
 
 
 def as_transformers(entry: str) -> Matches:
