@@ -60,6 +60,33 @@ def test_what_the_project_counts_by_itself(kind, change):
     assert theirs(config) == own(config)
 
 
+# Multimodal models: the type of the language model inside, and that of the same one alone which the project reads.
+AROUND = {
+    "kimi_k25": ("deepseek_v3", "deepseek_v3"),
+    "llama4": ("llama4_text", "llama4_text"),
+    "qwen3_vl_moe": ("qwen3_vl_moe_text", "qwen3_moe"),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(AROUND))
+def test_what_the_project_counts_inside_a_multimodal_model(kind):
+    inner, alone = AROUND[kind]
+    small = SMALL[alone] | RUNNING.get(alone, {})
+    counts = theirs({"model_type": kind, "text_config": small | {"model_type": inner}, "tie_word_embeddings": False})
+    assert counts.pop("other_params") > 1_000_000  # a tower of the default size
+    assert counts == own({"model_type": alone} | small)
+
+
+def test_a_model_around_that_cannot_be_built_is_null_with_the_reason():
+    if "qwen3_omni_moe" not in transformers.CONFIG_MAPPING:
+        pytest.skip("this release of transformers has no qwen3_omni_moe")
+    text = {"num_hidden_layers": 1, "hidden_size": 24, "moe_intermediate_size": 9, "head_dim": 4}
+    counts = theirs({"model_type": "qwen3_omni_moe", "thinker_config": {"text_config": text}})
+    assert counts["other_params"] is None
+    assert re.fullmatch(r"the model around .* cannot be built \(.*has no attribute .*\)", counts["reasons"]["other_params"])
+    assert counts["routed_expert_params"] == 128 * 3 * 24 * 9
+
+
 @pytest.mark.parametrize("name", ["granite-3.1-3b-a800m"])
 def test_published_configs(name):
     config = json.loads((DATA / "imported_configs" / f"{name}.json").read_text(encoding="utf-8"))
@@ -289,7 +316,9 @@ LAYER = "layers.9.mlp"  # a layer's number beyond the number of experts
             144,
         ),
         ({"rows": (4, 6)}, {"rows": (8, 6)}, "may belong to a router"),
-        ({"experts.up": (5, 5, 6)}, {"experts.up": (9, 5, 6)}, "does not double"),
+        ({"experts.up": (5, 5, 6)}, {"experts.up": (9, 5, 6)}, 120),  # one of the five is no routed expert
+        ({"experts.up": (5, 5, 6)}, {"experts.up": (8, 5, 6)}, "neither doubles"),
+        ({"experts.up": (4, 5, 6)}, {"experts.up": (8, 5, 7)}, "neither doubles"),
         ({"gate.weight": (4, 6)}, {"gate.weight": (8, 6)}, "no more than a router"),
         ({"experts.0.up": (5,)}, {"experts.0.up": (5,), "experts.4.up": (6,)}, "not like any before"),
         ({"experts.0.up": (5,)}, {"others.0.up": (5,)}, "is gone"),

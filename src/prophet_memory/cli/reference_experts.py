@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from prophet_memory.cli.reference_models import Described, shapes_of
 
 EXPERT_NAMES = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 TOP_K_NAMES = (
@@ -34,28 +35,26 @@ class Split:
     routed_params: int = 0
     moe_layers: int = 0
     experts: int | None = None
+    other_choices: int = 0  # of a router: shared experts that it weighs, or where nothing is computed
 
 
-def shapes_of(model: Any) -> dict[str, tuple[int, ...]]:  # noqa: ANN401 - a module of torch
-    """The shape of each parameter; a tied tensor comes once."""
-    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-
-
-def split(build: Callable[[Any], Any], described: Any, shapes: Shapes) -> Split:  # noqa: ANN401 - a config of transformers
+def split(described: Described, shapes: Shapes) -> Split:
     """Build the model again with twice the experts, and see which parameters follow.
 
     Args:
-        build: makes a model on the meta device from a config.
         described: the config.
-        shapes: the parameters of the model that it describes.
+        shapes: the parameters of the part that it describes.
 
     Raises:
         NotSplitError: if no key of the number of experts is known, or what follows cannot be told.
     """
+    if differing := [name for place in _places(described.part) for name in EXPERT_NAMES if _differs_by_layer(place, name)]:
+        raise NotSplitError(f"the layers differ in {differing[0]}")
     found: list[tuple[int, Shapes]] = []
-    for place, name, experts in _expert_keys(described):
+    for place, name, experts in _expert_keys(described.part):
         try:
-            larger = shapes_of(build(_with(described, place, name, 2 * experts)))
+            changed = _with(described, place, name, 2 * experts)
+            larger, _ = shapes_of(changed.build(), changed)
         except Exception as problem:  # noqa: BLE001 - whatever the reference raises
             raise NotSplitError(f"the model cannot be built with twice the {name} ({type(problem).__name__})") from None
         if larger != shapes:
@@ -80,17 +79,23 @@ def active_params(total: int, found: Split, described: Any) -> tuple[int, int]: 
     top_k = FIXED_TOP_K.get(described.model_type) or (single.pop() if len(single) == 1 else None)
     if found.experts is None or not isinstance(top_k, int) or not 0 < top_k <= found.experts:
         raise NotSplitError("the config does not say to how many experts each token is sent")
-    if config_value(described, "zero_expert_num"):
-        raise NotSplitError("some of the experts that a token is sent to compute nothing")
+    if found.other_choices != 0 and found.other_choices != config_value(described, "n_shared_experts"):
+        raise NotSplitError("some of the choices of a router are no experts and may compute nothing")
     return total - found.routed_params + found.routed_params // found.experts * top_k, top_k
 
 
 def config_value(config: Any, name: str) -> Any:  # noqa: ANN401
     """A value of a config, or None, also where its layers differ in it."""
+    return None if _differs_by_layer(config, name) else getattr(config, name, None)
+
+
+def _differs_by_layer(config: Any, name: str) -> bool:  # noqa: ANN401
+    """Whether transformers refuses to read a key because the layers of the config differ in it."""
     try:
-        return getattr(config, name, None)
-    except Exception:  # noqa: BLE001 - transformers refuses to read a key that differs by layer
-        return None
+        getattr(config, name, None)
+    except Exception:  # noqa: BLE001 - whatever it refuses with
+        return True
+    return False
 
 
 def _split(shapes: Shapes, experts: int, larger: Shapes) -> Split:
@@ -99,14 +104,23 @@ def _split(shapes: Shapes, experts: int, larger: Shapes) -> Split:
     with_router = {_layer(name) for name in routers}
     routed = (resized - routers) | repeated
     for name in sorted(resized - routers):
-        if math.prod(larger[name]) != 2 * math.prod(shapes[name]):
-            raise NotSplitError(f"{name} does not double with the number of experts")
+        if math.prod(larger[name]) != 2 * math.prod(shapes[name]) and _rows(shapes[name], larger[name]) != experts:
+            raise NotSplitError(f"{name} neither doubles with the number of experts nor grows by a row for each")
         # A vector for each expert may be the router's, unless that has a name in the same layer.
         if len(shapes[name]) < 3 and not _is_expert(name) and _layer(name) not in with_router:  # noqa: PLR2004 - matrices
             raise NotSplitError(f"{name} may belong to a router or to experts")
     if not routed:
         raise NotSplitError("no more than a router grows with the number of experts")
-    return Split(sum(math.prod(shapes[name]) for name in routed), len({_layer(name) for name in routed}), experts)
+    # Other rows that were there before do not follow: those of a shared expert, or of experts that compute nothing.
+    grown = sum(math.prod(larger[name]) - math.prod(shapes[name]) for name in resized - routers)
+    params = grown + sum(math.prod(shapes[name]) for name in repeated)
+    choices = max((shapes[name][0] for name in routers if _rows(shapes[name], larger[name]) == experts), default=experts)
+    return Split(params, len({_layer(name) for name in routed}), experts, choices - experts)
+
+
+def _rows(shape: tuple[int, ...], larger: tuple[int, ...]) -> int:
+    """By how many of its rows a parameter grows; none where another dimension does, too."""
+    return larger[0] - shape[0] if larger[1:] == shape[1:] else 0
 
 
 def _following(shapes: Shapes, experts: int, larger: Shapes) -> tuple[set[str], set[str]]:
@@ -164,7 +178,7 @@ def _expert_keys(described: Any) -> Iterator[tuple[int, str, int]]:  # noqa: ANN
                 yield index, name, value
 
 
-def _with(described: Any, place: int, name: str, value: int) -> Any:  # noqa: ANN401
-    changed = copy.deepcopy(described)
-    setattr(_places(changed)[place], name, value)
+def _with(described: Described, place: int, name: str, value: int) -> Described:
+    changed = described.copied()
+    setattr(_places(changed.part)[place], name, value)
     return changed
