@@ -23,9 +23,10 @@ from prophet_memory.errors import ModelError
 from prophet_memory.formats import FORMATS
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
-from prophet_memory.kv_cache import bytes_per_sequence, kv_growth
+from prophet_memory.kv_cache import bytes_per_sequence, kv_growth, state_bytes_per_sequence
 from prophet_memory.loading import Allocator
 from prophet_memory.memory import Assumptions, held_weight_bytes, loaded_beyond_counted
+from prophet_memory.mixers import CompressedAttention, KimiDeltaAttention
 from prophet_memory.paging import PagedCache, blocks
 from prophet_memory.parallelism import Parallelism, ParallelismError
 from prophet_memory.parameters import count_parameters
@@ -228,6 +229,55 @@ def test_blocks_of_uniform_windowed_and_hybrid_models_by_hand():
     assert fp8 is not None
     assert (fp8.block_tokens, fp8.block_bytes) == (64, 64 * 576 * 27)
     assert blocks(PagedCache(16), MODELS["switch-base-8"], cache("bf16"), step_tokens=1) is None
+
+
+def assumed(engine: Engine) -> Assumptions:
+    return replace(ASSUMED, engine=engine, kv_format="bf16", state_format="bf16")
+
+
+def test_vllm_keeps_one_input_of_a_convolution_less_than_its_kernel_has():
+    model, state = MODELS["qwen3-next-80b-a3b"], 32 * 128 * 128 * 2
+    held = {name: state_bytes_per_sequence(model, assumed(ENGINES[name]).cache_of(model)) for name in ("ideal", "vllm-0.19")}
+    assert held["ideal"] == 36 * (8192 * 4 * 2 + state)
+    assert held["vllm-0.19"] == 36 * (8192 * 3 * 2 + state) == 36 * 1097728
+    waiting = CompressedAttention(4, 8, 7, 2, 5, window_tokens=6, entry_tokens=4)
+    formats = [assumed(engine).cache for engine in (ENGINES["ideal"], VLLM)]
+    assert formats[0].state_bytes(waiting) == formats[1].state_bytes(waiting) > 0  # no convolution, though it waits in its place
+
+
+def test_state_has_the_format_of_the_models_config_or_of_the_mixer_in_vllm():
+    model = replace(MODELS["qwen3-next-80b-a3b"], state_format="fp32")
+    assert (assumed(VLLM).state_of(model), assumed(ENGINES["ideal"]).state_of(model)) == ("fp32", "bf16")
+    assert assumed(VLLM).state_of(MODELS["qwen3-next-80b-a3b"]) == "bf16"  # its config names none: the model's dtype
+    held = [state_bytes_per_sequence(one, assumed(VLLM).cache_of(one)) for one in (MODELS["qwen3-next-80b-a3b"], model)]
+    assert held[1] - held[0] == 36 * 32 * 128 * 128 * 2
+    delta = KimiDeltaAttention(heads=2, head_dim=4, conv_kernel=4)
+    assert assumed(VLLM).cache.state_bytes(delta) == 3 * 8 * 3 * 2 + 2 * 4 * 4 * 4
+    assert assumed(ENGINES["ideal"]).cache.state_bytes(delta) == 3 * 8 * 4 * 2 + 2 * 4 * 4 * 2
+
+
+def test_a_plan_says_which_format_the_state_has_and_an_option_comes_first(tmp_path: Path):
+    config = json.loads((REPOSITORY / "tests/data/imported_configs/qwen3.5-397b-a17b.json").read_text(encoding="utf-8"))
+    config["text_config"]["mamba_ssm_dtype"] = "float32"
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    words = ("plan", "--model", str(tmp_path / "config.json"), "--gpu", "h200-141gb", "--n-gpus", "4", "--weights", "fp8")
+    assert "state fp32" in call(*words, "--engine", "vllm-0.19").stdout
+    assert "state bf16" in call(*words, "--engine", "vllm-0.19", "--state", "bf16").stdout
+    assert "state bf16" in call(*words).stdout
+    config["text_config"]["mamba_ssm_dtype"] = "float8"
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert re.search(r'mamba_ssm_dtype: "float8"; allowed: float32, float16, bfloat16', refused(*words))
+
+
+def test_windows_hold_what_vllm_allocates_for_them():
+    model, paged = MODELS["gpt-oss-120b"], VLLM.part("cache")
+    cut = blocks(paged, model, cache("bf16"), step_tokens=8192)
+    assert cut is not None
+    # A window of 128: 127 tokens and those of the step in blocks of 16, and one block more; layers without end beside.
+    assert (cut.growth.constant_bytes, cut.growth.windows) == (1, ((-(-(127 + 8192) // 16), 1),))
+    plain = blocks(replace(paged, window_less=0, window_blocks=0), model, cache("bf16"), step_tokens=8193)
+    assert plain is not None
+    assert (plain.growth.constant_bytes, plain.growth.windows) == (0, ((-(-(128 + 8193) // 16), 1),))
 
 
 @given(names, st.integers(1, 16384), st.integers(1, 2048), st.integers(1, 4096))

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.fields import Context, Count, Described, Layers, OneOfOr, Size
+from prophet_memory.fields import Context, Count, Described, Layers, OneOf, OneOfOr, Size
 from prophet_memory.formats import DEFAULT_FORMAT, PRECISION_PATTERN, PUBLISHED_PRECISIONS, parsed
 from prophet_memory.mixers import Attention, Mixer, NoMixer
 
@@ -127,6 +127,7 @@ class Stack:
         return [place for place, layer in enumerate(self.layers) for _ in range(layer.count)]
 
 
+STATE_FORMATS = ("fp32", "fp16", DEFAULT_FORMAT)
 Published = Annotated[str, OneOfOr(PUBLISHED_PRECISIONS, PRECISION_PATTERN, parsed)]
 
 
@@ -143,6 +144,7 @@ class Dimensions(Described):
     norm_bias: bool = False  # LayerNorm with a bias instead of a weight alone
     lm_head_bias: bool = False
     published_precision: Published = DEFAULT_FORMAT  # of the published checkpoint
+    state_format: Annotated[str, OneOf(STATE_FORMATS)] | None = None  # of recurrent state, where the model's config names one
     per_layer_input_size: Count = 0  # width of what each layer takes of a token from a table of its own (Gemma 4)
     per_layer_vocabulary_size: Count = 0  # entries of these tables
     residual_streams: Size = 1  # that layers mix before and after each sublayer, where there are several (DeepSeek-V4)

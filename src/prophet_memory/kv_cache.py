@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.formats import Format
+from prophet_memory.fields import Count, Described, OneOf, kinds_in
+from prophet_memory.formats import OF_CACHE, Format
 from prophet_memory.integers import IntArray, exact_array, int64
-from prophet_memory.mixers import Mixer
+from prophet_memory.mixers import MIXERS, Mixer
 from prophet_memory.mixers.mixer import Vectors
+
+KINDS = tuple(kinds_in(Union[MIXERS]))  # noqa: UP007 - a union of what is found
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,38 @@ class KVGrowth:
 
 
 @dataclass(frozen=True, slots=True)
+class MixerState(Described):
+    """The format in which an engine keeps the recurrent state of a kind of mixer, whatever is asked for."""
+
+    mixer: Annotated[str, OneOf(KINDS)]
+    format: Annotated[str, OneOf(OF_CACHE)]
+
+
+@dataclass(frozen=True, slots=True)
+class StateStorage(Described):
+    """How an engine keeps recurrent state: inputs of a short convolution fewer than its kernel has, and formats."""
+
+    fewer_inputs: Count = 0
+    follows_model: bool = False  # the format that the model's own config names, where it names one
+    mixers: tuple[MixerState, ...] = ()  # kinds with a format of their own
+
+
+@dataclass(frozen=True, slots=True)
 class CacheFormats:
     """How keys and values (or MLA's latents), recurrent state, and the inputs of short convolutions are stored."""
 
     kv: Format
     state: Format
     conv: Format
+    storage: StateStorage = StateStorage()
+
+    def state_bytes(self, mixer: Mixer, *, tensor: int = 1) -> int:
+        """Constant state of one layer and sequence: the window of a convolution, and the recurrent state."""
+        (channels, inputs), (rows, values) = mixer.state_vectors(tensor=tensor)
+        of_kernel = inputs == getattr(mixer, "conv_kernel", None)  # another mixer keeps tokens that wait, all of them
+        kept = inputs - self.storage.fewer_inputs if of_kernel else inputs
+        own = next((OF_CACHE[one.format] for one in self.storage.mixers if one.mixer == mixer.kind), self.state)
+        return channels * self.conv.vector_bytes(kept) + rows * own.vector_bytes(values)
 
 
 def mixer_kv_bytes_per_token(mixer: Mixer, kv: Format, *, tensor: int = 1) -> int:
@@ -62,9 +92,7 @@ def state_bytes_per_sequence(architecture: Architecture, cache: CacheFormats, *,
     """Constant state of the recurrent mixers of one sequence on each of `tensor` GPUs, in bytes."""
     total = 0
     for layer in architecture.decoder.layers:
-        conv, state = layer.mixer.state_vectors(tensor=tensor)
-        total += layer.count * conv[0] * cache.conv.vector_bytes(conv[1])
-        total += layer.count * state[0] * cache.state.vector_bytes(state[1])
+        total += layer.count * cache.state_bytes(layer.mixer, tensor=tensor)
     return total
 
 

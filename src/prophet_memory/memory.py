@@ -6,7 +6,7 @@ usable memory >= non-expert + resident experts + KV + activations + overhead + r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,7 @@ from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, OF_CACHE
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.integers import IntArray, int64
-from prophet_memory.kv_cache import CacheFormats, KVGrowth, bytes_per_sequence, kv_growth
+from prophet_memory.kv_cache import CacheFormats, KVGrowth, StateStorage, bytes_per_sequence, kv_growth
 from prophet_memory.occupancy import experts_on_fullest_rank
 from prophet_memory.paging import Blocks, blocks, has_uneven_windows
 from prophet_memory.parallelism import Parallelism
@@ -49,7 +49,17 @@ class Assumptions:
     @property
     def cache(self) -> CacheFormats:
         """How the cache is stored; the inputs of short convolutions are activations, 16 bit."""
-        return CacheFormats(OF_CACHE[self.kv_format], OF_CACHE[self.state_format], OF_CACHE[DEFAULT_FORMAT])
+        storage = self.engine.state or StateStorage()
+        return CacheFormats(OF_CACHE[self.kv_format], OF_CACHE[self.state_format], OF_CACHE[DEFAULT_FORMAT], storage)
+
+    def cache_of(self, architecture: Architecture) -> CacheFormats:
+        """The same for a model: an engine may keep its recurrent state as the model's own config says."""
+        return replace(self.cache, state=OF_CACHE[self.state_of(architecture)])
+
+    def state_of(self, architecture: Architecture) -> str:
+        """The format of a model's recurrent state; a kind of mixer may have another (`StateStorage.mixers`)."""
+        follows = self.engine.state is not None and self.engine.state.follows_model
+        return (architecture.state_format if follows else None) or self.state_format
 
 
 POINT = ("gpu", "batch_size", "routing", "precision", "policy", "provision")
@@ -83,7 +93,8 @@ class Demand:
 def growth_of(model: Model, spread: Parallelism, assumptions: Assumptions, *, read: bool = False) -> KVGrowth:
     """How the cache of a sequence grows on each GPU, or what a decode step reads of it."""
     source, read_by = assumptions.encoder_source_tokens, assumptions.tokens_per_sequence if read else None
-    return kv_growth(model.architecture, assumptions.cache, source_tokens=source, tensor=spread.tensor, read_by_tokens=read_by)
+    formats = assumptions.cache_of(model.architecture)
+    return kv_growth(model.architecture, formats, source_tokens=source, tensor=spread.tensor, read_by_tokens=read_by)
 
 
 def largest_step(assumptions: Assumptions, gpu: Gpu, spread: Parallelism, batch_sizes: npt.ArrayLike) -> Step:
@@ -171,13 +182,13 @@ def cache_blocks(model: Model, spread: Parallelism, assumptions: Assumptions, gp
     if unread := [what for what in paged.unread if has[what]]:
         what = " and ".join(unread)
         raise EngineError("cache", model.name, f"a model without {what}: how {assumptions.engine.name} holds them was not read")
-    if has_uneven_windows(paged, model.architecture, assumptions.cache, tensor=spread.tensor):
+    if has_uneven_windows(paged, model.architecture, assumptions.cache_of(model.architecture), tensor=spread.tensor):
         allowed = (
             f"a model that caches as much a token in every layer: how {assumptions.engine.name} evens out windows was not read"
         )
         raise EngineError("cache", model.name, allowed)
     tokens = assumptions.engine.step_size(gpu).tokens
-    return blocks(paged, model.architecture, assumptions.cache, step_tokens=tokens, tensor=spread.tensor)
+    return blocks(paged, model.architecture, assumptions.cache_of(model.architecture), step_tokens=tokens, tensor=spread.tensor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class PagedCache(Described):
     block_tokens: Size
     latent_fp8_block_tokens: Size | None = None  # of MLA's latents in fp8, where the kernel wants other blocks
     masked_blocks: Count = 0  # that stand for tokens which are masked
+    window_less: Count = 0  # tokens that a layer with a window holds fewer than it has: the newest is of the step
+    window_blocks: Count = 0  # that such a layer holds beside them, for the window begins inside a block
     windows_apart: bool = False  # layers with a window have a cache of their own: of the window and a step, in whole blocks
     unread: tuple[Annotated[str, OneOf(("windows", "states"))], ...] = ()  # which layers' caches nobody read in its source
 
@@ -93,7 +95,7 @@ def blocks(
         return Blocks(whole * tokens, tokens, 1, KVGrowth(0, 1), cache.masked_blocks)
     size = _group_size(list(counts.values()))
     groups = {kind: -(-count // size) for kind, count in counts.items()}
-    growth = _growth(groups, tokens, step_tokens, architecture.max_context_tokens)
+    growth = _growth(cache, groups, tokens, step_tokens, architecture.max_context_tokens)
     return Blocks(pages.pop() * tokens * size, tokens, sum(groups.values()), growth, cache.masked_blocks)
 
 
@@ -121,8 +123,7 @@ def _apart(cache: PagedCache, growing: Mapping[_Kind, int], step_tokens: int, mo
 
 
 def _kind(mixer: Mixer, formats: CacheFormats, tensor: int) -> _Kind:
-    conv, state = mixer.state_vectors(tensor=tensor)
-    held = conv[0] * formats.conv.vector_bytes(conv[1]) + state[0] * formats.state.vector_bytes(state[1])
+    held = formats.state_bytes(mixer, tensor=tensor)
     return _Kind(mixer_kv_bytes_per_token(mixer, formats.kv, tensor=tensor), held, mixer.window_tokens)
 
 
@@ -143,8 +144,8 @@ def _group_size(counts: list[int]) -> int:
     return most if UNEVEN[1] * most < UNEVEN[0] * least else least
 
 
-def _growth(groups: Mapping[_Kind, int], tokens: int, step_tokens: int, most_tokens: int | None) -> KVGrowth:
-    """Blocks of a sequence over blocks of tokens: a window's groups hold the window and a step, and one block more."""
+def _growth(cache: PagedCache, groups: Mapping[_Kind, int], tokens: int, step_tokens: int, most_tokens: int | None) -> KVGrowth:
+    """Blocks of a sequence over blocks of tokens: a window's groups hold the window and a step, and blocks beside."""
     constant, forever, windows = 0, 0, defaultdict[int, int](int)
     for kind, count in groups.items():
         if not kind.token_bytes:
@@ -152,7 +153,7 @@ def _growth(groups: Mapping[_Kind, int], tokens: int, step_tokens: int, most_tok
         elif kind.window_tokens is None:
             forever += count
         else:
-            constant += count
-            windows[-(-(kind.window_tokens - 1 + step_tokens) // tokens)] += count
+            constant += count * cache.window_blocks
+            windows[-(-(kind.window_tokens - cache.window_less + step_tokens) // tokens)] += count
     most = None if most_tokens is None else -(-most_tokens // tokens)
     return KVGrowth(constant, forever, tuple(sorted(windows.items())), most)

@@ -56,6 +56,7 @@ class Plan:
     usable_fraction: float
     host_bytes: int  # of the routed experts that the host holds a copy of, all ranks together
     baseline_context_tokens: int  # the longest context with all experts resident
+    state_format: str  # of recurrent state
     uncounted_bytes: int  # that the activation peak would take beyond, at the capacity or the context that was asked for
 
     @property
@@ -163,6 +164,7 @@ def plan(  # noqa: PLR0913 - one argument a choice
         blocks=paged,
         unread=peak.unread(decisive, setting),
         uncounted_bytes=int(longer) - int(peak.peak_bytes(decisive, step, setting)),
+        state_format=assumptions.state_of(decisive),
         host_bytes=round(_host_copies(model.architecture, keeps, spread, row["resident_experts_per_layer"]))
         * routed_expert_bytes(model.architecture, stored, expert_tensor=1),
         usable_fraction=assumptions.engine.fraction(gpu, spread, decisive),

@@ -76,7 +76,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "nemotron_h": COMMON
     | {"layers_block_type": [LINEAR, "moe", FULL, "mlp", "moe"], "head_dim": 10, "ssm_state_size": 7, "mamba_num_heads": 6}
     | {"mamba_head_dim": 5, "n_groups": 3, "conv_kernel": 3, "n_routed_experts": 6, "num_experts_per_tok": 3}
-    | {"moe_intermediate_size": 9, "moe_shared_expert_intermediate_size": 11},
+    | {"moe_intermediate_size": 9, "moe_shared_expert_intermediate_size": 11, "mamba_ssm_cache_dtype": "bfloat16"},
     "granitemoehybrid": COMMON
     | {"num_local_experts": 5, "num_experts_per_tok": 3, "shared_intermediate_size": 11, "mamba_n_heads": 6, "mamba_n_groups": 2}
     | {"mamba_d_state": 7, "mamba_d_conv": 3, "mamba_expand": 3, "layer_types": [LINEAR, FULL, LINEAR, LINEAR, FULL]},

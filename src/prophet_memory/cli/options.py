@@ -320,6 +320,8 @@ def changed_assumptions(
     taken = assumptions_of(replace(settings, engine=engine or settings.engine), read_engines())
     given = {key: value for key, value in changes.items() if value is not None}
     of_engine = {key: value for key, value in given.items() if key in OF_ENGINE}
+    if "state_format" in given and taken.engine.state is not None:  # what is asked for comes before the model's own
+        of_engine["state"] = replace(taken.engine.state, follows_model=False)
     step = {key: given[option] for option, key in OF_STEP.items() if option in given}
     if step:
         of_engine["steps"] = tuple(replace(size, **step) for size in taken.engine.steps)

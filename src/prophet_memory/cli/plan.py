@@ -279,7 +279,7 @@ def basis(plan: Plan, experts: int, profile: Engine, gpu: Gpu) -> Iterator[str]:
     rows = "" if most is None else f" and {most:,} sequences"
     each = row["kv_constant_bytes_per_sequence"]
     constant = f"; {each / MIB:,.1f} MiB of each sequence whatever its context" if each else ""
-    yield f"cache              KV {own.kv_format}, state {own.state_format}{constant}"
+    yield f"cache              KV {own.kv_format}, state {plan.state_format}{constant}"
     yield from engine_lines.cache_line(plan)
     yield (
         f"assumptions        usable {share}, steps of {int(np.max(step.tokens)):,} tokens{rows}, reserve"

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import attention, decoder_only, everywhere, mixture, where_sparse, windowed
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.families import qwen_mixture, qwen_shared, sparse_steps
+from prophet_memory.huggingface.quantization import DTYPES
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import GatedDeltaNet, LightningAttention, Mamba, Mixer
+
+
+def with_state_format(architecture: Architecture, values: Values, key: str) -> Architecture:
+    """A model whose config names the format of its recurrent state, where it does.
+
+    Raises:
+        ArchitectureError: for a format that no state has.
+    """
+    named = values.text(key)
+    if named is None:
+        return architecture
+    if (stored := DTYPES.get(named.removeprefix("torch."))) is None:
+        raise values.error(key, ", ".join(DTYPES))
+    return replace(architecture, state_format=stored)
+
 
 ALTERNATING = ("full_attention", "linear_attention")
 
@@ -82,7 +100,8 @@ def qwen3_next(values: Values) -> Architecture:
 @reads("qwen3_5_moe_text", defaults=DEFAULTS["qwen3_5_moe_text"])
 def qwen3_5_moe_text(values: Values) -> Architecture:
     """The language model of Qwen3.5-MoE: Qwen3-Next without dense layers, and without those that predict further tokens."""
-    return decoder_only(values, qwen_mixers(values), everywhere(qwen_shared(values), values.layers()))
+    found = decoder_only(values, qwen_mixers(values), everywhere(qwen_shared(values), values.layers()))
+    return with_state_format(found, values, "mamba_ssm_dtype")
 
 
 LARA = ("linear_attention", "sliding_attention", "linear_attention", "full_attention", "sliding_attention")

@@ -6,7 +6,7 @@ from prophet_memory.architecture import Architecture, Dense, FeedForward, MoE, N
 from prophet_memory.fields import MAX_LAYERS
 from prophet_memory.huggingface.building import any_decoder, attention, everywhere, mixture
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
-from prophet_memory.huggingface.hybrids import ALTERNATING
+from prophet_memory.huggingface.hybrids import ALTERNATING, with_state_format
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import Mamba2, Mixer, NoMixer
@@ -54,7 +54,8 @@ def nemotron_h(values: Values) -> Architecture:
         alone["mlp"] = NoMixer(), Dense(values.size("intermediate_size"), gated=False, bias=values.flag("mlp_bias"))
     if "moe" in kinds:
         alone["moe"] = NoMixer(), _nemotron_moe(values)
-    return any_decoder(values, [alone[kind][0] for kind in kinds], [alone[kind][1] for kind in kinds])
+    found = any_decoder(values, [alone[kind][0] for kind in kinds], [alone[kind][1] for kind in kinds])
+    return with_state_format(found, values, "mamba_ssm_cache_dtype") if "linear_attention" in kinds else found
 
 
 def _nemotron_mamba2(values: Values) -> Mamba2:

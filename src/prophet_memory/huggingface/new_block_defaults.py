@@ -481,6 +481,7 @@ NEW_BLOCK_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "moe_shared_expert_intermediate_size": 7688,
         "moe_latent_size": None,
         "num_experts_per_tok": 2,
+        "mamba_ssm_cache_dtype": "float32",
     },
     "step3p5": {
         "vocab_size": 128815,
