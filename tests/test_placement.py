@@ -107,6 +107,18 @@ def test_layouts_that_cut_blocks_are_skipped_where_they_are_enumerated():
     assert line.startswith("--ep: 1; allowed: 2, 4, 8 ")
 
 
+CUT = "--precisions: cut inside a block; allowed for deepseek-v2-lite: formats whose blocks its default layout leaves whole,"
+
+
+@pytest.mark.parametrize(
+    "words", [("sweep", "--models", "deepseek-v2-lite", "--gpus", "h200-141gb", "--n-gpus", "1,2", "--batches", "1"),
+              ("compare", "--model", "deepseek-v2-lite", "--gpu", "h200-141gb", "--n-gpus", "2")],
+)  # fmt: skip
+def test_commands_without_options_of_a_layout_name_the_precision(words: tuple[str, ...]):
+    assert refused(*words, "--precisions", "fp8_blocks").startswith(CUT)
+    assert call(*words, "--precisions", "fp8").returncode == 0
+
+
 def test_recommend_leaves_out_precisions_whose_blocks_a_layout_cuts():
     model = Model("m", MODELS["qwen3-235b-a22b"])
     grid = Grid(

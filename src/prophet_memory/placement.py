@@ -20,6 +20,14 @@ WHOLE, ALL = "whole", "all"
 PADDED, HALVED = "padded", "halved"
 
 
+class CutBlocksError(ParallelismError):
+    """A layout that cuts weights inside the blocks which share a scale; `said` is what it does to which weight."""
+
+    def __init__(self, key: str, value: int, allowed: str, said: str) -> None:
+        super().__init__(key, value, f"{allowed} ({said})")
+        self.said = said
+
+
 @dataclass(frozen=True, slots=True)
 class Placement(Described):
     """Components that stand whole on each GPU, or are cut by all GPUs of a stage, in layouts of at least such numbers."""
@@ -124,7 +132,7 @@ def check_blocks(
         splits: formats that it cuts inside a block.
 
     Raises:
-        ParallelismError: naming ep for routed experts, else tp, and the numbers that would do.
+        CutBlocksError: naming ep for routed experts, else tp, and the numbers that would do.
     """
     found = next(_broken(architecture, stored, layout, apart(placements, layout), splits), None)
     if found is None:
@@ -144,4 +152,4 @@ def check_blocks(
         tensors = [size for size in tensor_parallel_sizes(architecture, gpus) if size in sizes]
         good = [size for size in tensors if works(replace(layout, tensor=size, data=gpus // size))]
     allowed = ", ".join(map(str, good)) or "other numbers of GPUs, or another format"
-    raise ParallelismError(key, value, f"{allowed} ({found})")
+    raise CutBlocksError(key, value, allowed, str(found))

@@ -32,6 +32,7 @@ from prophet_memory.cli.options import (
     changed_assumptions,
     changed_timing,
     checked_context,
+    default_layout_error,
     model_with_counts,
     open_gpu,
     spread_over,
@@ -59,6 +60,7 @@ from prophet_memory.edge.settings import read_settings_alone
 from prophet_memory.edge.text import multiplied, precision_label, thousands
 from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
 from prophet_memory.grid import Grid, Model
+from prophet_memory.placement import CutBlocksError
 from prophet_memory.provision import Provision
 from prophet_memory.residency import POLICIES, ResidencyPolicy, residency_policies
 from prophet_memory.routing import RoutingLaw
@@ -135,21 +137,23 @@ def command(  # noqa: PLR0913 - one argument an option
     chosen = answerable(residency_policies(list(POLICIES)), law, own) if policies is None else policies
     device, asked = open_gpu(gpu), batch or settings.paper.reference.batch_size
     held = checked_context(context, architecture) or settings.latency.context_tokens
-    chosen_precisions = precisions or default_precisions(opened)
     grid = Grid(
         [own],
         gpus=[device],
         n_gpus=[n_gpus],
         batch_sizes=[asked],
         routings=[law],
-        precisions=chosen_precisions,
+        precisions=precisions or default_precisions(opened),
         policies=chosen,
         provisions=[sized],
-        layouts={n_gpus: spread_over(architecture, assumptions, n_gpus, precisions=chosen_precisions)},
+        layouts={n_gpus: spread_over(architecture, assumptions, n_gpus)},
     )
     timing = changed_timing(settings.latency, host_memory, host, fixed_costs)
     with described_by(opened.file), said_of_profile(profile.name):
-        table = alternatives(grid, assumptions, Asked(held, timing))
+        try:
+            table = alternatives(grid, assumptions, Asked(held, timing))
+        except CutBlocksError as problem:
+            raise default_layout_error(problem, opened.slug) from None
     rows = sorted(table.to_dicts(), key=lambda row: (not row["fits"], row["step_s"], row["gpu_bytes"], row["precision"]))
     bounds = [policy.name for policy in chosen if policy.is_bound]
     spread = grid.layouts[n_gpus]

@@ -29,6 +29,7 @@ from prophet_memory.grid import Model
 from prophet_memory.memory import Assumptions, stored_as
 from prophet_memory.named import Named, ParameterError
 from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism, with_context
+from prophet_memory.placement import CutBlocksError
 from prophet_memory.precision import FileWeights
 from prophet_memory.provision import PROVISIONS
 from prophet_memory.residency import BASELINE, POLICIES, ResidencyPolicy, residency_policy
@@ -396,6 +397,14 @@ def open_gpu(name: str, key: str = "--gpu") -> Gpu:
 def layout_error(problem: ParallelismError) -> ConfigurationError:
     """A layout that there cannot be, by the option that asks for it."""
     return ConfigurationError(f"--{problem.key.replace('_', '-')}: {problem.value}; allowed: {problem.allowed}")
+
+
+def default_layout_error(problem: CutBlocksError, name: str) -> ConfigurationError:
+    """A precision that the default layout of a model cuts, for commands that have no options of a layout."""
+    return ConfigurationError(
+        f"--precisions: cut inside a block; allowed for {name}: formats whose blocks its default layout leaves whole, or other"
+        f" --n-gpus ({problem.said})"
+    )
 
 
 def shared_tokens(asked: int | None, assumptions: Assumptions) -> int | None:

@@ -34,6 +34,7 @@ from prophet_memory.cli.options import (
     asked_timing,
     changed_assumptions,
     checked_context,
+    default_layout_error,
     model_with_counts,
     open_gpus,
 )
@@ -53,6 +54,7 @@ from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
 from prophet_memory.gpu import Gpu
 from prophet_memory.memory import Assumptions
 from prophet_memory.parallelism import ParallelismError
+from prophet_memory.placement import CutBlocksError
 from prophet_memory.provision import PROVISIONS
 from prophet_memory.residency import ResidencyPolicy
 from prophet_memory.routing import RoutingLaw
@@ -128,6 +130,8 @@ def swept(
                 found = swept_grid(grid, assumptions)
                 timed = [] if latency is None else StepTimes(found, latency.timing, latency.context_tokens).series()
                 parts.append(found.to_polars().with_columns(*timed, *said_in_columns(latency, model)))
+        except CutBlocksError as problem:
+            raise default_layout_error(problem, model.slug) from None
         except ParallelismError as problem:
             raise ConfigurationError(f"--n-gpus: {problem.value}; allowed for {model.slug}: {problem.allowed}") from None
         except EngineError as problem:
