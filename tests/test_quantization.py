@@ -7,13 +7,16 @@ import pytest
 from conftest import MODELS
 from hypothesis import given
 from hypothesis import strategies as st
+from small_configs import SMALL
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.formats import WEIGHT_FORMATS
 from prophet_memory.huggingface import QuantizationError, published_precision, read
+from prophet_memory.huggingface.modules import PARTS, SEVERAL
 from prophet_memory.huggingface.schemes import SCHEMES
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
+from prophet_memory.weights import model_weights
 
 MODELOPT = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4", "group_size": 16}}
 QWEN, DEEPSEEK, MIXTRAL = MODELS["qwen3-30b-a3b"], MODELS["deepseek-v3"], MODELS["mixtral-8x7b"]
@@ -266,6 +269,12 @@ def test_a_statement_that_is_wrong_or_cannot_be_told_is_one_line(statement: dict
         said(statement, QWEN)
     assert str(refused.value).startswith("quantization_config.")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", sorted(SMALL))
+def test_every_linear_map_of_every_type_has_a_name(kind: str):
+    weights = model_weights(read({"model_type": kind} | SMALL[kind]).architecture)
+    assert {weight.part for weight in weights if weight.linear} <= set(PARTS) | set(SEVERAL)
 
 
 def test_a_method_has_one_reader():

@@ -40,6 +40,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "decay": ("f_proj",), "decay_a": ("f_a_proj",), "decay_b": ("f_b_proj",), "gate_a": ("g_a_proj",), "gate_b": ("g_b_proj",),
     "kv": ("kv_proj", "wkv"), "o_a": ("o_a_proj", "wo_a"), "o_b": ("o_b_proj", "wo_b"),
     "index_q": ("indexer.wq_b", "indexer.q_proj", "index_q_proj"), "index_k": ("indexer.wk", "index_k_proj"),
+    "compressor": ("compressor.wkv", "compressor.wgate"), "layer_inputs": ("per_layer_model_projection",),
+    "layer_input_gate": ("per_layer_input_gate",), "layer_input": ("per_layer_projection",),
     "latent_down": ("fc1_latent_proj",), "latent_up": ("fc2_latent_proj",),
 }  # fmt: skip
 # Types whose own names are others than the first: what contains the experts, and how their projections are called.
