@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 from conftest import MODELS
@@ -275,6 +276,34 @@ def test_a_statement_that_is_wrong_or_cannot_be_told_is_one_line(statement: dict
 def test_every_linear_map_of_every_type_has_a_name(kind: str):
     weights = model_weights(read({"model_type": kind} | SMALL[kind]).architecture)
     assert {weight.part for weight in weights if weight.linear} <= set(PARTS) | set(SEVERAL)
+
+
+def test_a_module_that_is_excluded_and_listed_is_left_out():
+    listed = {"lm_head": {"quant_algo": "FP8"}, "model.layers": {"quant_algo": "NVFP4", "group_size": 16}}
+    statement = {"quant_algo": "MIXED_PRECISION", "quantized_layers": listed}
+    assert said(statement) == "nvfp4/nvfp4/router=nvfp4/lm_head=fp8"  # a router that is listed
+    assert said(statement | {"exclude_modules": ["lm_head", "*.gate"]}) == "nvfp4"
+
+
+def test_every_model_of_the_catalogue_is_stored_as_one_statement_says(architecture: Architecture):
+    assert said(packed(group_size=64), architecture) == "int4_g64"
+    assert said(packed(group_size=64), replace(architecture, tied_embeddings=True)) == "int4_g64"
+    assert said(packed([], group_size=64), replace(architecture, tied_embeddings=True)) == "int4_g64"  # there is no head
+    assert said(packed(EXPERTS_ALONE, group_size=64), MIXTRAL) == "int4_g64_experts"
+    left_out = {"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["*attn*", "*mixer*", "*mamba*", "lm_head"]}
+    found = precision(said(left_out, architecture))
+    assert found.routed_expert == WEIGHT_FORMATS["nvfp4"]
+    assert architecture.is_dense or found.format_of("attention", "o") == WEIGHT_FORMATS["bf16"]
+
+
+def test_attention_and_recurrent_mixers_are_told_apart():
+    left_out = {"quant_method": "modelopt", "quant_algo": "NVFP4"}
+    assert said(left_out | {"ignore": ["lm_head", "*.self_attn.*"]}, NEXT) == "nvfp4/nvfp4/attention=bf16"
+    assert said(left_out | {"ignore": ["lm_head", "*.linear_attn.*"]}, NEXT) == "nvfp4/nvfp4/recurrent=bf16"
+    jamba = MODELS["jamba-1.5-large"]
+    assert said(left_out | {"ignore": ["lm_head", "*.mamba.*"]}, jamba, model_type="jamba") == "nvfp4/nvfp4/recurrent=bf16"
+    own = {"ignore": ["lm_head", "*feed_forward.[gud]*"]}
+    assert said(left_out | own, jamba, model_type="jamba") == "nvfp4/nvfp4/dense_feed_forward=bf16"
 
 
 def test_a_method_has_one_reader():

@@ -22,12 +22,12 @@ ROOTS = (
 )  # fmt: skip
 HEADS = ("lm_head", "language_model.lm_head", "head")
 EMBEDDINGS = ("model.embed_tokens", "model.language_model.embed_tokens", "language_model.model.embed_tokens", "embed_tokens")
-PARENTS: dict[Component, tuple[str, ...]] = {
-    "attention": ("self_attn", "attn", "attention", "mixer"),
-    "recurrent": ("linear_attn", "mamba", "mixer", "self_attn"),
-    "dense_feed_forward": ("mlp", "feed_forward", "ffn", "mixer", "residual_mlp"),
+PARENTS: dict[str, tuple[str, ...]] = {  # what contains the maps of a component
+    "attention": ("self_attn", "attn", "attention"),
+    "recurrent": ("linear_attn", "mamba"),
+    "dense_feed_forward": ("mlp", "feed_forward", "ffn"),
+    "routed_expert": ("mlp", "block_sparse_moe", "feed_forward", "ffn"),
 }
-MIXTURES = ("mlp", "block_sparse_moe", "feed_forward", "ffn", "mixer")
 SHARED = ("shared_experts", "shared_expert", "shared_mlp")
 ROUTERS = ("gate", "router", "router.layer", "gate.wg")
 PARTS: dict[str, tuple[str, ...]] = {
@@ -44,11 +44,14 @@ PARTS: dict[str, tuple[str, ...]] = {
     "layer_input_gate": ("per_layer_input_gate",), "layer_input": ("per_layer_projection",),
     "latent_down": ("fc1_latent_proj",), "latent_up": ("fc2_latent_proj",),
 }  # fmt: skip
-# Types whose own names are others than the first: what contains the experts, and how their projections are called.
-OWN_NAMES = {
-    **dict.fromkeys(("mixtral", "phimoe", "minimax", "minimax_m2"), ("block_sparse_moe", "w1", "w2", "w3")),
-    "jamba": ("feed_forward",),
-}
+# Types whose own names are others: the parents, and whether projections are numbered as in w1, w2 and w3.
+SPARSE = {"routed_expert": "block_sparse_moe"}
+OWN_PARENTS: dict[str, dict[str, str]] = {
+    "mixtral": SPARSE, "phimoe": SPARSE, "minimax_m2": SPARSE, "minimax": SPARSE | {"recurrent": "self_attn"},
+    "arctic": SPARSE | {"dense_feed_forward": "residual_mlp"}, "nemotron_h": dict.fromkeys(PARENTS, "mixer"),
+    "jamba": {"routed_expert": "feed_forward", "dense_feed_forward": "feed_forward"},
+}  # fmt: skip
+NUMBERED = ("mixtral", "phimoe", "minimax_m2", "minimax", "arctic")
 SEVERAL = {"ba": (("in_proj_b", "in_proj_ba"), ("in_proj_a", "in_proj_ba"))}  # parts that some checkpoints hold as two modules
 ONE_EXPERT = re.compile(r"\bexperts\.(\d+)\b")
 
@@ -81,13 +84,14 @@ def words_in(statement: object) -> Iterator[str]:
 class Spellings:
     """Which names a statement uses."""
 
-    def __init__(self, statement: Mapping[str, Any], own_names: tuple[str, ...] = ()) -> None:
+    def __init__(self, statement: Mapping[str, Any], model_type: str) -> None:
         words = list(words_in(statement))
         self.experts = {int(number) for word in words for number in ONE_EXPERT.findall(word)}
         told = dict.fromkeys(re.sub(r"\d+", "0", word.replace("\\", "")) for word in words)  # each layer says the same
         self.text = "\n".join(told)
         self.has_fused_experts = re.search(r"\bexperts\.[a-z]", self.text) is not None
-        self._own_names = own_names
+        self._own_parents = OWN_PARENTS.get(model_type, {})
+        self._own_names = ("w1", "w2", "w3") if model_type in NUMBERED else ()
         self._used: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def used(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -97,6 +101,11 @@ class Spellings:
             words = {name: re.escape(re.sub(r"\d+", "0", name)) for name in names if name != first}
             self._used[names] = (first, *(name for name, word in words.items() if re.search(rf"\b{word}\b", self.text)))
         return self._used[names]
+
+    def parents(self, component: Component) -> tuple[str, ...]:
+        """What contains the maps of a component, with the experts' the router and the shared expert."""
+        key = component if component in PARENTS else "routed_expert"
+        return (self._own_parents[key],) if key in self._own_parents else PARENTS[key]
 
     def paths(self, *names: tuple[str, ...]) -> tuple[str, ...]:
         """Names of modules by the spellings of each step."""
@@ -113,7 +122,7 @@ class Spellings:
 
 def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_type: object = None) -> list[Module]:
     """Embedding, head, routers and every linear map of every layer, in the spellings of a statement and of the model's type."""
-    spellings = Spellings(statement, OWN_NAMES.get(str(model_type), ()))
+    spellings = Spellings(statement, str(model_type))
     modules = [Module("embedding", "", spellings.paths(EMBEDDINGS))]
     if not architecture.tied_embeddings:
         modules.append(Module("lm_head", "", spellings.paths(HEADS)))
@@ -137,7 +146,7 @@ def _kinds(layer: Layer, stack: Stack, hidden_size: int, spellings: Spellings) -
     """The modules of a layer: their names within it, and a weight of theirs."""
     for weight in _linear(layer.mixer.weights(hidden_size)):
         for part in _spelled(weight.part):
-            yield spellings.paths(PARENTS.get(weight.component, MIXTURES), part), weight
+            yield spellings.paths(spellings.parents(weight.component), part), weight
     if stack.cross_attention is not None:
         for weight in _linear(stack.cross_attention.weights(hidden_size)):
             yield spellings.paths(("encoder_attn", "EncDecAttention"), *_spelled(weight.part)), weight
@@ -146,17 +155,17 @@ def _kinds(layer: Layer, stack: Stack, hidden_size: int, spellings: Spellings) -
 
 def _of_feed_forward(block: FeedForward, hidden_size: int, spellings: Spellings) -> Iterator[tuple[tuple[str, ...], Weight]]:
     for weight in _linear(feed_forward_weights(block, hidden_size)):
-        (part,) = _spelled(weight.part)
+        (part,), parents = _spelled(weight.part), spellings.parents(weight.component)
         if weight.component == "routed_expert" and isinstance(block, MoE):
-            fused = spellings.paths(MIXTURES, ("experts",), part) if spellings.has_fused_experts else ()
+            fused = spellings.paths(parents, ("experts",), part) if spellings.has_fused_experts else ()
             for expert in spellings.told_apart(block.routed_experts):
-                yield (*spellings.paths(MIXTURES, ("experts",), (str(expert),), part), *fused), weight
+                yield (*spellings.paths(parents, ("experts",), (str(expert),), part), *fused), weight
         elif weight.component == "shared_expert":
-            yield spellings.paths(MIXTURES, SHARED, part), weight
+            yield spellings.paths(parents, SHARED, part), weight
         else:
-            yield spellings.paths(PARENTS["dense_feed_forward"], part), weight
+            yield spellings.paths(parents, part), weight
     if isinstance(block, MoE):
-        yield spellings.paths(MIXTURES, ROUTERS), Weight("router", block.routed_experts, hidden_size)
+        yield spellings.paths(spellings.parents("router"), ROUTERS), Weight("router", block.routed_experts, hidden_size)
 
 
 def _linear(weights: Iterator[Weight]) -> list[Weight]:

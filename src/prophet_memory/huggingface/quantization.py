@@ -109,13 +109,10 @@ def _by_component(modules: list[Module], rule: Rule, plain: str) -> str:
             raise QuantizationError(told.key, told.entry, f"one format for {what} in all layers, of which others have {other}")
     formats = {key: chosen.format or plain for key, chosen in found.items()}
     others = dict.fromkeys(APART, plain) | formats
-    return name_of(shortest(others.pop("routed_expert", _most(formats)), others))
-
-
-def _most(formats: Mapping[str, str]) -> str:
-    """The commonest format of a dense model, which stands for that of its experts too."""
-    own = [stored for key, stored in formats.items() if key not in APART]
-    return max(own, key=own.count)
+    experts = others.pop(
+        "routed_expert", formats.get("dense_feed_forward.down", plain)
+    )  # of a dense model its feed-forward block
+    return name_of(shortest(experts, others))
 
 
 def states_precision(config: Mapping[str, Any]) -> bool:
