@@ -6,10 +6,12 @@ import json
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from conftest import ASSUMED, MODELS
 from test_command_line import call, refused
 
+from prophet_memory.decode import decode_work
 from prophet_memory.edge.configuration import read_engines, read_gpus
 from prophet_memory.edge.settings import read_settings_alone
 from prophet_memory.engine import Engine
@@ -228,3 +230,15 @@ def test_other_kernels_for_mxfp4_pad_otherwise_and_are_warned_of(gpu: str, inner
 @pytest.mark.parametrize("gpu", ["h100-80gb", "h200-141gb", "gh200-96gb", "v100-32gb", "mi300x"])
 def test_the_counted_kernel_for_mxfp4_draws_no_line_and_neither_do_gpus_that_were_not_read(gpu: str):
     assert VLLM.part("loading").mxfp4_kernel(GPUS[gpu].cuda_compute_capability) is None
+
+
+def test_a_step_reads_what_stands_on_a_gpu_and_works_its_own_share():
+    model, layout = Model("m", MODELS["qwen3-next-80b-a3b"]), Parallelism(2, 2, expert=4)
+    both = [
+        decode_work(
+            model, layout, precision("bf16"), replace(ASSUMED, engine=engine), np.array([8]), 1024, np.array([[20.0]])
+        )
+        for engine in (VLLM, replace(VLLM, placements=()))
+    ]  # fmt: skip
+    assert both[0].rest_bytes.item() - both[1].rest_bytes.item() == 48 * 3 * 2048 * 512 * 2 // 2  # half the shared experts
+    assert both[0].flops.item() == both[1].flops.item()  # for each GPU passes half of the tokens through the whole of them
