@@ -15,9 +15,7 @@ from prophet_memory.decode import decode_work
 from prophet_memory.edge.configuration import read_engines, read_gpus
 from prophet_memory.edge.settings import read_settings_alone
 from prophet_memory.engine import Engine
-from prophet_memory.errors import ModelError
 from prophet_memory.grid import Grid, Model
-from prophet_memory.hardware import FormatSupport
 from prophet_memory.memory import expert_bytes, held_weight_bytes, rest_bytes, stored_as
 from prophet_memory.parallelism import Parallelism, ParallelismError, known_layout
 from prophet_memory.placement import Placement
@@ -206,8 +204,6 @@ def test_every_nvidia_gpu_of_the_catalogue_has_its_capability():
     without = {name for name, gpu in GPUS.items() if gpu.cuda_compute_capability is None}
     assert without == {"mi300x", "mi325x", "mi355x"}
     assert (GPUS["v100-32gb"].cuda_compute_capability, GPUS["l40s"].cuda_compute_capability) == (7.0, 8.9)
-    with pytest.raises(ModelError, match=r'formats: "fp7"; allowed: fp32, bf16'):
-        FormatSupport(formats=("fp7",))
 
 
 @pytest.mark.parametrize(

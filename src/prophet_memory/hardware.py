@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from prophet_memory.errors import ModelError
-from prophet_memory.fields import Described, Several, Slug
+from prophet_memory.fields import Described, OneOf, Several
 from prophet_memory.formats import FORMATS, Format
 from prophet_memory.gpu import Capability, Gpu
 from prophet_memory.precision import FileWeights, Stored
@@ -18,14 +18,9 @@ BF16_BITS = 16
 class FormatSupport(Described):
     """The least compute capability that multiplies formats as they are, and the least with which they run at all."""
 
-    formats: Several[Slug]
+    formats: Several[Annotated[str, OneOf(FORMATS)]]
     multiplied: Capability | None = None  # None: everywhere, or nobody says
     runs: Capability | None = None
-
-    def __post_init__(self) -> None:
-        for name in self.formats:
-            if name not in FORMATS:
-                raise ModelError("formats", name, ", ".join(FORMATS))
 
 
 def _formats(stored: Stored) -> list[Format]:

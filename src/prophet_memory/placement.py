@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.fields import Described, OneOf, Several, Size, Slug
+from prophet_memory.fields import Described, OneOf, Several, Size
 from prophet_memory.formats import FORMATS, Format
 from prophet_memory.mixers.mixer import share
 from prophet_memory.parallelism import Parallelism, ParallelismError, tensor_parallel_sizes
@@ -51,7 +51,7 @@ class Placement(Described):
 class CutBlocks(Described):
     """A format that is cut inside a block: sides are padded, or blocks of routed experts halved to at least so many values."""
 
-    format: Slug
+    format: Annotated[str, OneOf(FORMATS)]
     cut: Annotated[str, OneOf((PADDED, HALVED))]
     values: Size = 1
 
