@@ -46,10 +46,12 @@ PARTS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Types whose own names are others: the parents, and whether projections are numbered as in w1, w2 and w3.
 SPARSE = {"routed_expert": "block_sparse_moe"}
+FEED_FORWARD = {"routed_expert": "feed_forward", "dense_feed_forward": "feed_forward"}
 OWN_PARENTS: dict[str, dict[str, str]] = {
     "mixtral": SPARSE, "phimoe": SPARSE, "minimax_m2": SPARSE, "minimax": SPARSE | {"recurrent": "self_attn"},
     "arctic": SPARSE | {"dense_feed_forward": "residual_mlp"}, "nemotron_h": dict.fromkeys(PARENTS, "mixer"),
-    "jamba": {"routed_expert": "feed_forward", "dense_feed_forward": "feed_forward"},
+    "jamba": FEED_FORWARD, "lfm2_moe": FEED_FORWARD | {"recurrent": "conv"}, "granitemoehybrid": SPARSE,
+    "kimi_linear": SPARSE | {"recurrent": "self_attn"}, "bailing_hybrid": {"attention": "attention", "recurrent": "attention"},
 }  # fmt: skip
 NUMBERED = ("mixtral", "phimoe", "minimax_m2", "minimax", "arctic")
 SEVERAL = {"ba": (("in_proj_b", "in_proj_ba"), ("in_proj_a", "in_proj_ba"))}  # parts that some checkpoints hold as two modules
