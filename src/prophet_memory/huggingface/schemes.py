@@ -68,7 +68,8 @@ def states(*methods: str) -> Callable[[Scheme], Scheme]:
 
 LAYER = re.compile(r"\blayers\.(\d+)\.")
 PROJECTION = re.compile(r"[\w.]*\blayers\.(\d+)\.[\w.]*(_proj|_proj_\w+|\bw[123])")
-UNCOUNTED = re.compile(r"\b(visual|vision\w*|audio\w*|mtp)\b")  # other parts of a checkpoint
+# Other parts of a checkpoint, and the weights of an indexer's heads, which take no format.
+UNCOUNTED = re.compile(r"\b(visual|vision\w*|audio\w*|mtp|indexers_proj|weights_proj)\b")
 
 
 def as_transformers(entry: str) -> Matches:

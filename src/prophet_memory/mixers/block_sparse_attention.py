@@ -81,5 +81,6 @@ class BlockSparseAttention(Mixer):
     def weights(self, hidden_size: int) -> Iterator[Weight]:
         """Those of the attention, and the indexer's queries and key with their norms, whole on every GPU."""
         yield from self._attention.weights(hidden_size)
-        yield Weight("attention", (self.index_heads + 1) * self.index_head_dim, hidden_size, linear=True, part="index_q")
+        for part, vectors in (("index_q", self.index_heads), ("index_k", 1)):
+            yield Weight("attention", vectors * self.index_head_dim, hidden_size, linear=True, part=part)
         yield Weight("attention", self.index_head_dim, copies=2)
