@@ -62,7 +62,8 @@ UNKNOWN = {
 # Only the published model around it says what transformers needs to build it.
 REFUSED = {"qwen3_omni_moe_talker_text": "has no attribute"}
 # Their layers are named one by one, or counted by another key.
-ALL_LAYERS = {"dots3_note_vision_encoder", "nemo_speechlm", "nemotron_h", "qwen3_omni_moe", "switch_transformers"}
+ALL_LAYERS = {"dots3_note_vision_encoder", "qwen3_omni_moe", "switch_transformers"}
+ALL_LAYERS |= {"nemo_speechlm", "nemotron_h", "nemotron_h_omni"}
 NOT_ASKED = "not asked for"
 EXPERTS = re.compile("Experts|NaiveMoe")  # in the name of a class
 NO_CLASS = {"doge"}  # whose experts are rows of two embeddings
