@@ -302,6 +302,8 @@ def test_attention_and_recurrent_mixers_are_told_apart():
     assert said(left_out | {"ignore": ["lm_head", "*.linear_attn.*"]}, NEXT) == "nvfp4/nvfp4/recurrent=bf16"
     jamba = MODELS["jamba-1.5-large"]
     assert said(left_out | {"ignore": ["lm_head", "*.mamba.*"]}, jamba, model_type="jamba") == "nvfp4/nvfp4/recurrent=bf16"
+    minimax = read({"model_type": "minimax", "num_hidden_layers": 4}).architecture  # whose lightning attention is self_attn too
+    assert said(left_out | {"ignore": ["lm_head", "*.self_attn.*"]}, minimax, model_type="minimax") == "nvfp4_experts"
     own = {"ignore": ["lm_head", "*feed_forward.[gud]*"]}
     assert said(left_out | own, jamba, model_type="jamba") == "nvfp4/nvfp4/dense_feed_forward=bf16"
 
