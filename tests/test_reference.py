@@ -70,27 +70,41 @@ def test_shared_experts(pair):
 
 def test_routers(pair):
     architecture, shapes = pair
-    names = ("router.", ".mlp.gate.weight", ".mlp.gate.bias", ".feed_forward.router", ".ffn.router", "block_sparse_moe.gate.")
+    names = (
+        "router.",
+        ".mlp.gate.weight",
+        ".mlp.gate.bias",
+        ".feed_forward.router",
+        ".ffn.router",
+        "block_sparse_moe.gate.",
+        ".mixer.gate.weight",
+    )
     assert count_parameters(architecture).router == total(shapes, having=names, without=("gate_up", *SHARED))
 
 
 def test_embeddings(pair):
     architecture, shapes = pair
     counts = count_parameters(architecture)
-    assert counts.embedding == total(shapes, having=("embed_tokens", "wte", "shared.weight"), without=SHARED)
+    assert counts.embedding == total(shapes, having=("embed_tokens", "model.embeddings.", "wte", "shared.weight"), without=SHARED)
     assert counts.lm_head == total(shapes, having=("lm_head",))
 
 
 def cached_values_per_token(shapes: dict[str, tuple[int, ...]]) -> int:
-    """What the reference's own projections put into a cache per token: keys and values, or MLA's latent and rotary key."""
+    """What the reference's own projections put into a cache per token.
+
+    Keys and values, or MLA's latent and rotary key with an indexer's key; keys without a projection of values are both (Gemma 4).
+    """
     names = (
         ".k_proj.weight",
         ".v_proj.weight",
         ".SelfAttention.k.weight",
         ".SelfAttention.v.weight",
         ".kv_a_proj_with_mqa.weight",
+        ".indexer.wk.weight",
     )
-    return sum(shape[0] for name, shape in shapes.items() if name.endswith(names) and not name.startswith("encoder"))
+    found = {name: shape[0] for name, shape in shapes.items() if name.endswith(names) and not name.startswith("encoder")}
+    both = [width for name, width in found.items() if ".k_proj." in name and name.replace(".k_proj.", ".v_proj.") not in shapes]
+    return sum(found.values()) + sum(both)
 
 
 def test_cache_per_token(pair):

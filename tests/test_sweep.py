@@ -241,7 +241,7 @@ def test_int8_experts_halve_the_matrices_and_add_a_scale_per_channel(architectur
         assert routed_expert_bytes(architecture, precision("int8_experts")) == 0
         return
     per_expert, moe, hidden = count_parameters(architecture).per_expert, architecture.moe, architecture.hidden_size
-    channels = (2 if moe.gated else 1) * moe.expert_intermediate_size + hidden
+    channels = (2 if moe.gated else 1) * moe.expert_intermediate_size + moe.expert_width(hidden)
     biases = channels if moe.expert_bias else 0
     bf16 = routed_expert_bytes(architecture, precision("bf16"))
     int8 = routed_expert_bytes(architecture, precision("int8_experts"))
