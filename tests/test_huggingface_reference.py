@@ -86,6 +86,8 @@ WITHOUT_HEAD = (
 )
 INSIDE = {AROUND[kind]: kind for kind in WITHOUT_HEAD}
 HEAD = "tie_word_embeddings"
+# Their default is no mixture of experts.
+MULTIMODAL_WITHOUT_DEFAULTS = {"deepseek_ocr2", "mistral3"}
 # Types whose model is found among those that see.
 SEEING = {*AROUND, "mistral4"}
 APART = {*INSIDE, "mistral4"}
@@ -276,7 +278,7 @@ def test_language_models_inside_multimodal_ones(kind, tied):
     check(multimodal(kind, small | {"model_type": AROUND[kind]}, **others))
 
 
-@pytest.mark.parametrize("kind", sorted({*AROUND} - {"deepseek_ocr2", "mistral3"}))
+@pytest.mark.parametrize("kind", sorted({*AROUND} - MULTIMODAL_WITHOUT_DEFAULTS))
 def test_multimodal_models_of_their_defaults(kind):
     check({"model_type": kind})
 
