@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.fields import Context, Count, Described, Layers, OneOf, OneOfOr, Size
+from prophet_memory.fields import MAX_LAYERS, Context, Count, Described, Layers, OneOf, OneOfOr, Size
 from prophet_memory.formats import DEFAULT_FORMAT, PRECISION_PATTERN, PUBLISHED_PRECISIONS, parsed
 from prophet_memory.mixers import Attention, Mixer, NoMixer
 
@@ -153,6 +153,7 @@ class Dimensions(Described):
     residual_gates: bool = False  # a weight of each value of the residual beside a sublayer (Doge, Muse Spark)
     gated_norm_rank: Count = 0  # of a gate on the norms before mixers and mixtures of experts (A.X-K2)
     rotary_scales: Count = 0  # learned, one for each frequency of the rotary positions (Mistral Large 4)
+    next_token_layers: Annotated[int, Ge(0), Le(MAX_LAYERS)] = 0  # published beside the model, to predict further tokens (MTP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +164,7 @@ class Architecture(Dimensions):
     encoder: Stack | None = None
     holds_embedding: bool = True  # a pipeline stage behind the first does not
     holds_head: bool = True  # nor one before the last
+    counted_next_token_layers: int = 0  # so many of the decoder's last layers predict further tokens (next_tokens)
 
     @property
     def stacks(self) -> tuple[Stack, ...]:

@@ -30,15 +30,21 @@ def pipeline_stages(architecture: Architecture, stages: int) -> list[Architectur
         return [architecture]
     if architecture.encoder is not None:
         raise ParallelismError("pp", stages, "1 for an encoder-decoder: stages share the layers of a decoder alone")
-    if stages > architecture.layer_count:
-        raise ParallelismError("pp", stages, f"at most one stage for each of {architecture.layer_count} layers")
+    further = architecture.counted_next_token_layers  # with the last stage, whatever it has beside them
+    own_layers = architecture.layer_count - further
+    if stages > own_layers:
+        raise ParallelismError("pp", stages, f"at most one stage for each of {own_layers} layers")
     kinds, order = architecture.decoder.layers, architecture.decoder.order
+    counts = layers_of_stages(own_layers, stages)
+    counts[-1] += further
     found, start = [], 0
-    for stage, count in enumerate(layers_of_stages(len(order), stages)):
+    for stage, count in enumerate(counts):
+        is_last = stage == stages - 1
         own = Counter(order[start : start + count])
         layers = tuple(replace(kinds[kind], count=number) for kind, number in sorted(own.items()))
         part = replace(architecture.decoder, layers=layers, pattern=())
-        found.append(replace(architecture, decoder=part, holds_embedding=stage == 0, holds_head=stage == stages - 1))
+        whole = replace(architecture, decoder=part, holds_embedding=stage == 0, holds_head=is_last)
+        found.append(replace(whole, counted_next_token_layers=further if is_last else 0))
         start += count
     return found
 

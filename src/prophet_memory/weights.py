@@ -1,7 +1,8 @@
 """Every weight of a model as a matrix or a vector, with what it belongs to and how tensor parallelism cuts it.
 
 Parameter counts (`parameters`), bytes by precision (`precision`) and per-GPU shards (`parallelism`) are sums over this one list.
-Multi-token-prediction layers and buffers are left out, as the reference implementation (`transformers`) instantiates models.
+Buffers are left out, and multi-token-prediction layers unless they are asked for (`next_tokens`), as the reference implementation
+(`transformers`) instantiates models.
 """
 
 from __future__ import annotations
@@ -134,12 +135,24 @@ def outer_weights(architecture: Architecture) -> Iterator[Weight]:
     """Embedding and head. The vocabulary is cut by its entries."""
     vocabulary = architecture.vocabulary_size
     head = architecture.holds_head
-    if architecture.holds_embedding or (head and architecture.tied_embeddings):
+    read_again = head and (architecture.tied_embeddings or architecture.counted_next_token_layers)  # where the last stage is
+    if architecture.holds_embedding or read_again:
         yield Weight("embedding", vocabulary, architecture.hidden_size, cut="rows", units=vocabulary)
     if head and not architecture.tied_embeddings:
         yield Weight("lm_head", vocabulary, architecture.hidden_size, cut="rows", units=vocabulary)
     if head and architecture.lm_head_bias:
         yield Weight("lm_head", vocabulary, cut="rows", units=vocabulary)
+
+
+def next_token_weights(architecture: Architecture) -> Iterator[Weight]:
+    """What stands around each layer that predicts a further token: two norms, the map of what they give, and one at the end.
+
+    The map is whole on each GPU and as published checkpoints have it, unquantised (vLLM 0.19, deepseek_mtp.py).
+    """
+    if layers := architecture.counted_next_token_layers:
+        hidden = architecture.hidden_size
+        yield Weight("norm", hidden, copies=3 * layers)
+        yield Weight("dense_feed_forward", hidden, 2 * hidden, copies=layers)
 
 
 def tables_of_layers(architecture: Architecture) -> Iterator[Weight]:
@@ -153,6 +166,7 @@ def model_weights(architecture: Architecture) -> Iterator[Weight]:
     """Every weight of a model."""
     yield from outer_weights(architecture)
     yield from tables_of_layers(architecture)
+    yield from next_token_weights(architecture)
     if architecture.rotary_scales:
         yield Weight("attention", architecture.rotary_scales)
     for stack in architecture.stacks:

@@ -305,6 +305,9 @@ ENGINE = click.option("--engine", type=EngineName(), help="profile of config/eng
 as_json = click.option("--json", "as_json", is_flag=True, help="print JSON for programs")
 
 
+MTP = click.option("--mtp", is_flag=True, help="count the layers that predict further tokens (multi-token prediction), too")
+
+
 def precision_name(weights: str, experts: str | None) -> str:
     """The name by which the sweep knows the formats of the weights."""
     if experts is None or experts == weights:

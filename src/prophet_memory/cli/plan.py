@@ -25,6 +25,7 @@ from prophet_memory.cli.options import (
     HOST_MEMORY_OPTION,
     HOST_OPTION,
     LAW_HELP,
+    MTP,
     POLICY,
     POLICY_HELP,
     PRECISION_OR_FILE,
@@ -65,7 +66,7 @@ from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
 from prophet_memory.edge.files import FLOAT_DECIMALS
 from prophet_memory.edge.gguf_header import weights_of_header
 from prophet_memory.edge.messages import described_by, relative
-from prophet_memory.edge.model_files import open_model
+from prophet_memory.edge.model_files import open_model, with_next_tokens
 from prophet_memory.edge.settings import read_settings_alone
 from prophet_memory.edge.text import is_precision, multiplied, precision_label
 from prophet_memory.engine import Engine
@@ -339,6 +340,7 @@ def latency_lines(times: dict[str, Any], policy: ResidencyPolicy, timing: Timing
 
 @click.command(name="plan")
 @click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
+@MTP
 @click.option("--gpu", required=True, help=f"name of the catalogue (prophet-memory gpus), or {CUSTOM_FORMS}")
 @click.option("--n-gpus", type=GPUS, default=1, show_default=True, help="how many serve the model together")
 @click.option("--tp", type=GPUS, help="GPUs that share attention; default: as many as the heads allow")
@@ -379,7 +381,8 @@ def latency_lines(times: dict[str, Any], policy: ResidencyPolicy, timing: Timing
 @click.option("--check", is_flag=True, help="exit with status 1 if it does not fit: of --context, else of one token a sequence")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int | None, batch: int | None,
+    *, model: str, mtp: bool, gpu: str, n_gpus: int, tp: int | None, ep: int | None, pp: int | None, dcp: int | None,
+    batch: int | None,
     context: int | None, weights: str | None, gguf: Path | None, experts: str | None, routing: RoutingLaw | None,
     counts: Path | None, provision: Provision | None, policy: ResidencyPolicy | None, question: str | None, engine: str | None,
     latency: bool, host_memory: str | None, host: tuple[int, int | None] | None, fixed_costs: bool | None, check: bool,
@@ -393,6 +396,7 @@ def command(  # noqa: PLR0913 - one argument an option
     given_formats = [option for option, value in given.items() if value is not None]
     # A format that is given stands in for a published one that is not understood; the default does not.
     opened = open_model(model, stored=None if weights == NATIVE else DEFAULT_FORMAT if weights in FILE_TYPES else weights)
+    opened = with_next_tokens(opened) if mtp else opened
     architecture, weights = opened.architecture, weights or DEFAULT_FORMAT
     if gguf is not None and given_formats:
         raise ConfigurationError(f"{given_formats[0]}: beside --gguf; allowed: the formats of the file")

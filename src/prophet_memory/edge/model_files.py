@@ -20,6 +20,7 @@ from prophet_memory.edge.files import sha256
 from prophet_memory.edge.messages import described_by, error, hint
 from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.mixers import Mixer
+from prophet_memory.next_tokens import with_next_token_layers
 
 Block = TypeVar("Block", bound=Mixer | FeedForward)
 TAKEN_AS = f"--weights with the format to take it as, such as --weights {DEFAULT_FORMAT}"
@@ -40,6 +41,9 @@ class OpenedModel:
     notes: tuple[str, ...] = ()
     document: Mapping[str, Any] | None = None
     leaves_out: str | None = None  # a part that is not counted
+    unread_next_tokens: tuple[str, int] | None = (
+        None  # key and value of layers that predict further tokens, if their parts are unknown
+    )
 
 
 def open_model(name: str, *, stored: str | None = None, remedy: str = TAKEN_AS) -> OpenedModel:
@@ -106,7 +110,26 @@ def open_config(file: Path, *, name: str | None = None, stored: str | None = Non
     architecture = replace(reading.architecture, published_precision=precision)
     document |= document_of(architecture)
     checked(ModelEntry, document, file)
-    return OpenedModel(slug_of(name), file, name, architecture, tuple(notes), document, reading.leaves_out)
+    return OpenedModel(
+        slug_of(name), file, name, architecture, tuple(notes), document, reading.leaves_out, reading.unread_next_tokens
+    )
+
+
+def with_next_tokens(opened: OpenedModel) -> OpenedModel:
+    """The model with the layers that were published beside it to predict further tokens.
+
+    Raises:
+        ConfigurationError: where none are known, or what stands in them is not.
+    """
+    if opened.unread_next_tokens is not None:
+        key, number = opened.unread_next_tokens
+        allowed = "0 beside --mtp: what stands in such layers of this type was read in no source"
+        raise error(opened.file, key, number, allowed)
+    with described_by(opened.file):
+        found = with_next_token_layers(opened.architecture)
+    layers = found.counted_next_token_layers
+    note = f"counted with {layers} layer{'s' if layers > 1 else ''} to predict further tokens, beside one embedding and one head"
+    return replace(opened, architecture=found, notes=(*opened.notes, note))
 
 
 def document_of(architecture: Architecture) -> dict[str, Any]:

@@ -75,6 +75,8 @@ def tensor_list(
     """
     if architecture.encoder is not None:
         raise ModelError("gguf", "encoder", "a decoder alone")
+    if architecture.counted_next_token_layers:
+        raise ModelError("gguf", "next_token_layers", "a model without the layers of --mtp")
     _check_named(architecture)
     layers = [architecture.decoder.layers[kind] for kind in architecture.decoder.order]
     found = list(_tables(architecture, architecture.tied_embeddings if tied is None else tied))

@@ -24,6 +24,8 @@ from prophet_memory.huggingface.values import Values
 
 __all__ = ["SUPPORTED_TYPES", "QuantizationError", "Reading", "published_precision", "read", "read_config"]
 
+NEXT_TOKEN_KEYS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "mtp_num_layers", "num_mtp_layers")
+
 modules_in(sys.modules[__name__])
 SUPPORTED_TYPES: tuple[str, ...] = tuple(sorted(READERS))
 
@@ -32,12 +34,14 @@ SUPPORTED_TYPES: tuple[str, ...] = tuple(sorted(READERS))
 class Reading:
     """A config as read: the model, in bf16 whatever is published, and the defaults that stand for keys that it leaves out.
 
-    `leaves_out` names the parts of the model that are not counted.
+    `leaves_out` names the parts of the model that are not counted. `unread_next_tokens` is the key, with its value, of layers
+    that predict further tokens and whose parts were read in no source.
     """
 
     architecture: Architecture
     defaulted: dict[str, Any]
     leaves_out: str | None = None
+    unread_next_tokens: tuple[str, int] | None = None
 
 
 def read_config(config: Mapping[str, Any]) -> Architecture:
@@ -66,4 +70,15 @@ def read(config: Mapping[str, Any]) -> Reading:
     reader = READERS[kind]
     values = Values(config, reader.defaults, reader.aliases)
     architecture = read_as(kind, values)
-    return Reading(architecture, dict(sorted(values.defaulted.items())), reader.leaves_out)
+    further = None if architecture.next_token_layers else _next_tokens_in(config)
+    return Reading(architecture, dict(sorted(values.defaulted.items())), reader.leaves_out, further)
+
+
+def _next_tokens_in(config: Mapping[str, Any]) -> tuple[str, int] | None:
+    """The first key that says how many layers predict further tokens, in the config or in that of the language model."""
+    inner = config.get("text_config")
+    for prefix, part in (("", config), ("text_config.", inner if isinstance(inner, Mapping) else {})):
+        for key in NEXT_TOKEN_KEYS:
+            if isinstance(number := part.get(key), int) and number > 0:
+                return prefix + key, int(number)
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import (
@@ -19,6 +20,7 @@ from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.families import (
     glm_mixture,
     listed_sparse,
+    next_tokens,
     same_window,
     shared_block,
     shared_size,
@@ -195,11 +197,16 @@ def aria_text(values: Values) -> Architecture:
 
 
 @reads("sarvam_moe", defaults=DEFAULTS["sarvam_moe"], aliases=ALIASES["sarvam_moe"])
-@reads("glm4_moe", defaults=DEFAULTS["glm4_moe"], aliases=ALIASES["glm4_moe"])
-def glm4_moe(values: Values) -> Architecture:
-    """GLM-4.5 and Sarvam-30B: no bias on the attention's output."""
+def sarvam_moe(values: Values) -> Architecture:
+    """Sarvam-30B: GLM-4.5's blocks, with no bias on the attention's output."""
     norm = "head" if values.flag("use_qk_norm") else "none"
     return _glm4(values, attention(values, qkv_bias=values.flag("attention_bias"), qk_norm=norm))
+
+
+@reads("glm4_moe", defaults=DEFAULTS["glm4_moe"], aliases=ALIASES["glm4_moe"])
+def glm4_moe(values: Values) -> Architecture:
+    """GLM-4.5 and GLM-4.6, with the layers that predict further tokens."""
+    return replace(sarvam_moe(values), next_token_layers=next_tokens(values))
 
 
 @reads("glm4v_moe_text", defaults=DEFAULTS["glm4v_moe_text"], aliases=ALIASES["glm4v_moe_text"])

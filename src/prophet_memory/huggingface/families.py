@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prophet_memory.architecture import MoE
+from prophet_memory.fields import MAX_LAYERS
 from prophet_memory.huggingface.building import mixture
 from prophet_memory.huggingface.values import Values
 
@@ -38,6 +39,11 @@ def sparse_steps(values: Values, dense: Sequence[int] = ()) -> list[bool]:
     listed = values.integers("mlp_only_layers")
     step, passed = values.size("decoder_sparse_step"), set(dense if listed is None else listed)
     return [layer not in passed and (layer + 1) % step == 0 for layer in range(values.layers())]
+
+
+def next_tokens(values: Values, key: str = "num_nextn_predict_layers", left_out: int = 0) -> int:
+    """How many layers that predict further tokens are published beside the model; so many where the config leaves it out."""
+    return left_out if values.raw(key) is None else values.whole(key, least=0, most=MAX_LAYERS)
 
 
 def shared_size(values: Values, count_key: str) -> int:

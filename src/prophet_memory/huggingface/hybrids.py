@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import attention, decoder_only, everywhere, mixture, where_sparse, windowed
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
-from prophet_memory.huggingface.families import qwen_mixture, qwen_shared, sparse_steps
+from prophet_memory.huggingface.families import next_tokens, qwen_mixture, qwen_shared, sparse_steps
 from prophet_memory.huggingface.quantization import DTYPES
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
-from prophet_memory.mixers import GatedDeltaNet, LightningAttention, Mamba, Mixer
+from prophet_memory.mixers import Attention, GatedDeltaNet, LightningAttention, Mamba, Mixer
 
 
 def with_state_format(architecture: Architecture, values: Values, key: str) -> Architecture:
@@ -93,14 +94,23 @@ def qwen_mixers(values: Values) -> list[Mixer]:
 @reads("qwen3_next", defaults=DEFAULTS["qwen3_next"])
 def qwen3_next(values: Values) -> Architecture:
     """Qwen3-Next."""
-    dense = Dense(values.size("intermediate_size"))
-    return decoder_only(values, qwen_mixers(values), where_sparse(qwen_shared(values), dense, sparse_steps(values)))
+    mixers, sparse = qwen_mixers(values), sparse_steps(values)
+    blocks = where_sparse(qwen_shared(values), Dense(values.size("intermediate_size")), sparse)
+    further = next_tokens(values, left_out=1)  # as vLLM takes it, and as published
+    return decoder_only(values, mixers, blocks, next_token_layers=further if all(sparse) and _ends_known(mixers, further) else 0)
+
+
+def _ends_known(mixers: Sequence[Mixer], further: int) -> bool:
+    """Whether a layer that predicts a further token is like the last one: one of full attention. Several share a map."""
+    return further == 1 and isinstance(mixers[-1], Attention)
 
 
 @reads("qwen3_5_moe_text", defaults=DEFAULTS["qwen3_5_moe_text"])
 def qwen3_5_moe_text(values: Values) -> Architecture:
-    """The language model of Qwen3.5-MoE: Qwen3-Next without dense layers, and without those that predict further tokens."""
-    found = decoder_only(values, qwen_mixers(values), everywhere(qwen_shared(values), values.layers()))
+    """The language model of Qwen3.5-MoE: Qwen3-Next without dense layers."""
+    mixers, further = qwen_mixers(values), next_tokens(values, "mtp_num_hidden_layers")
+    known = {"next_token_layers": further if _ends_known(mixers, further) else 0}
+    found = decoder_only(values, mixers, everywhere(qwen_shared(values), values.layers()), **known)
     return with_state_format(found, values, "mamba_ssm_dtype")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from prophet_memory.architecture import Architecture, Dense, MoE
 from prophet_memory.huggingface.building import decoder_only, evenly_split, everywhere, where_sparse
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
-from prophet_memory.huggingface.families import after, glm_mixture, listed_sparse, sparse_after_dense
+from prophet_memory.huggingface.families import after, glm_mixture, listed_sparse, next_tokens, sparse_after_dense
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import LatentAttention
@@ -39,11 +39,16 @@ def deepseek_v2(values: Values) -> Architecture:
 
 @reads("sarvam_mla", defaults=DEFAULTS["sarvam_mla"], aliases=ALIASES["sarvam_mla"])
 @reads("mistral4", defaults=DEFAULTS["mistral4"], aliases=ALIASES["mistral4"])
+def mistral4(values: Values) -> Architecture:
+    """Mistral 4 and Sarvam-105B: DeepSeek-V3's blocks."""
+    return _decoder(values, bias=False)
+
+
 @reads("kimi_k2", defaults=DEFAULTS["kimi_k2"], aliases=ALIASES["kimi_k2"])
 @reads("deepseek_v3", defaults=DEFAULTS["deepseek_v3"], aliases=ALIASES["deepseek_v3"])
 def deepseek_v3(values: Values) -> Architecture:
-    """DeepSeek-V3, Kimi K2, Mistral 4 and Sarvam-105B, without the layers that predict further tokens."""
-    return _decoder(values, bias=False)
+    """DeepSeek-V3 and Kimi K2."""
+    return _decoder(values, bias=False, next_token_layers=next_tokens(values))
 
 
 @reads("glm4_moe_lite", defaults=DEFAULTS["glm4_moe_lite"], aliases=ALIASES["glm4_moe_lite"])
@@ -52,7 +57,7 @@ def glm4_moe_lite(values: Values) -> Architecture:
     sparse = listed_sparse(values)
     if sparse is None:
         values.only("first_k_dense_replace", 1)
-    return _layers(values, glm_mixture(values), sparse or after(values, 1))
+    return _layers(values, glm_mixture(values), sparse or after(values, 1), next_token_layers=next_tokens(values))
 
 
 @reads("axk1", defaults=DEFAULTS["axk1"], aliases=ALIASES["axk1"])
@@ -63,11 +68,18 @@ def axk1(values: Values) -> Architecture:
     return _layers(values, replace(glm_mixture(values), output_norm=True), sparse)
 
 
-def _decoder(values: Values, *, bias: bool) -> Architecture:
+def _decoder(values: Values, *, bias: bool, **others: Any) -> Architecture:  # noqa: ANN401 - fields of Architecture
     values.only("moe_layer_freq", 1)
-    return _layers(values, replace(glm_mixture(values), shared_bias=bias), sparse_after_dense(values), bias=bias)
+    return _layers(values, replace(glm_mixture(values), shared_bias=bias), sparse_after_dense(values), bias=bias, **others)
 
 
-def _layers(values: Values, moe: MoE, sparse: list[bool], *, bias: bool = False) -> Architecture:
+def _layers(
+    values: Values,
+    moe: MoE,
+    sparse: list[bool],
+    *,
+    bias: bool = False,
+    **others: Any,  # noqa: ANN401 - fields of Architecture
+) -> Architecture:
     blocks = where_sparse(moe, Dense(values.size("intermediate_size"), bias=bias), sparse)
-    return decoder_only(values, everywhere(latent_attention(values), values.layers()), blocks)
+    return decoder_only(values, everywhere(latent_attention(values), values.layers()), blocks, **others)

@@ -9,7 +9,7 @@ from typing import Any
 from prophet_memory.architecture import Architecture, Dense
 from prophet_memory.huggingface.building import decoder_only, where_sparse
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
-from prophet_memory.huggingface.families import after, glm_mixture, listed_sparse, sparse_after_dense
+from prophet_memory.huggingface.families import after, glm_mixture, listed_sparse, next_tokens, sparse_after_dense
 from prophet_memory.huggingface.latent import latent_attention
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
@@ -93,7 +93,9 @@ def _deepseek(values: Values, kinds: Sequence[str]) -> Architecture:
     values.only("moe_layer_freq", 1)
     values.only("mlp_bias", expected=False)
     values.only("num_experts", values.count("n_routed_experts"))
-    return _decoder(values, indexed(values, kinds), sparse_after_dense(values))
+    # Which indexer a further layer has where layers share them was not read.
+    further = next_tokens(values) if set(kinds) == {INDEXERS["F"]} else 0
+    return _decoder(values, indexed(values, kinds), sparse_after_dense(values), next_token_layers=further)
 
 
 def _decoder(
