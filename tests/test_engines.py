@@ -338,7 +338,7 @@ UNEVEN = "gemma-4-26b-a4b"  # its layers with a window cache more a token than t
 
 
 def test_windows_that_an_engine_evens_out_were_not_read():
-    with pytest.raises(EngineError, match="how vllm-0[.]19 evens out windows was not read"):
+    with pytest.raises(EngineError, match=r"how vllm-0\.19 evens out windows was not read"):
         planned_with(VLLM, MODELS[UNEVEN], 1)
 
 
