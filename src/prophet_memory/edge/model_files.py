@@ -41,9 +41,7 @@ class OpenedModel:
     notes: tuple[str, ...] = ()
     document: Mapping[str, Any] | None = None
     leaves_out: str | None = None  # a part that is not counted
-    unread_next_tokens: tuple[str, int] | None = (
-        None  # key and value of layers that predict further tokens, if their parts are unknown
-    )
+    unread_next_tokens: tuple[str, int] | None = None  # key and value of layers to predict further tokens, if not described
 
 
 def open_model(name: str, *, stored: str | None = None, remedy: str = TAKEN_AS) -> OpenedModel:
@@ -123,7 +121,7 @@ def with_next_tokens(opened: OpenedModel) -> OpenedModel:
     """
     if opened.unread_next_tokens is not None:
         key, number = opened.unread_next_tokens
-        allowed = "0 beside --mtp: what stands in such layers of this type was read in no source"
+        allowed = "0 beside --mtp: what stands in such layers of this type is not described"
         raise error(opened.file, key, number, allowed)
     with described_by(opened.file):
         found = with_next_token_layers(opened.architecture)

@@ -35,7 +35,7 @@ class Reading:
     """A config as read: the model, in bf16 whatever is published, and the defaults that stand for keys that it leaves out.
 
     `leaves_out` names the parts of the model that are not counted. `unread_next_tokens` is the key, with its value, of layers
-    that predict further tokens and whose parts were read in no source.
+    that predict further tokens and whose parts are not described.
     """
 
     architecture: Architecture
