@@ -40,7 +40,7 @@ Of a native type parameters by component, layer by layer, and caches equal those
 configs:
 
 - default: the type's own defaults.
-- small: small configs with each key that matters, and so many changes of them.
+- small (n): one small config with each key that matters, and n - 1 changes of it.
 - fuzzed: random values of keys.
 - inside: the small configs of a language model, inside a multimodal one.
 - published: those configs as they were published.

@@ -257,7 +257,7 @@ def test_state_has_the_format_of_the_models_config_or_of_the_mixer_in_vllm():
 
 
 def test_a_plan_says_which_format_the_state_has_and_an_option_comes_first(tmp_path: Path):
-    config = json.loads((REPOSITORY / "tests/data/imported_configs/qwen3.5-397b-a17b.json").read_text(encoding="utf-8"))
+    config = json.loads((REPOSITORY / "tests/data/hf_configs/qwen3.5-397b-a17b.json").read_text(encoding="utf-8"))
     config["text_config"]["mamba_ssm_dtype"] = "float32"
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     words = ("plan", "--model", str(tmp_path / "config.json"), "--gpu", "h200-141gb", "--n-gpus", "4", "--weights", "fp8")

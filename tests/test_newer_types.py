@@ -20,8 +20,8 @@ from prophet_memory.parameters import count_parameters
 from prophet_memory.stages import pipeline_stages
 from prophet_memory.weights import model_weights
 
-FOLDER = REPOSITORY / "tests" / "data" / "imported_configs"
-CONFIGS = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.json"))}
+DATA = REPOSITORY / "tests" / "data"
+CONFIGS = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(DATA.glob("*_configs/*.json"))}
 OWN = {*own_blocks.SMALL, "gemma4", "step3p7"}
 MODELS = {name: read(config).architecture for name, config in CONFIGS.items() if config["model_type"] in OWN}
 BF16 = 2
@@ -88,7 +88,7 @@ def test_heads_that_differ_by_kind():
 def test_states():
     # Nemotron 3 Nano: 23 layers with 64 heads of 64 x 128, and 4 inputs of 4,096 channels and of B and C in 8 groups.
     expected = 23 * (64 * 64 * 128 + 4 * (64 * 64 + 2 * 8 * 128)) * BF16
-    assert state_bytes_per_sequence(MODELS["nemotron-3-nano-30b"], BF16_CACHE) == expected
+    assert state_bytes_per_sequence(MODELS["nemotron-3-nano-30b-a3b"], BF16_CACHE) == expected
     # Kimi Linear: 20 layers with 32 heads of 128 x 128, and 4 inputs of queries, keys and values.
     assert state_bytes_per_sequence(MODELS["kimi-linear-48b-a3b"], BF16_CACHE) == 20 * (32 * 128 * 128 + 4 * 3 * 4096) * BF16
 

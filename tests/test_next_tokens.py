@@ -49,9 +49,9 @@ def test_the_tensors_of_one():
 # checkpoints; biases that correct the router's choice are buffers, which are not counted here, and fp32 in the first.
 PUBLISHED = {
     "deepseek-ai/DeepSeek-V3": ("hf_configs/deepseek-v3.json", {}, 680_571_043_840 + 3_918_786_560, 2, False),  # fp8 and bf16
-    "deepseek-ai/DeepSeek-V3.2": ("imported_configs/deepseek-v3.2.json", ONE, 685_355_329_792, 2, True),
+    "deepseek-ai/DeepSeek-V3.2": ("hf_configs/deepseek-v3.2.json", ONE, 685_355_329_792, 2, True),
     "zai-org/GLM-4.5-Air": ("imported_configs/glm-4.5-air.json", {}, 110_468_824_832, 2, True),
-    "zai-org/GLM-5": ("imported_configs/glm-5.json", ONE, 753_864_139_008, 0, True),
+    "zai-org/GLM-5": ("hf_configs/glm-5.json", ONE, 753_864_139_008, 0, True),
     "Qwen/Qwen3-Next-80B-A3B-Instruct": ("hf_configs/qwen3-next-80b-a3b.json", {}, 81_324_862_720, 0, False),
 }
 
@@ -67,7 +67,7 @@ def test_published_checkpoints(name):
 
 def test_a_published_list_of_tensors():
     # Qwen/Qwen3.5-397B-A17B: 1,553 tensors of mtp.* have so many values.
-    assert added(of_config("imported_configs/qwen3.5-397b-a17b.json", mtp_num_hidden_layers=1)) == 6_595_568_128
+    assert added(of_config("hf_configs/qwen3.5-397b-a17b.json", mtp_num_hidden_layers=1)) == 6_595_568_128
 
 
 @pytest.mark.parametrize("name", ["deepseek-v3", "qwen3-next-80b-a3b"])
@@ -104,7 +104,7 @@ def test_of_a_linear_layer_none_are_known():
     linear = ["full_attention", *["linear_attention"] * 47]
     assert of_config("hf_configs/qwen3-next-80b-a3b.json", layer_types=linear).next_token_layers == 0
     shared = ["full", *["shared"] * 77]
-    assert of_config("imported_configs/glm-5.json", indexer_types=shared, **ONE).next_token_layers == 0
+    assert of_config("hf_configs/glm-5.json", indexer_types=shared, **ONE).next_token_layers == 0
 
 
 def test_plan_and_explain():

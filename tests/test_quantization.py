@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_configs import SMALL
 
+from prophet_memory import tensors
 from prophet_memory.architecture import Architecture
+from prophet_memory.errors import ModelError
 from prophet_memory.formats import WEIGHT_FORMATS
 from prophet_memory.huggingface import QuantizationError, published_precision, read
 from prophet_memory.huggingface.modules import PARTS, SEVERAL
@@ -276,6 +278,12 @@ def test_a_statement_that_is_wrong_or_cannot_be_told_is_one_line(statement: dict
 def test_every_linear_map_of_every_type_has_a_name(kind: str):
     weights = model_weights(read({"model_type": kind} | SMALL[kind]).architecture)
     assert {weight.part for weight in weights if weight.linear} <= set(PARTS) | set(SEVERAL)
+
+
+def test_a_precision_names_the_parts_that_modules_have():
+    assert set(tensors.PARTS) == set(PARTS) | set(SEVERAL)
+    with pytest.raises(ModelError, match="precision: "):
+        precision("nvfp4/nvfp4/attention.oo=bf16")
 
 
 def test_a_module_that_is_excluded_and_listed_is_left_out():

@@ -15,7 +15,7 @@ from itertools import product
 from typing import NamedTuple
 
 from prophet_memory.errors import ModelError
-from prophet_memory.tensors import COMPONENTS
+from prophet_memory.tensors import COMPONENTS, PARTS
 
 BITS_OF_A_BYTE = 8
 
@@ -125,7 +125,7 @@ class NamedFormats(NamedTuple):
 APART = ("router", "norm", "embedding", "lm_head")
 EXCEPTED = tuple(name for name in COMPONENTS if name != "routed_expert")
 GRAMMAR = "two formats as in int4/fp8, with exceptions as in nvfp4/nvfp4/attention=bf16"
-_FORMAT, _KEY = "|".join(WEIGHT_FORMATS), f"({'|'.join(EXCEPTED)})([.][a-z]+(_[a-z]+)*)?"
+_FORMAT, _KEY = "|".join(WEIGHT_FORMATS), f"({'|'.join(EXCEPTED)})([.]({'|'.join(PARTS)}))?"
 PRECISION_PATTERN = f"^({_FORMAT})({EXPERTS_SUFFIX}|/({_FORMAT})(/{_KEY}=({_FORMAT}))*)?$"  # native excepted
 
 

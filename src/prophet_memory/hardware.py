@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from prophet_memory.fields import Described, OneOf, Several
-from prophet_memory.formats import FORMATS, Format
+from prophet_memory.formats import WEIGHT_FORMATS, Format
 from prophet_memory.gpu import Capability, Gpu
 from prophet_memory.precision import FileWeights, Stored
 
@@ -18,7 +18,7 @@ BF16_BITS = 16
 class FormatSupport(Described):
     """The least compute capability that multiplies formats as they are, and the least with which they run at all."""
 
-    formats: Several[Annotated[str, OneOf(FORMATS)]]
+    formats: Several[Annotated[str, OneOf(WEIGHT_FORMATS)]]
     multiplied: Capability | None = None  # None: everywhere, or nobody says
     runs: Capability | None = None
 
@@ -43,7 +43,7 @@ def unsupported(engine: str, support: Sequence[FormatSupport], stored: Sequence[
     known = [(gpu, gpu.cuda_compute_capability) for gpu in gpus if gpu.cuda_compute_capability is not None]
     for form in dict.fromkeys(one for each in stored for one in _formats(each)):
         for said in support:
-            if all(FORMATS[name] != form for name in said.formats):
+            if all(WEIGHT_FORMATS[name] != form for name in said.formats):
                 continue
             without = [gpu for gpu, own in known if said.runs is not None and own < said.runs]
             slow = [gpu for gpu, own in known if said.multiplied is not None and own < said.multiplied and gpu not in without]

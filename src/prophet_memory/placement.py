@@ -8,7 +8,7 @@ from typing import Annotated
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.fields import Described, OneOf, Several, Size
-from prophet_memory.formats import FORMATS, Format
+from prophet_memory.formats import WEIGHT_FORMATS, Format
 from prophet_memory.mixers.mixer import share
 from prophet_memory.parallelism import Parallelism, ParallelismError, tensor_parallel_sizes
 from prophet_memory.precision import FileWeights, Stored
@@ -49,11 +49,18 @@ class Placement(Described):
 
 @dataclass(frozen=True, slots=True)
 class CutBlocks(Described):
-    """A format that is cut inside a block: sides are padded, or blocks of routed experts halved to at least so many values."""
+    """A format that is cut inside a block: each GPU has a scale of its part, or blocks of routed experts are halved.
 
-    format: Annotated[str, OneOf(FORMATS)]
+    Without a format it is said of every one whose blocks stand in one row. Halved blocks have at least so many values.
+    """
+
     cut: Annotated[str, OneOf((PADDED, HALVED))]
+    format: Annotated[str, OneOf(WEIGHT_FORMATS)] | None = None
     values: Size = 1
+
+    def is_of(self, form: Format) -> bool:
+        """Whether it is said of a format."""
+        return form.block_rows == 1 if self.format is None else WEIGHT_FORMATS[self.format] == form
 
     def halved(self, form: Format, columns: int) -> Format:
         """The format with blocks that so many columns fill, each half a scale's; as it is where none do."""
@@ -69,7 +76,7 @@ def cut_experts_as(stored: Stored, architecture: Architecture, layout: Paralleli
         return stored
     form, columns = stored.routed_expert, share(architecture.moe.expert_intermediate_size, layout.expert_tensor)
     for one in splits:
-        if FORMATS[one.format] == form:
+        if one.is_of(form):
             return replace(stored, routed_expert=one.halved(form, columns))
     return stored
 
@@ -113,7 +120,7 @@ def _broken(
         form = stored.format_of(weight.component, weight.part)
         if weight.cut != "columns" or not weight.linear or gpus == 1 or form.block_columns is None:
             continue
-        least = [one.values for one in splits if FORMATS[one.format] == form and (routed or one.cut == PADDED)]
+        least = [one.values for one in splits if one.is_of(form) and (routed or one.cut == PADDED)]
         multiple, columns = min([form.block_columns, *least]), weight.shard(gpus).columns
         if columns % multiple:
             yield _Broken(weight, form, gpus, columns, multiple)

@@ -10,6 +10,12 @@ Component = Literal[
     "routed_expert", "shared_expert", "router", "attention", "recurrent", "dense_feed_forward", "norm", "embedding", "lm_head"
 ]  # fmt: skip
 COMPONENTS: tuple[Component, ...] = Component.__args__  # type: ignore[attr-defined]
+# What a linear map is within its component, as checkpoints name their modules (huggingface/modules.py).
+PARTS = (
+    "q", "k", "v", "o", "q_a", "q_b", "kv_a", "kv_b", "kv", "o_a", "o_b", "gate", "up", "down", "qkv", "z", "ba", "in", "x", "dt",
+    "beta", "decay", "decay_a", "decay_b", "gate_a", "gate_b", "index_q", "index_k", "compressor", "latent_down", "latent_up",
+    "layer_inputs", "layer_input_gate", "layer_input",
+)  # fmt: skip
 Cut = Literal["rows", "columns", "none"]
 
 

@@ -41,6 +41,7 @@ from prophet_memory.cli.render import gib, print_json, print_table, say
 from prophet_memory.cli.said import (
     hypothetical,
     law_in_words,
+    left_out,
     partly_measured,
     said_of_caches,
     said_of_measured,
@@ -162,7 +163,10 @@ def command(  # noqa: PLR0913 - one argument an option
         *said_of_pools(own, chosen[-1], law, sized, [spread.expert]), *said_of_measured(own, law), *COLUMNS_IN_WORDS,
     ]  # fmt: skip
     doubts = dict.fromkeys(said for one in grid.precisions for said in hypothetical(architecture, str(one)))
-    warnings = [*unread_gpus(profile, [device]), *without_hardware(profile, architecture, [device], grid.precisions), *doubts]
+    warnings = [
+        *left_out(opened), *unread_gpus(profile, [device]),
+        *without_hardware(profile, architecture, [device], grid.precisions), *doubts,
+    ]  # fmt: skip
     if as_json:
         choices = [
             {name: rounded(value) for name, value in row.items()}

@@ -39,6 +39,7 @@ from prophet_memory.cli.render import GIB, MIB, gib, print_json, print_table, sa
 from prophet_memory.cli.said import (
     hypothetical,
     law_in_words,
+    left_out,
     of_experts_alone,
     partly_measured,
     said_of_pools,
@@ -163,6 +164,7 @@ def command(  # noqa: PLR0913 - one argument an option
         *said_of_pools(grid.models[0], grid.policies[0], law, grid.provisions[0], ranks),
     ]  # fmt: skip
     warnings = [
+        *left_out(opened),
         *unread_gpus(profile, shown),
         *without_hardware(profile, architecture, shown, grid.precisions),
         *hypothetical(architecture, str(grid.names("precision")[0])),

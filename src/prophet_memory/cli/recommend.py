@@ -42,6 +42,7 @@ from prophet_memory.cli.render import gib, print_json, print_table, say
 from prophet_memory.cli.said import (
     hypothetical,
     law_in_words,
+    left_out,
     partly_measured,
     said_of_measured,
     said_of_times,
@@ -150,7 +151,10 @@ def command(  # noqa: PLR0913 - one argument an option
         except ParallelismError as problem:
             raise layout_error(problem) from None
     doubts = dict.fromkeys(said for one in grid.precisions for said in hypothetical(architecture, str(one)))
-    warnings = [*unread_gpus(profile, grid.gpus), *without_hardware(profile, architecture, grid.gpus, grid.precisions), *doubts]
+    warnings = [
+        *left_out(opened), *unread_gpus(profile, grid.gpus),
+        *without_hardware(profile, architecture, grid.gpus, grid.precisions), *doubts,
+    ]  # fmt: skip
     notes = [*opened.notes, *partly_measured(own), *said_of_measured(own, law)]
     if as_json:
         asked = {"requests_per_s": load, "tpot_target_s": tpot, "ttft_target_s": ttft, "context_tokens": held}

@@ -40,7 +40,7 @@ from prophet_memory.cli.options import (
     spread_over,
 )
 from prophet_memory.cli.render import print_json, say
-from prophet_memory.cli.said import hypothetical, law_in_words, said_of_times, say_notes, say_warnings, unread_gpus
+from prophet_memory.cli.said import hypothetical, law_in_words, left_out, said_of_times, say_notes, say_warnings, unread_gpus
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
 from prophet_memory.edge.contents import REMOTE
@@ -174,7 +174,7 @@ def command(  # noqa: PLR0913 - one argument an option
         task = shown.add_task("serving", total=len(asked))
         served = serve(asked, one, replicas=replicas, routing=route, seed=seed, progress=lambda more: shown.advance(task, more))
     found = summary(served, one, tpot, ttft)
-    warnings = [*unread_gpus(profile, [device]), *hypothetical(architecture, precision)]
+    warnings = [*left_out(opened), *unread_gpus(profile, [device]), *hypothetical(architecture, precision)]
     if as_json:
         asked_for = {"model": opened.slug, "gpu": gpu, "n_gpus": n_gpus, "precision": precision, "policy": kept.name}
         asked_for |= {"requests": name, "replicas": replicas, "route": route, "seed": seed, "tpot_s": tpot, "ttft_s": ttft}

@@ -39,7 +39,7 @@ from prophet_memory.cli.options import (
     open_gpus,
 )
 from prophet_memory.cli.render import print_table
-from prophet_memory.cli.said import say_notes
+from prophet_memory.cli.said import left_out, say_notes, say_warnings
 from prophet_memory.edge.command import ConfigurationError
 from prophet_memory.edge.configuration import known_models, said_of_profile
 from prophet_memory.edge.counting import counted_models
@@ -237,6 +237,7 @@ def command(  # noqa: PLR0913 - one argument an option
     if taken := [name for name in DEFAULTED if axes[name] is None]:
         say_notes([f"as in {relative(SETTINGS_FILE)}: {'; '.join(of_config(name, getattr(sweep, name)) for name in taken)}"])
     for model in opened:
+        say_warnings(left_out(model))
         say_notes(f"{model.slug}: {note}" for note in model.notes)
 
 

@@ -24,7 +24,7 @@ from prophet_memory.huggingface.values import Values
 
 __all__ = ["SUPPORTED_TYPES", "QuantizationError", "Reading", "published_precision", "read", "read_config"]
 
-NEXT_TOKEN_KEYS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "mtp_num_layers", "num_mtp_layers")
+NEXT_TOKEN_KEYS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "mtp_num_layers", "num_mtp_layers", "num_mtp_modules")
 
 modules_in(sys.modules[__name__])
 SUPPORTED_TYPES: tuple[str, ...] = tuple(sorted(READERS))
@@ -64,7 +64,7 @@ def read(config: Mapping[str, Any]) -> Reading:
     """
     kind = config.get("model_type")
     if isinstance(kind, str) and kind in UNREAD:
-        raise ArchitectureError("model_type", kind, f"a type that is read: of this one, {UNREAD[kind]} cannot be described")
+        raise ArchitectureError("model_type", kind, f"a type that is read; of this one cannot be described: {UNREAD[kind]}")
     if not isinstance(kind, str) or kind not in READERS:
         raise ArchitectureError("model_type", kind, f"one of {', '.join(SUPPORTED_TYPES)}")
     reader = READERS[kind]
@@ -79,6 +79,6 @@ def _next_tokens_in(config: Mapping[str, Any]) -> tuple[str, int] | None:
     inner = config.get("text_config")
     for prefix, part in (("", config), ("text_config.", inner if isinstance(inner, Mapping) else {})):
         for key in NEXT_TOKEN_KEYS:
-            if isinstance(number := part.get(key), int) and number > 0:
-                return prefix + key, int(number)
+            if type(number := part.get(key)) is int and number > 0:
+                return prefix + key, number
     return None

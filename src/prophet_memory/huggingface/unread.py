@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 _NGRAMS = "embeddings of n-grams of tokens, with states of their own, and residual streams that maps of low rank mix"
 _DIFFUSION = "block diffusion, whose encoder and decoder share their weights"
-_SEES = "a vision model, which has no cache"
+_SEES = "a cache, which a vision model does not have"
 _INKLING = "convolutions around attention and feed-forward blocks, each with a state of its own"
 
 UNREAD: Mapping[str, str] = {
@@ -20,9 +20,9 @@ UNREAD: Mapping[str, str] = {
     "inkling_mm_model": _INKLING,
     "inkling_text": _INKLING,
     "jetmoe": "attention whose queries are projected by experts",
-    "nemotron_h_omni": "the language model under the several names that its configs have for it",
-    "openai_privacy_filter": "a classifier of tokens, which has no cache",
-    "qwen3_omni_moe_talker_text": "a talker, which only the model around it gives its sizes",
+    "nemotron_h_omni": "one name for the config of the language model, which has several",
+    "openai_privacy_filter": "a cache, which a classifier of tokens does not have",
+    "qwen3_omni_moe_talker_text": "the sizes of a talker, which only the model around it states",
     "qwen4_exp": _NGRAMS,
     "qwen4_exp_text": _NGRAMS,
     "vitpose": _SEES,
