@@ -1,6 +1,7 @@
 """What an evaluator's commands take: each experiment of config/artifact.yaml in a fresh clone with an empty home, in order.
 
-Writes minutes and disk of one run on one machine, for docs/ARTIFACT.md. An experiment that fails ends the run.
+Writes minutes and disk of one run on one machine, for docs/ARTIFACT.md. An experiment that fails ends the run; those before it
+are kept.
 """
 
 from __future__ import annotations
@@ -68,9 +69,11 @@ def main() -> None:
         clone, home = Path(folder) / "clone", Path(folder) / "home"
         home.mkdir()
         subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)  # noqa: S607
-        for experiment in asked:
-            rows[experiment.id] = run(experiment, clone, home)
-    report([rows[one.id] for one in known if one.id in rows], options.output)
+        try:
+            for experiment in asked:
+                rows[experiment.id] = run(experiment, clone, home)
+        finally:
+            report([rows[one.id] for one in known if one.id in rows], options.output)
 
 
 if __name__ == "__main__":

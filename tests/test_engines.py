@@ -436,7 +436,7 @@ def test_a_gpu_that_the_profile_was_not_read_on_gets_a_warning():
             "",
             r"sglang\.sources.cuts_experts: null; allowed: a source for each value",
         ),
-        ("format: mxfp4, cut", "format: mxfp5, cut", r'ideal\.cut_blocks.*format: "mxfp5"; allowed: one of fp32, bf16'),
+        ("format: mxfp4, cut", "format: mxfp5, cut", r'vllm-0\.19\.cut_blocks.*format: "mxfp5"; allowed: one of fp32, bf16'),
         ("formats: [nvfp4]", "formats: [nvfp5]", r'ideal\.format_support.*formats.*: "nvfp5"; allowed: one of fp32, bf16'),
         ("[shared_expert]", "[shared]", r'vllm-0\.19\.placements.*components.*: "shared"; allowed: one of routed_expert'),
         ("when: always", "when: never", r'sglang\.loading\.latent_copies\.when: "never"; allowed: one of always, quantised'),
