@@ -49,6 +49,8 @@ configs:
 Beside them stand: cache, the tensors in the cache of a small model that ran on the CPU; shapes, the counts of
 `--via-transformers`, which tell experts from the rest by shapes alone. {no_class}.
 
+Of longcat_flash the rows that the class has for experts that compute nothing are taken off: no checkpoint has them.
+
 Dense models of these types are read, too, and checked alike: {dense}.
 
 | type | how | checked against | left out, or missing |
