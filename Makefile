@@ -6,7 +6,8 @@
 # make pdf     compile the paper (needs LaTeX)
 # make design-space  sweep some 59 million configurations and draw where Prophet at least doubles the KV capacity
 # make unlock  clear the lock that a killed run left
-# make test    run the tests
+# make test    run the tests that need no run of the workflow
+# make test-workflow  run the workflow from nothing, killed, with broken outputs, and on the clusters that are installed
 # make crate   provenance of the last run, ro-crate-metadata.json (AGENT="name": one of the authors of CITATION.cff who ran it)
 # make wheelhouse  the packages of the lock in wheelhouse/, from which everything is built without a network
 # make archive the artifact as one file in dist/, and wheelhouse/ as a second one where it stands here
@@ -28,7 +29,7 @@ STAMP := $(VENV)/prophet-environment
 LOCKS := requirements.lock $(wildcard profiles/$(PROFILE)/requirements.lock)
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile profiles/$(PROFILE) $(if $(FORCE),--forceall) $(SNAKEFLAGS)
 
-.PHONY: paper verify check pdf design-space ready unlock test lint lock bench report docs crate archive wheelhouse clean always
+.PHONY: paper verify check pdf design-space ready unlock test test-workflow lint lock bench report docs crate archive wheelhouse clean always
 .DEFAULT_GOAL := paper
 
 RESULTS := evaluation/memory_results/prophet_kv_extension
@@ -74,7 +75,10 @@ design-space: $(STAMP)
 	    --command $(SNAKEMAKE) design_space --quiet host reason rules progress
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not workflow"
+
+test-workflow: $(STAMP)
+	$(BIN)/python -m pytest -m workflow
 
 # Everything below is for developers.
 lint: $(STAMP)

@@ -40,8 +40,27 @@ GENERATED = ("evaluation/", "paper_tables/", "README.md", "docs/ARTIFACT.md")
 EXPLORER = "evaluation/reports/explorer.html"
 # Committed, but made by targets of their own.
 APART = ("evaluation/figures/design_space/", "evaluation/memory_results/design_space/", "evaluation/benchmarks/")
+# One output of each kind, of a dozen jobs; where a test is about how jobs are run and not about what they write.
+SHOWN = (
+    str(RESULTS / "prophet_kv_extension_data.parquet"),
+    str(RESULTS / "kv_extension_at_reference.csv"),
+    "paper_tables/table_kv_extension.tex",
+    "evaluation/figures/prophet_kv_extension/figure1_detailed_memory_breakdown.pdf",
+    "evaluation/memory_results/workloads/trace_batches.csv",
+)
 
 ASSUMED: Assumptions = assumptions_of(read_settings().assumptions, read_engines())
+
+WHOLE_RUNS = {"built", "small_built"}  # fixtures in which the workflow has run from nothing
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks for a whole run is no part of `make test`."""
+    for item in items:
+        if WHOLE_RUNS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("workflow")
+
 
 settings.register_profile("prophet", deadline=None, derandomize=True)  # no clocks, the same examples on every run
 settings.load_profile("prophet")
@@ -188,6 +207,12 @@ def small_built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stderr
 
     return filled_once(tmp_path_factory, "small_built", build)
+
+
+@pytest.fixture
+def own(small_built: Path, tmp_path: Path) -> Path:
+    """A copy of the small project to edit and to break, with the times of its files."""
+    return Path(shutil.copytree(small_built, tmp_path / "own", symlinks=True))
 
 
 @pytest.fixture

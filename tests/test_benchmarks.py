@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from conftest import REPOSITORY
+from forked import forked
 
 from prophet_memory.huggingface import read
 
@@ -24,7 +25,7 @@ def run(name: str, *arguments: object) -> None:
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda path: path.stem)
 def test_every_benchmark_says_how_it_is_run(benchmark):
-    done = subprocess.run([sys.executable, benchmark, "--help"], capture_output=True, text=True, check=False)
+    done = forked(benchmark, "--help")
     assert done.returncode == 0, done.stderr
     assert "--output" in done.stdout
 

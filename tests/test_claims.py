@@ -2,8 +2,6 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,6 +9,7 @@ import polars as pl
 import pytest
 import yaml
 from conftest import REPOSITORY, RESULTS
+from forked import forked
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +35,7 @@ FILES = [
 EVERYWHERE = dict.fromkeys(KEYS, "all")
 LAWS = REPOSITORY / RESULTS / "law_catalogue.csv"
 OWN = REPOSITORY / RESULTS / "paper_claims.csv"
-VERIFY = [sys.executable, "scripts/verify_claims.py", "--own", OWN, "--laws", LAWS, "--claims"]
+VERIFY = ["scripts/verify_claims.py", "--own", OWN, "--laws", LAWS, "--claims"]
 
 
 PLAIN = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))["claims"]
@@ -59,7 +58,6 @@ def judged_again(folder, changes: dict[str, pl.DataFrame]) -> pl.DataFrame:
             files.append(target)
     output = folder / "claims.csv"
     command = [
-        sys.executable,
         REPOSITORY / "scripts/judge_claims.py",
         "--results",
         *files,
@@ -70,7 +68,7 @@ def judged_again(folder, changes: dict[str, pl.DataFrame]) -> pl.DataFrame:
         "--output",
         output,
     ]
-    subprocess.run(command, check=True, cwd=folder)
+    assert forked(*command, folder=folder).returncode == 0
     return pl.read_csv(output)
 
 
@@ -302,16 +300,16 @@ def test_verify_passes_and_fails_only_when_a_reproduced_claim_is_lost(tmp_path):
     file = tmp_path / "claims.csv"
     committed = (REPOSITORY / RESULTS / "claims.csv").read_text(encoding="utf-8")
     file.write_text(committed, encoding="utf-8")
-    assert subprocess.run([*VERIFY, file], cwd=REPOSITORY, check=False, capture_output=True).returncode == 0
+    assert forked(*VERIFY, file, folder=REPOSITORY).returncode == 0
     frame = pl.read_csv(file)
     held = (pl.col("claim") == "mixtral-b4-savings") & (pl.col("routing") == "power_law")
     frame.with_columns(pl.when(held).then(pl.lit("not_reproduced")).otherwise("verdict").alias("verdict")).write_csv(file)
-    done = subprocess.run([*VERIFY, file], cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    done = forked(*VERIFY, file, folder=REPOSITORY)
     assert done.returncode == 1
     assert "mixtral-b4-savings" in done.stderr
     lost = (pl.col("claim") == "mixtral-b8-experts") & (pl.col("routing") == "power_law")
     frame.with_columns(pl.when(lost).then(pl.lit("reproduced")).otherwise("verdict").alias("verdict")).write_csv(file)
-    done = subprocess.run([*VERIFY, file], cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    done = forked(*VERIFY, file, folder=REPOSITORY)
     assert done.returncode == 0
     assert "mixtral-b8-experts (power law): reproduced, pinned as not reproduced" in done.stdout
 
@@ -321,11 +319,11 @@ def test_verify_says_what_changed_and_fits_a_terminal(tmp_path):
     frame = pl.read_csv(REPOSITORY / RESULTS / "claims.csv")
     one = (pl.col("claim") == "mixtral-b8-experts") & (pl.col("routing") == "uniform")
     frame.with_columns(pl.when(one).then(pl.lit("not_testable")).otherwise("verdict").alias("verdict")).write_csv(file)
-    done = subprocess.run([*VERIFY, file], cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    done = forked(*VERIFY, file, folder=REPOSITORY)
     assert "mixtral-b8-experts (uniform law): not testable, pinned as not reproduced" in done.stdout
     assert "now reproduced" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
-    told = subprocess.run([*VERIFY, file, "--reasons"], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+    told = forked(*VERIFY, file, "--reasons", folder=REPOSITORY).stdout
     assert max(map(len, told.splitlines())) <= 100
     assert "the results give 31.6%" in told
 
@@ -450,10 +448,10 @@ def test_verify_sees_that_a_pinned_law_is_not_swept(tmp_path):
     """Its verdicts are not testable, and what held is lost."""
     laws = tmp_path / "law_catalogue.csv"
     pl.read_csv(LAWS).filter(routing="power_law").write_csv(laws)
-    command = [sys.executable, "scripts/judge_claims.py", "--results", *FILES, "--laws", laws, "--claims", LEDGER, "--output",
+    command = ["scripts/judge_claims.py", "--results", *FILES, "--laws", laws, "--claims", LEDGER, "--output",
                tmp_path / "claims.csv"]  # fmt: skip
-    subprocess.run(command, check=True, cwd=REPOSITORY)
-    done = subprocess.run([*VERIFY, tmp_path / "claims.csv"], cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    assert forked(*command, folder=REPOSITORY).returncode == 0
+    done = forked(*VERIFY, tmp_path / "claims.csv", folder=REPOSITORY)
     assert done.returncode == 1
     assert "mixtral-b1-savings" in done.stderr
 

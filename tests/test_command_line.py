@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ASSUMED, MODELS, REPOSITORY, RESULTS, copy_project
+from forked import forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,8 @@ KEYS = ["model", "gpu", "n_gpus", "batch_size", "routing", "precision", "policy"
 def call(*arguments: object, checkout: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
     """Run the program of a checkout."""
     environment = os.environ | {"PYTHONPATH": str(checkout / "src"), "COLUMNS": "200"}
+    if checkout == REPOSITORY:
+        return forked("prophet-memory", *arguments, environment=environment)
     command = [*PROGRAM, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL)
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import yaml
 from conftest import ASSUMED, MODELS, REPOSITORY, copy_project, grid_of, snakemake
+from forked import forked
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -173,11 +174,11 @@ def counts_beside(shard):
 def counting(small, *shards, counts=()) -> subprocess.CompletedProcess[str]:
     """The count alone, over some shards."""
     command = [
-        sys.executable, REPOSITORY / "scripts/design_space_doubling.py", "--promised", *design_of(small).settings.rows_of_shards,
+        REPOSITORY / "scripts/design_space_doubling.py", "--promised", *design_of(small).settings.rows_of_shards,
         "--shards", *shards, "--counts", *(counts or map(counts_beside, shards)),
         "--by-load", small / "load.csv", "--by-sparsity", small / "sparsity.csv",
     ]  # fmt: skip
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    return forked(*command)
 
 
 def test_a_bad_shard_is_one_line_and_never_a_short_count(small):

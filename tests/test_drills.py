@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import polars as pl
-from conftest import RESULTS, small_project, snakemake
+from conftest import RESULTS, snakemake
 
 LAW = '''"""A toy: every token's experts are new."""
 
@@ -80,8 +80,12 @@ SHOW_EVERY_LAW = (
 )  # fmt: skip
 
 
-def test_a_law_and_a_policy_are_a_file_and_a_word_each(tmp_path):
-    folder = small_project(tmp_path)
+SHOW_ONE = ("paper_tables/table_multi_gpu.tex", f"{RESULTS}/smallest_gpu_counts.csv", f"{RESULTS}/claims.csv")
+FIGURES = "evaluation/figures/prophet_kv_extension"
+
+
+def test_a_law_and_a_policy_are_a_file_and_a_word_each(own):
+    folder = own
     (folder / "src/prophet_memory/routing/disjoint.py").write_text(LAW, encoding="utf-8")
     (folder / "src/prophet_memory/residency/cache.py").write_text(POLICY, encoding="utf-8")
     config = folder / "config/config.yaml"
@@ -90,7 +94,9 @@ def test_a_law_and_a_policy_are_a_file_and_a_word_each(tmp_path):
     config.write_text(
         text.replace("[prophet, all_resident]", "[prophet, all_resident, {cache: {share: 0.25}}]"), encoding="utf-8"
     )
-    done = snakemake(folder)
+    tables = [f"paper_tables/{table}.tex" for table in SHOW_EVERY_LAW]
+    drawn = [f"{FIGURES}/{figure}.pdf" for figure in ("figure9_routing_laws", "figure15_residency")]
+    done = snakemake(folder, *tables, *SHOW_ONE, *drawn, "evaluation/reports/batch_size_justification.md")
     assert done.returncode == 0, done.stderr
     data = pl.read_parquet(folder / RESULTS / "prophet_kv_extension_data.parquet")
     assert set(data["routing"]) == {"uniform", "power_law", "disjoint_0.5"}

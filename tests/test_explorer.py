@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import REPOSITORY, RESULTS
+from forked import forked
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -239,12 +240,7 @@ def test_a_column_that_is_missing_or_renamed_fails_in_one_line(tmp_path, file, c
     given = small_inputs(tmp_path)
     rows = pl.read_csv(tmp_path / file, infer_schema_length=None)
     (rows.rename({column: renamed}) if renamed else rows.drop(column)).write_csv(tmp_path / file)
-    command = [
-        sys.executable,
-        REPOSITORY / "scripts/explorer.py",
-        *(word for name, words in given.items() for word in (f"--{name}", *words)),
-    ]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    done = forked(REPOSITORY / "scripts/explorer.py", *(word for name, words in given.items() for word in (f"--{name}", *words)))
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert file in done.stderr

@@ -22,19 +22,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import EXPLORER, REPOSITORY, RESULTS, finish, generated, known_files, profile_program, small_project
+from conftest import EXPLORER, REPOSITORY, RESULTS, SHOWN, finish, generated, known_files, profile_program, small_project
 
+pytestmark = pytest.mark.workflow
 VENV = REPOSITORY / ".venv-kubernetes"
 PROFILE = ["--workflow-profile", "profiles/kubernetes", "--seconds-between-status-checks", "1"]
 DATA = [str(RESULTS / f"prophet_kv_extension_data.{kind}") for kind in ("parquet", "csv")]
-# Behind the sweep, one of each kind; the way through the storage is that of every rule.
-SHOWN = [
-    DATA[0],
-    str(RESULTS / "kv_extension_at_reference.csv"),
-    "paper_tables/table_kv_extension.tex",
-    "evaluation/figures/prophet_kv_extension/figure1_detailed_memory_breakdown.pdf",
-    "evaluation/memory_results/workloads/trace_batches.csv",
-]
 PLACES = ("config/", "docs/", "evaluation/", "explorer/", "paper/", "paper_tables/", "scripts/", "src/", "workflow/", "README.md")
 INPUTS = ("config/", "scripts/", "src/", "workflow/", "paper/", "explorer/", "requirements.lock")
 CREDENTIALS = {"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "an-access-key", "SNAKEMAKE_STORAGE_S3_SECRET_KEY": "a-secret-key"}

@@ -1,6 +1,6 @@
 """The tree is clean: formatted, linted, typed, and free of this or that machine."""
 
-import os
+import json
 import re
 import subprocess
 import sys
@@ -98,32 +98,28 @@ def test_scripts_stay_short():
     assert too_long == {}
 
 
-def test_a_rule_depends_on_every_file_of_ours_that_its_script_imports():
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, dict[str, list[str]]]:
+    """For each script, the files of ours and the modules of others that Python loads with it."""
+    command = [sys.executable, str(REPOSITORY / "tests/loaded_modules.py")]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_a_rule_depends_on_every_file_of_ours_that_its_script_imports(loaded):
     """The list read off the text is what Python loads."""
-    for script in sorted((REPOSITORY / "scripts").glob("*.py")):
-        probe = f"import runpy, sys; runpy.run_path({str(script)!r}, run_name='probe')"
-        # What reads config loads what checks it with the first file.
-        probe += "\nif 'prophet_memory.edge.remembered' in sys.modules:\n    import prophet_memory.edge.documents\n"
-        said = "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('prophet_') and m.__file__), sep='\\n')"
-        environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
-        command = [sys.executable, "-c", f"{probe}{said}"]
-        done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
-        loaded = (
-            {str(Path(line).relative_to(REPOSITORY)) for line in done.stdout.split()}
-            if script.stem != "export_environment"
-            else set()
-        )
-        listed = {str(Path(file).relative_to(REPOSITORY)) for file in imported_files(script, REPOSITORY / "src")}
-        assert listed == loaded, script.name
+    assert len(loaded) == len(list((REPOSITORY / "scripts").glob("*.py")))
+    for name, found in loaded.items():
+        listed = imported_files(REPOSITORY / "scripts" / name, REPOSITORY / "src")
+        assert sorted(str(Path(file).relative_to(REPOSITORY)) for file in listed) == found["ours"], name
 
 
-def test_jobs_import_only_what_they_use():
+def test_jobs_import_only_what_they_use(loaded):
     """Start-up is most of a job's time: no pandas, no pyplot (seaborn and SALib bring them), and no validation without config.
 
     numba, which serves requests, brings the beginnings of scipy.
     """
-    for script in sorted((REPOSITORY / "scripts").glob("*.py")):
-        text = script.read_text(encoding="utf-8")
+    for name, found in loaded.items():
+        text = (REPOSITORY / "scripts" / name).read_text(encoding="utf-8")
         unused = (
             set()
             if "import seaborn" in text or "from SALib" in text or "from sklearn" in text
@@ -138,7 +134,5 @@ def test_jobs_import_only_what_they_use():
             )
             else {"pydantic", "yaml"}
         )
-        unused |= set() if script.stem.startswith("figure") or "from SALib" in text or "from sklearn" in text else {"matplotlib"}
-        probe = f"import runpy, sys; runpy.run_path({str(script)!r}, run_name='probe'); print(*sys.modules, sep='\\n')"
-        done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
-        assert not unused & set(done.stdout.splitlines()), script.name
+        unused |= set() if name.startswith("figure") or "from SALib" in text or "from sklearn" in text else {"matplotlib"}
+        assert not unused & set(found["others"]), name

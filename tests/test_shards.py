@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 
 import polars as pl
 import pytest
 from conftest import REPOSITORY
+from forked import forked
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,8 +22,7 @@ MODELS = ("dbrx", "grok-1")
 
 
 def run_script(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(REPOSITORY / "scripts" / f"{name}.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return forked(REPOSITORY / "scripts" / f"{name}.py", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import pytest
 from conftest import IN_PAPER, REPOSITORY, RESULTS, copy_project, finish, generated, profile_program, small_project, snakemake
 from private_slurm import INSTALL, INSTALL_ACCOUNTING, PrivateSlurm, missing_programs, wait_for
 
+pytestmark = pytest.mark.workflow
 DATA = str(RESULTS / "prophet_kv_extension_data.csv")
 TABLE = str(RESULTS / "prophet_kv_extension_data.parquet")
 SHARDS = RESULTS / "shards"
