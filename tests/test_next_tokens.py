@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 
+import polars as pl
 import pytest
 from conftest import MODELS, REPOSITORY
 from test_command_line import call, refused
@@ -116,6 +117,42 @@ def test_plan_and_explain():
     assert any("1 layer to predict further tokens" in note for note in more["notes"])
 
 
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (("fit", "--gpus", "h200-141gb", "--n-gpus", "16", "--context", "1000", "--weights", "native"), "fits"),
+        (("compare", "--gpu", "h200-141gb", "--n-gpus", "16", "--precisions", "native"), "alternatives"),
+        (("recommend", "--gpu", "h200-141gb", "--max-gpus", "16", "--load", "1/s", "--tpot", "50ms",
+          "--precisions", "native"), "choices"),
+        (("simulate", "--gpu", "h200-141gb", "--n-gpus", "16", "--load", "1/s", "--prompt", "100", "--output", "20",
+          "--requests", "20", "--precision", "native"), "found"),
+    ],
+)  # fmt: skip
+def test_every_command_that_takes_a_model(words, key):
+    command, *options = words
+    alone, more = (
+        json.loads(call(command, "--model", "deepseek-v3", *options, *option, "--json").stdout) for option in ((), ("--mtp",))
+    )
+    assert more[key] != alone[key]
+    assert any("1 layer to predict further tokens" in note for note in more["notes"])
+    assert not any("to predict further tokens" in note for note in alone["notes"])
+
+
+def test_a_sweep_says_what_is_counted(tmp_path):
+    words = ("sweep", "--gpus", "h200-141gb", "--n-gpus", "16", "--batches", "8", "--precisions", "bf16", "--routings", "uniform")
+    done = call(*words, "--models", "all", "--mtp", "--out", tmp_path / "a.csv")
+    assert done.returncode == 0, done.stderr
+    rows = pl.read_csv(tmp_path / "a.csv", infer_schema_length=None)
+    assert "mixtral-8x7b" not in rows["model"]
+    assert "no layer that predicts further tokens is known of" in done.stderr
+    assert dict(rows.select("model", "counted_next_token_layers").iter_rows())["deepseek-v3"] == 1
+    call(*words, "--models", "deepseek-v3", "--out", tmp_path / "b.csv")
+    alone = pl.read_csv(tmp_path / "b.csv", infer_schema_length=None)
+    assert "counted_next_token_layers" not in alone.columns
+    both = (frame.filter(model="deepseek-v3", policy="prophet", provision="p99")["non_expert_bytes"] for frame in (rows, alone))
+    assert next(both)[0] > next(both)[0]
+
+
 V4 = DATA / "imported_configs" / "deepseek-v4-flash.json"
 WRONG = {
     "mixtral-8x7b": "mixtral-8x7b.yaml: next_token_layers: 0; allowed: 1 or more beside --mtp",
@@ -125,5 +162,6 @@ WRONG = {
 
 @pytest.mark.parametrize("model", WRONG)
 def test_wrong_use(model):
-    for words in (("explain", model), ("plan", "--model", model, "--gpu", "b200")):
+    swept = ("sweep", "--models", model, "--gpus", "b200")
+    for words in (("explain", model), ("plan", "--model", model, "--gpu", "b200"), swept):
         assert WRONG[model] in refused(*words, "--mtp")

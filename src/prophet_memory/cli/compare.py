@@ -21,6 +21,7 @@ from prophet_memory.cli.options import (
     HOST_MEMORY_OPTION,
     HOST_OPTION,
     LAW_HELP,
+    MTP,
     POLICY,
     PROVISION,
     ROUTING,
@@ -95,6 +96,7 @@ def answerable(policies: Sequence[ResidencyPolicy], law: RoutingLaw, model: Mode
 
 @click.command(name="compare")
 @click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
+@MTP
 @click.option("--gpu", required=True, help=f"name of the catalogue (prophet-memory gpus), or {CUSTOM_FORMS}")
 @click.option("--n-gpus", type=GPUS, default=1, show_default=True, help="how many serve the model together")
 @click.option("--batch", type=BATCH, help="sequences decoded together; default: the paper's")
@@ -118,7 +120,7 @@ def answerable(policies: Sequence[ResidencyPolicy], law: RoutingLaw, model: Mode
 @FIXED_COSTS
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, gpu: str, n_gpus: int, batch: int | None, context: int | None, precisions: list[str] | None,
+    *, model: str, mtp: bool, gpu: str, n_gpus: int, batch: int | None, context: int | None, precisions: list[str] | None,
     policies: list[ResidencyPolicy] | None, routing: RoutingLaw | None, counts: Path | None, provision: Provision | None,
     engine: str | None, host_memory: str | None, host: tuple[int, int | None] | None, fixed_costs: bool | None, as_json: bool,
     **changes: Any,  # noqa: ANN401 - assumptions by name
@@ -129,7 +131,7 @@ def command(  # noqa: PLR0913 - one argument an option
     what engines pay for each layer, unless --fixed-costs adds it.
     """
     settings = read_settings_alone()
-    opened = open_model(model, stored=DEFAULT_FORMAT if precisions is None or NATIVE in precisions else precisions[0])
+    opened = open_model(model, stored=DEFAULT_FORMAT if precisions is None or NATIVE in precisions else precisions[0], mtp=mtp)
     architecture, law = opened.architecture, routing or settings.reference_law
     if architecture.is_dense:
         raise ConfigurationError(f"--model: {opened.slug}; allowed: a model with routed experts")

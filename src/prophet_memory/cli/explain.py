@@ -11,7 +11,7 @@ from prophet_memory.cli.options import MTP, as_json
 from prophet_memory.cli.render import print_json, print_table, say
 from prophet_memory.cli.said import left_out, say_notes, say_warnings
 from prophet_memory.edge.messages import described_by
-from prophet_memory.edge.model_files import open_model, with_next_tokens
+from prophet_memory.edge.model_files import open_model
 from prophet_memory.formats import DEFAULT_FORMAT
 from prophet_memory.parameters import count_parameters
 from prophet_memory.tensors import COMPONENTS
@@ -29,8 +29,7 @@ def command(*, model: str, mtp: bool, as_json: bool) -> None:
 
     MODEL is a name of the catalogue, a catalogue file or a Hugging Face config.json.
     """
-    opened = open_model(model, stored=DEFAULT_FORMAT)  # counts do not depend on it
-    opened = with_next_tokens(opened) if mtp else opened
+    opened = open_model(model, stored=DEFAULT_FORMAT, mtp=mtp)  # counts do not depend on the format
     architecture = opened.architecture
     counts = count_parameters(architecture)
     with described_by(opened.file):

@@ -17,6 +17,7 @@ from prophet_memory.cli.options import (
     EXPERT_FORMATS,
     GPUS,
     LAW_HELP,
+    MTP,
     POLICY,
     POLICY_HELP,
     PROVISION,
@@ -81,6 +82,7 @@ def numbers_of_gpus(most: int) -> list[int]:
 
 @click.command(name="fit")
 @click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
+@MTP
 @click.option("--context", type=Number(1, 2**40), required=True, help="tokens of each request")
 @click.option("--concurrency", type=Number(1, 2**20), default=1, show_default=True, help="requests at once")
 @click.option(
@@ -113,7 +115,7 @@ def numbers_of_gpus(most: int) -> list[int]:
 @click.option("--check", is_flag=True, help="exit with status 1 if nothing holds them")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, context: int, concurrency: int, gpus: list[str], max_gpus: int, n_gpus: list[int] | None,
+    *, model: str, mtp: bool, context: int, concurrency: int, gpus: list[str], max_gpus: int, n_gpus: list[int] | None,
     tensor: int | None, expert: int | None, pipeline: int | None, context_parallel: int | None, weights: str | None,
     experts: str | None, routing: RoutingLaw | None, counts: Path | None, provision: Provision | None,
     policy: ResidencyPolicy | None, engine: str | None, check: bool, as_json: bool,
@@ -126,7 +128,8 @@ def command(  # noqa: PLR0913 - one argument an option
 
     Exit status: 0 with an answer; with --check 1 if nothing holds them; 2 for wrong input.
     """
-    settings, opened = read_settings_alone(), open_model(model, stored=None if weights == NATIVE else weights or DEFAULT_FORMAT)
+    settings = read_settings_alone()
+    opened = open_model(model, stored=None if weights == NATIVE else weights or DEFAULT_FORMAT, mtp=mtp)
     architecture = opened.architecture
     checked_context(context, architecture)
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)

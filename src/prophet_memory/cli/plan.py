@@ -66,7 +66,7 @@ from prophet_memory.edge.configuration import ENGINES_FILE, said_of_profile
 from prophet_memory.edge.files import FLOAT_DECIMALS
 from prophet_memory.edge.gguf_header import weights_of_header
 from prophet_memory.edge.messages import described_by, relative
-from prophet_memory.edge.model_files import open_model, with_next_tokens
+from prophet_memory.edge.model_files import open_model
 from prophet_memory.edge.settings import read_settings_alone
 from prophet_memory.edge.text import is_precision, multiplied, precision_label
 from prophet_memory.engine import Engine
@@ -395,8 +395,8 @@ def command(  # noqa: PLR0913 - one argument an option
     settings, given = read_settings_alone(), {"--weights": weights, "--experts": experts}
     given_formats = [option for option, value in given.items() if value is not None]
     # A format that is given stands in for a published one that is not understood; the default does not.
-    opened = open_model(model, stored=None if weights == NATIVE else DEFAULT_FORMAT if weights in FILE_TYPES else weights)
-    opened = with_next_tokens(opened) if mtp else opened
+    stored = None if weights == NATIVE else DEFAULT_FORMAT if weights in FILE_TYPES else weights
+    opened = open_model(model, stored=stored, mtp=mtp)
     architecture, weights = opened.architecture, weights or DEFAULT_FORMAT
     if gguf is not None and given_formats:
         raise ConfigurationError(f"{given_formats[0]}: beside --gguf; allowed: the formats of the file")

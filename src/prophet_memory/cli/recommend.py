@@ -22,6 +22,7 @@ from prophet_memory.cli.options import (
     HOST_MEMORY_OPTION,
     HOST_OPTION,
     LAW_HELP,
+    MTP,
     POLICY,
     PROVISION,
     RATE,
@@ -88,6 +89,7 @@ def powers_of_two(most: int) -> list[int]:
 
 @click.command(name="recommend")
 @click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
+@MTP
 @click.option("--gpu", "gpus", type=Several(click.STRING), required=True, help=f"names or {CUSTOM_FORMS}, with commas; or all")
 @click.option("--load", type=RATE, required=True, help="requests that arrive, to all replicas together: /s, /min or /h")
 @click.option("--tpot", type=DURATION, required=True, help="the most that a token after the first may take: ms or s")
@@ -113,9 +115,9 @@ def powers_of_two(most: int) -> list[int]:
 @click.option("--check", is_flag=True, help="exit with status 1 if nothing is in time")
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, gpus: list[str], load: float, tpot: float, ttft: float | None, context: int | None, output: int | None,
-    max_gpus: int, precisions: list[str] | None, policies: list[ResidencyPolicy] | None, routing: RoutingLaw | None,
-    counts: Path | None, provision: Provision | None, engine: str | None, host_memory: str | None,
+    *, model: str, mtp: bool, gpus: list[str], load: float, tpot: float, ttft: float | None, context: int | None,
+    output: int | None, max_gpus: int, precisions: list[str] | None, policies: list[ResidencyPolicy] | None,
+    routing: RoutingLaw | None, counts: Path | None, provision: Provision | None, engine: str | None, host_memory: str | None,
     host: tuple[int, int | None] | None, fixed_costs: bool | None, show_all: bool, check: bool, as_json: bool,
     **changes: Any,  # noqa: ANN401 - assumptions by name
 ) -> int:  # fmt: skip
@@ -126,7 +128,7 @@ def command(  # noqa: PLR0913 - one argument an option
     Exit status: 0 with an answer; with --check 1 if nothing is in time; 2 for wrong input.
     """
     settings = read_settings_alone()
-    opened = open_model(model, stored=DEFAULT_FORMAT if precisions is None or NATIVE in precisions else precisions[0])
+    opened = open_model(model, stored=DEFAULT_FORMAT if precisions is None or NATIVE in precisions else precisions[0], mtp=mtp)
     architecture, law = opened.architecture, routing or settings.reference_law
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
     own = model_with_counts(opened, [law], counts)

@@ -25,6 +25,7 @@ from prophet_memory.cli.options import (
     HOST_MEMORY_OPTION,
     HOST_OPTION,
     LAW_HELP,
+    MTP,
     POLICY,
     PROVISION,
     RATE,
@@ -103,6 +104,7 @@ def process_of(load: float, prompt: int, output: int, variation: float | None) -
 
 @click.command(name="simulate")
 @click.option("--model", required=True, help="name of the catalogue, catalogue file or config.json")
+@MTP
 @click.option("--gpu", required=True, help=f"name of the catalogue (prophet-memory gpus), or {CUSTOM_FORMS}")
 @click.option("--n-gpus", type=GPUS, default=1, show_default=True, help="of each replica")
 @click.option("--tp", type=GPUS, help="of those, GPUs that share attention; this and the next two: default: the engine's layout")
@@ -135,8 +137,8 @@ def process_of(load: float, prompt: int, output: int, variation: float | None) -
 @FIXED_COSTS
 @as_json
 def command(  # noqa: PLR0913 - one argument an option
-    *, model: str, gpu: str, n_gpus: int, tp: int | None, ep: int | None, dcp: int | None, trace: str | None, sha256: str | None,
-    load: float | None, prompt: int | None, output: int | None, variation: float | None, requests: int | None,
+    *, model: str, mtp: bool, gpu: str, n_gpus: int, tp: int | None, ep: int | None, dcp: int | None, trace: str | None,
+    sha256: str | None, load: float | None, prompt: int | None, output: int | None, variation: float | None, requests: int | None,
     replicas: int, route: str, seed: int, tpot: float, ttft: float,
     precision: str, policy: ResidencyPolicy | None, batch: int | None, routing: RoutingLaw | None, counts: Path | None,
     provision: Provision | None, engine: str | None, host_memory: str | None, host: tuple[int, int | None] | None,
@@ -155,7 +157,7 @@ def command(  # noqa: PLR0913 - one argument an option
     except ImportError:
         raise ConfigurationError("simulate: needs the package numba; allowed: pip install 'prophet-memory[workload]'") from None
     settings = read_settings_alone()
-    opened = open_model(model, stored=DEFAULT_FORMAT if precision == NATIVE else precision)
+    opened = open_model(model, stored=DEFAULT_FORMAT if precision == NATIVE else precision, mtp=mtp)
     architecture, law = opened.architecture, routing or settings.reference_law
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
     kept = BASELINE if architecture.is_dense else policy or settings.reference_policy

@@ -25,6 +25,7 @@ from prophet_memory.cli.options import (
     GPUS,
     HOST_MEMORY_OPTION,
     HOST_OPTION,
+    MTP,
     POLICY,
     ROUTING,
     STEP_TOKENS,
@@ -73,10 +74,10 @@ HEADS = (
 )  # fmt: skip
 
 
-def opened_models(names: list[str], *, with_native: bool) -> list[OpenedModel]:
+def opened_models(names: list[str], *, with_native: bool, mtp: bool) -> list[OpenedModel]:
     """The models in the order of their rows, each once; without native rows a published precision need not be understood."""
     stored = None if with_native else DEFAULT_FORMAT
-    opened = [open_model(name, stored=stored, remedy=f"--precisions without {NATIVE}") for name in names]
+    opened = [open_model(name, stored=stored, remedy=f"--precisions without {NATIVE}", mtp=mtp) for name in names]
     by_slug: dict[str, OpenedModel] = {}
     for model in opened:
         if other := by_slug.get(model.slug):
@@ -106,6 +107,15 @@ def measured_ones(models: list[OpenedModel]) -> list[OpenedModel]:
     return [model for model in models if model.slug in measured]
 
 
+def known_to_predict() -> list[str]:
+    """The models of the catalogue with layers that predict further tokens, after a note that names the others."""
+    known = known_models()
+    taken = [name for name in known if open_model(name).architecture.next_token_layers]
+    others = ", ".join(name for name in known if name not in taken)
+    say_notes([f"no layer that predicts further tokens is known of {others}, which are left out"])
+    return taken
+
+
 def swept(
     models: list[OpenedModel],
     axes: AxesSettings,
@@ -129,7 +139,7 @@ def swept(
                 grid = replace(grid_of([own], axes, gpus), context_tokens=[asked])
                 found = swept_grid(grid, assumptions)
                 timed = [] if latency is None else StepTimes(found, latency.timing, latency.context_tokens).series()
-                parts.append(found.to_polars().with_columns(*timed, *said_in_columns(latency, model)))
+                parts.append(found.to_polars().with_columns(*timed, *said_in_columns(latency, model), *said_of_layers(model)))
         except CutBlocksError as problem:
             raise default_layout_error(problem, model.slug) from None
         except ParallelismError as problem:
@@ -154,10 +164,17 @@ def said_in_columns(latency: Asked | None, model: OpenedModel) -> list[pl.Expr]:
     return [pl.lit(value).alias(name) for name, value in own.items()]
 
 
+def said_of_layers(model: OpenedModel) -> list[pl.Expr]:
+    """The layers that predict further tokens, where they are counted."""
+    layers = model.architecture.counted_next_token_layers
+    return [pl.lit(layers).alias("counted_next_token_layers")] if layers else []
+
+
 @click.command(name="sweep")
 @click.option(
     "--models", type=Several(click.STRING), required=True, help="names, catalogue files or config.json, with commas; or all"
 )
+@MTP
 @click.option("--gpus", type=Several(click.STRING), required=True, help=f"names or {CUSTOM_FORMS}, with commas; or all")
 @click.option(
     "--n-gpus",
@@ -185,6 +202,7 @@ def said_in_columns(latency: Asked | None, model: OpenedModel) -> list[pl.Expr]:
 def command(  # noqa: PLR0913 - one argument an option
     *,
     models: list[str],
+    mtp: bool,
     gpus: list[str],
     out: Path | None,
     context: int | None,
@@ -212,7 +230,8 @@ def command(  # noqa: PLR0913 - one argument an option
     }  # fmt: skip
     assumptions, _ = changed_assumptions(settings.assumptions, engine, changes)
     everything = models == ["all"]
-    opened = opened_models(known_models() if everything else models, with_native=NATIVE in sweep.precisions)
+    known = known_to_predict if mtp else known_models
+    opened = opened_models(list(known()) if everything else models, with_native=NATIVE in sweep.precisions, mtp=mtp)
     if everything and context is not None:
         opened = long_enough(opened, context)
     if everything and any(law.needs_counts for law in sweep.routings):

@@ -44,17 +44,23 @@ class OpenedModel:
     unread_next_tokens: tuple[str, int] | None = None  # key and value of layers to predict further tokens, if not described
 
 
-def open_model(name: str, *, stored: str | None = None, remedy: str = TAKEN_AS) -> OpenedModel:
+def open_model(name: str, *, stored: str | None = None, remedy: str = TAKEN_AS, mtp: bool = False) -> OpenedModel:
     """A model by its name in the catalogue or on the hub, by a catalogue file or by a Hugging Face config.json.
 
     Args:
         name: the name or the path.
         stored: the published precision where a config.json says it in a way that is not understood; None refuses such a file.
         remedy: how a user of the command gives `stored`, for the message.
+        mtp: with the layers that were published beside it to predict further tokens.
 
     Raises:
-        ConfigurationError: where there is no such model, or a file describes none.
+        ConfigurationError: where there is no such model, a file describes none, or no such layers are known.
     """
+    opened = _opened(name, stored=stored, remedy=remedy)
+    return with_next_tokens(opened) if mtp else opened
+
+
+def _opened(name: str, *, stored: str | None, remedy: str) -> OpenedModel:
     file = Path(name)
     if file.suffix == ".json":
         return open_config(file, stored=stored, remedy=remedy)
