@@ -174,6 +174,22 @@ def test_what_was_measured_is_what_is_listed(opened):
     assert shown["measured"].to_list() == there["measured"].to_list()
 
 
+def test_each_measured_point_is_drawn_as_it_is_explained(opened):
+    page = opened("view=measured")
+    positive = (pl.col("predicted") > 0) & (pl.col("measured") > 0)
+    there = pl.read_csv(REPOSITORY / RESULTS / "observations.csv", infer_schema_length=None).filter(positive)
+    unexplained, explained = there["unexplained"].is_not_null(), there["reason"].is_not_null()
+    marks = page.evaluate(
+        """() => [...document.querySelectorAll("#shown .panels svg circle, #shown .panels svg path[d^='M-3']")].map((dot) =>
+            dot.tagName === "path" ? "cross" : dot.hasAttribute("fill") ? "filled" : "hollow")"""
+    )
+    drawn = {kind: marks.count(kind) for kind in ("cross", "hollow", "filled")}
+    assert drawn == {
+        "cross": unexplained.sum(), "hollow": explained.sum(), "filled": (~unexplained & ~explained).sum(),
+    }  # fmt: skip
+    assert min(drawn.values()) > 0
+
+
 def test_a_table_is_sorted_and_searched(opened):
     page = opened("view=rows&batch=16")
     page.get_by_role("button", name="usable kv extension", exact=True).click()

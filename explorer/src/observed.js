@@ -8,6 +8,12 @@ import { brief, short, words } from "./text.js";
 
 const GIB = 2 ** 30;
 
+/** @param {{reason: unknown, unexplained: unknown}} point @returns {string} */
+function saidOf(point) {
+  if (point.reason) return `\n${point.reason}`;
+  return point.unexplained ? `\nnot explained: ${point.unexplained}` : "";
+}
+
 /** @param {Page} page @returns {Shown} */
 export function observed(page) {
   const table = page.tables.observations;
@@ -28,6 +34,7 @@ export function observed(page) {
       predicted: table.number("predicted", row) / scale,
       error: table.number("error_fraction", row),
       reason: table.get("reason", row),
+      unexplained: table.get("unexplained", row),
       shown: chosen.has(table.get("model", row)),
       unit: scale === GIB ? "GiB" : scale === 1024 ? "KiB" : "",
     };
@@ -44,11 +51,11 @@ export function observed(page) {
       x: "measured",
       y: "predicted",
       stroke: "engine",
-      strokeOpacity: (/** @type {(typeof points)[0]} */ point) => (point.shown || !some ? 1 : 0.5),
+      opacity: (/** @type {(typeof points)[0]} */ point) => (point.shown || !some ? 1 : 0.5),
       r: 3.5,
       tip: true,
       title: (/** @type {(typeof points)[0]} */ point) =>
-        `${point.run}\nmeasured ${short(point.measured)}, predicted ${short(point.predicted)} ${point.unit}\n${point.error >= 0 ? "+" : ""}${short(100 * point.error)} %${point.reason ? `\n${point.reason}` : ""}`,
+        `${point.run}\nmeasured ${short(point.measured)}, predicted ${short(point.predicted)} ${point.unit}\n${point.error >= 0 ? "+" : ""}${short(100 * point.error)} %${saidOf(point)}`,
     };
     const drawn = Plot.plot({
       width: 300,
@@ -62,8 +69,12 @@ export function observed(page) {
       marks: [
         Plot.line(line, { x: "measured", y: "predicted" }),
         Plot.dot(
-          own.filter((point) => !point.reason),
-          { ...look, fill: "engine", fillOpacity: (point) => (point.shown || !some ? 0.9 : 0.25) },
+          own.filter((point) => !point.reason && !point.unexplained),
+          { ...look, fill: "engine" },
+        ),
+        Plot.dot(
+          own.filter((point) => point.unexplained),
+          { ...look, symbol: "times", strokeWidth: 2 },
         ),
         Plot.dot(
           own.filter((point) => point.reason),
@@ -75,7 +86,7 @@ export function observed(page) {
     grid.append(drawn);
   }
   const keys = Plot.legend({ color });
-  const told = `${rows.length} figures that engines printed in public and that their sources determine. On the line prediction and measurement agree. Hollow: differs for a known reason.${some ? " Strong: the chosen models." : ""}`;
+  const told = `${rows.length} figures that engines printed in public and that their sources determine. On the line prediction and measurement agree. Hollow: differs for a known reason. Cross: differs, and nobody has said why.${some ? " Pale: models that are not chosen." : ""}`;
   const frame = figure("Predicted against measured", told, grid);
   if (keys) frame.insertBefore(keys, grid);
   return { charts: [frame], notes: [], selection: { table, rows, names: table.names } };

@@ -32,7 +32,7 @@ ALTERNATIVES_COLUMNS = (
 )  # fmt: skip
 OBSERVATION_COLUMNS = (
     "run", "engine", "profile", "model", "named", "component", "measured", "predicted", "difference", "error_fraction", "reason",
-    "note", "repository", "thread",
+    "unexplained", "note", "repository", "thread",
 )  # fmt: skip
 CLAIM_COLUMNS = (
     "claim", "section", "quote", "kind", "claimed", "repeats", "trivial", "routing", "computed", "exact", "usable",

@@ -9,16 +9,15 @@ from prophet_memory.huggingface.building import attention, decoder_only, everywh
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.families import after, glm_mixture, listed_sparse, qwen_mixture, shared_size, sparse_steps
 from prophet_memory.huggingface.registry import reads
-from prophet_memory.huggingface.values import Values
+from prophet_memory.huggingface.values import WINDOWS, Values
 from prophet_memory.mixers import Attention
 
-KINDS = ("full_attention", "sliding_attention")
 GATES = ((True, "head_gate"), ("per-head", "head_gate"), (False, "value_gate"), ("per-element", "value_gate"))
 
 
 def kinds_of_layers(values: Values, full: list[bool]) -> list[str]:
     """The kind of each layer as `layer_types` lists them, or else attention to everything in these and a window in the others."""
-    return values.layer_types(values.layers(), KINDS) or [KINDS[not is_full] for is_full in full]
+    return values.layer_types(values.layers(), WINDOWS) or [WINDOWS[not is_full] for is_full in full]
 
 
 def every(values: Values, key: str) -> list[bool]:

@@ -27,7 +27,7 @@ from prophet_memory.huggingface.families import (
     sparse_after_dense,
 )
 from prophet_memory.huggingface.registry import reads
-from prophet_memory.huggingface.values import Values
+from prophet_memory.huggingface.values import WINDOWS, Values
 from prophet_memory.mixers import Attention
 
 
@@ -232,7 +232,7 @@ def solar(values: Values) -> Architecture:
 def gpt_oss(values: Values) -> Architecture:
     """gpt-oss: sinks, biases on router and experts, and a window in every second layer from the first."""
     layers, bias = values.layers(), values.flag("attention_bias")
-    kinds = values.layer_types(layers, ("full_attention", "sliding_attention"))
+    kinds = values.layer_types(layers, WINDOWS)
     if kinds is None:
         kinds = ["full_attention" if layer % 2 else "sliding_attention" for layer in range(layers)]
     mixers = windowed(values, attention(values, qkv_bias=bias, output_bias=bias, sinks=True), kinds)

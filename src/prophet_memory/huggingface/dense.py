@@ -7,9 +7,7 @@ from prophet_memory.huggingface.building import attention, dense_decoder, everyw
 from prophet_memory.huggingface.defaults import DEFAULTS
 from prophet_memory.huggingface.families import same_window
 from prophet_memory.huggingface.registry import reads
-from prophet_memory.huggingface.values import Values
-
-KINDS = ("full_attention", "sliding_attention")
+from prophet_memory.huggingface.values import WINDOWS, Values
 
 
 @reads("granite", defaults=DEFAULTS["granite"])
@@ -37,10 +35,10 @@ def later_windows(values: Values) -> list[str]:
         ArchitectureError: if layers are listed as sliding and windows are switched off.
     """
     layers, sliding = values.layers(), values.flag("use_sliding_window") and values.raw("sliding_window") is not None
-    kinds = values.layer_types(layers, KINDS)
+    kinds = values.layer_types(layers, WINDOWS)
     if kinds is None:
         first = values.count("max_window_layers")
-        kinds = [KINDS[sliding and layer >= first] for layer in range(layers)]
+        kinds = [WINDOWS[sliding and layer >= first] for layer in range(layers)]
     if "sliding_attention" in kinds and not sliding:
         raise values.error("use_sliding_window", "true, with a sliding_window, where layer_types has sliding_attention")
     return kinds
@@ -65,6 +63,6 @@ def qwen3(values: Values) -> Architecture:
 def gemma2(values: Values) -> Architecture:
     """Gemma 2: a window in every second layer from the first, and a norm before and one after each sublayer."""
     layers, bias = values.layers(), values.flag("attention_bias")
-    kinds = values.layer_types(layers, KINDS) or [KINDS[layer % 2 == 0] for layer in range(layers)]
+    kinds = values.layer_types(layers, WINDOWS) or [WINDOWS[layer % 2 == 0] for layer in range(layers)]
     mixers = windowed(values, attention(values, qkv_bias=bias, output_bias=bias), kinds)
     return dense_decoder(values, mixers, Dense(values.size("intermediate_size")), norms_per_sublayer=2)

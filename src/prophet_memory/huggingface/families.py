@@ -8,7 +8,7 @@ from typing import Any
 from prophet_memory.architecture import MoE
 from prophet_memory.fields import MAX_LAYERS
 from prophet_memory.huggingface.building import mixture
-from prophet_memory.huggingface.values import Values
+from prophet_memory.huggingface.values import SPARSE, Values
 
 
 def same_window(values: Values) -> list[str]:
@@ -30,7 +30,7 @@ def after(values: Values, dense: int) -> list[bool]:
 
 def listed_sparse(values: Values) -> list[bool] | None:
     """Which layers are sparse as `mlp_layer_types` lists them, or None where it is left out or null."""
-    kinds = values.layer_types(values.layers(), ("dense", "sparse"), "mlp_layer_types")
+    kinds = values.layer_types(values.layers(), SPARSE, "mlp_layer_types")
     return None if kinds is None else [kind == "sparse" for kind in kinds]
 
 

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from prophet_memory.architecture import Architecture, Dense
-from prophet_memory.huggingface.alternating import KINDS, kinds_of_layers
+from prophet_memory.huggingface.alternating import kinds_of_layers
 from prophet_memory.huggingface.building import decoder_only, mixture, where_sparse
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.families import after, listed_sparse
 from prophet_memory.huggingface.registry import reads
-from prophet_memory.huggingface.values import Values
+from prophet_memory.huggingface.values import SPARSE, WINDOWS, Values
 from prophet_memory.mixers import Attention
 
-SPARSE = ("dense", "sparse")
 EVERY = 6  # of so many layers of MiMo-V2 the last has no window, nor has the first of all
 MOST_DIGITS = 9  # of the number of a layer
 
@@ -87,7 +86,7 @@ def _as_the_reference_builds_mimo(values: Values, kinds: Sequence[str], sparse: 
 def step3p5(values: Values) -> Architecture:
     """Step 3.5 and the text model of Step 3.7: more query heads where there is a window, one gate a head."""
     layers = values.layers()
-    kinds = _without_predictors(values, layers, KINDS, "layer_types") or ["full_attention"] * layers
+    kinds = _without_predictors(values, layers, WINDOWS, "layer_types") or ["full_attention"] * layers
     listed = _without_predictors(values, layers, SPARSE, "mlp_layer_types")
     chosen = _step_sparse(values, layers) if listed is None else [kind == "sparse" for kind in listed]
     bias, wide_bias = values.flag("attention_bias"), values.flag("mlp_bias")

@@ -7,7 +7,7 @@ from prophet_memory.huggingface.building import attention, decoder_only, where_s
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.families import qwen_mixture, qwen_shared, same_window, sparse_steps
 from prophet_memory.huggingface.registry import reads
-from prophet_memory.huggingface.values import Values
+from prophet_memory.huggingface.values import WINDOWS, Values
 
 
 @reads("qwen2_moe", defaults=DEFAULTS["qwen2_moe"])
@@ -18,7 +18,7 @@ def qwen2_moe(values: Values) -> Architecture:
         ArchitectureError: if layers are listed as sliding and windows are switched off.
     """
     layers, sliding, last = values.layers(), values.flag("use_sliding_window"), values.count("max_window_layers")
-    kinds = values.layer_types(layers, ("full_attention", "sliding_attention"))
+    kinds = values.layer_types(layers, WINDOWS)
     if kinds is None:
         windows = [sliding and layer % 2 == 0 and layer < last for layer in range(layers)]
         kinds = ["sliding_attention" if window else "full_attention" for window in windows]

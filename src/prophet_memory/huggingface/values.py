@@ -11,6 +11,8 @@ from typing import Any
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.fields import MAX_LAYERS, MAX_SIZE
 
+WINDOWS = ("full_attention", "sliding_attention")  # kinds of layers where some have a window
+SPARSE = ("dense", "sparse")  # kinds of layers where some have experts
 # Names that configs of older releases have for the same kinds of layer; the reference reads both.
 OLDER_LAYER_TYPES = {"attention": "full_attention", "mamba": "linear_attention"}
 
