@@ -14,12 +14,12 @@ from prophet_memory.edge.tables import Row, catalogued, read_rows
 from prophet_paper.artifact import Artifact, read_artifact, verdicts
 from prophet_paper.manuscript import figure_numbers
 from prophet_paper.prose import values_of
-from prophet_paper.verdicts import NOT_REPRODUCED, by_claim
+from prophet_paper.verdicts import NOT_REPRODUCED, REPRODUCED, by_claim
 
 
 def where(claim_shows: tuple[str, ...], figures: dict[str, int]) -> str:
-    """The paper's figures by their number, its tables by their file."""
-    return ", ".join(f"Figure {figures[name]}" if name in figures else f"`{name}`" for name in claim_shows)
+    """The paper's figures by their number and their file, its tables by their file."""
+    return ", ".join(f"Figure {figures[name]} (`{name}`)" if name in figures else f"`{name}`" for name in claim_shows)
 
 
 def own_claims(artifact: Artifact, judged: Path, figures: dict[str, int]) -> list[Row]:
@@ -44,8 +44,9 @@ def unsupported(claims: Path, laws: Path) -> tuple[list[str], list[dict[str, Any
     rows = []
     for claim, by_law in by_claim(claims).items():
         found = [by_law[law] for law in heads]
-        if all(row["verdict"] == NOT_REPRODUCED for row in found) and not found[0]["repeats"]:
-            computed = [row["computed"] or "" for row in found]
+        verdicts = {row["verdict"] for row in found}
+        if NOT_REPRODUCED in verdicts and REPRODUCED not in verdicts and not found[0]["repeats"]:
+            computed = [row["computed"] if row["verdict"] == NOT_REPRODUCED and row["computed"] else "–" for row in found]
             rows.append({"claim": claim, "quote": found[0]["quote"], "claimed": found[0]["claimed"], "computed": computed})
     return list(heads.values()), rows
 

@@ -236,6 +236,16 @@ def test_the_shipped_space_has_fifty_million_configurations():
     assert counted["configurations"].sum() == sum(rows)
 
 
+def test_capacity_doubles_only_where_everything_resident_fills_more_than_half():
+    """A claim of the paper, of what is committed: to double, half of what is free must be experts."""
+    found = pl.read_csv(REPOSITORY / RESULTS / "doubling_by_load.csv")
+    doubled = found.filter(pl.col("at_least_doubled") > 0)
+    assert doubled.height > 100
+    assert doubled["all_resident_fraction_from"].min() == 0.5
+    below = found.filter(pl.col("all_resident_fraction_from") < 0.5)
+    assert below["fits"].sum() > 10**6
+
+
 def test_a_member_of_the_family_has_the_parameters_of_its_formula():
     family = Family((8,), (2,), (16,), (2048,), (0.5,), (4,), 128, 32000)
     (member,) = family.members()

@@ -40,7 +40,8 @@ def read_sums(file: Path) -> dict[Path, str]:
 def differences(sums: Path, receipts: Path, *, whole: bool) -> Iterator[str]:
     """One line for each file of a list that is neither what a job wrote here nor what the list says.
 
-    A file that is missing is one only where the outputs have to be `whole`: the next run makes it.
+    Where the outputs have to be `whole`, the list must be theirs, too. Otherwise a missing file is no difference: the next run
+    makes it.
     """
     if not sums.is_file():
         if whole:
@@ -53,6 +54,8 @@ def differences(sums: Path, receipts: Path, *, whole: bool) -> Iterator[str]:
                 yield f"{file}: file: missing; allowed: what the workflow wrote"
         elif (found := sha256(file)) not in {written, listed}:
             yield _edited(file, found, written)
+        elif whole and found != listed:
+            yield f"{sums}: {file}: {listed[:SHOWN_DIGITS]}...; allowed: {found[:SHOWN_DIGITS]}..., as the workflow wrote it"
 
 
 def _edited(file: Path, found: str, written: str | None) -> str:

@@ -223,8 +223,8 @@ def routed(plan: Plan, experts: int) -> str:
     each = f" with {tokens:,} tokens of each sequence" if tokens > 1 else ""
     slots = "" if plan.row["expert_parallel"] > 1 else f" of {plan.row['resident_experts_per_layer']:,.2f}"  # else by rank
     sized = "" if plan.row["policy"] == BASELINE.name else f", pools{slots} for {plan.provision.words}"
-    if plan.policy.parameters.get("resident_fraction") is not None:
-        sized = f", pools{slots}, a share of all"
+    if len(set(plan.policy.slots(np.array([1.0, experts]), experts))) == 1 and plan.policy != BASELINE:
+        sized = f", pools{slots} at every batch"
     mean = f"{distinct:,.2f} of {experts:,} experts a layer on average"
     return f"{law_in_words(plan.law)}: {mean} at batch {batch}{each}{sized}"
 

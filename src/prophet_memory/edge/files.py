@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,7 +109,7 @@ def listed_digests(sums: Path) -> dict[Path, str]:
     found = {}
     for number, line in enumerate(sums.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         digest, _, name = line.partition("  ")
-        if not name:
+        if not name or not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise ValueError(f"{number}: {line}")
         found[Path(name)] = digest
     return found
