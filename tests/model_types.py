@@ -50,6 +50,8 @@ Beside them stand: cache, the tensors in the cache of a small model that ran on 
 `--via-transformers`, which tell experts from the rest by shapes alone. {no_class}.
 
 Of longcat_flash the rows that the class has for experts that compute nothing are taken off: no checkpoint has them.
+Where a multimodal config does not say whether its head is the embedding and the config of its language model does, that
+one is believed. The class takes the default of the outer type, which is one embedding more or less.
 
 Dense models of these types are read, too, and checked alike: {dense}.
 

@@ -600,8 +600,17 @@ def test_a_terminal_of_ascii_gets_an_answer():
     done = subprocess.run(
         [*PROGRAM, "models"], capture_output=True, text=True, check=False, env=os.environ | {"PYTHONIOENCODING": "ascii"}
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert re.fullmatch("note: counted without its vision tower: .*gemma-4-26b-a4b, .*\n", done.stderr)
     assert "mixtral-8x7b" in done.stdout
+
+
+def test_programs_are_told_what_is_not_counted():
+    told = json.loads(call("explain", "gemma-4-26b-a4b", "--json").stdout)["warnings"]
+    assert len(told) == 1
+    assert "is counted without its vision tower" in told[0]
+    listed = {model["model"]: model["leaves_out"] for model in json.loads(call("models", "--json").stdout)}
+    assert (listed["gemma-4-26b-a4b"], listed["mixtral-8x7b"]) == ("its vision tower", None)
 
 
 def test_a_link_that_leads_to_itself_is_one_line(tmp_path: Path):

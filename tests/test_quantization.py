@@ -228,6 +228,52 @@ def test_what_is_not_understood_or_contradicts_itself_is_one_line(config: dict, 
     assert "\n" not in str(refused.value)
 
 
+PACKED_EXPERTS = {"quant_method": "fp8", "weight_block_size": [128, 128], "scale_fmt": "ue8m0", "fmt": "e4m3"}
+
+
+@pytest.mark.parametrize("config", [
+    {"expert_dtype": "fp4", "quantization_config": PACKED_EXPERTS},  # DeepSeek-V4-Flash and -Pro
+    {"quantization_config": PACKED_EXPERTS | {"expert_dtype": "fp4"}},
+    {"text_config": {"expert_dtype": "fp4"}, "quantization_config": PACKED_EXPERTS},
+])  # fmt: skip
+def test_experts_in_four_bits_beside_fp8(config: dict):
+    assert published_precision(config, DEEPSEEK) == "mxfp4/fp8_blocks"
+    assert published_precision({"quantization_config": PACKED_EXPERTS, "expert_dtype": "fp8"}, DEEPSEEK) == "fp8_blocks"
+    with pytest.raises(QuantizationError, match='expert_dtype: "fp4"; allowed: none without a statement on the other weights'):
+        published_precision({"expert_dtype": "fp4"}, DEEPSEEK)
+    with pytest.raises(QuantizationError, match='expert_dtype: "fp4"; allowed: none but beside quant_method fp8'):
+        said({"quant_method": "mxfp4", "expert_dtype": "fp4"})
+
+
+def test_a_statement_stands_beside_the_language_model_however_deep():
+    stated = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+    for inner in ({"quantization_config": stated}, {"text_config": {"quantization_config": stated}}):
+        assert published_precision({"thinker_config": inner}, QWEN) == "fp8_blocks"
+    assert published_precision({"thinker_config": {"text_config": {"dtype": "float32"}}}, QWEN) == "fp32"
+
+
+ODD = st.sampled_from([None, True, 0, -1, 3, 2**70, 0.5, "", "x", [], [1], ["x"], {}, {"a": 1}, [[]], float("nan")])
+
+
+@given(st.data())
+def test_any_value_in_a_statement_is_read_or_refused_in_one_line(data):
+    """A value anywhere inside, replaced or added."""
+    model, statement, _ = PUBLISHED[data.draw(st.sampled_from(sorted(PUBLISHED)))]
+    changed = json.loads(json.dumps(statement))
+    place = changed
+    while isinstance(place, dict):
+        inside = place
+        key = data.draw(st.sampled_from([*sorted(place), "ignore", "strategy", "num_bits", "expert_dtype"]))
+        place = place.get(key)
+        if not data.draw(st.booleans()):
+            break
+    inside[key] = data.draw(ODD)
+    try:
+        precision(said(changed, model))
+    except QuantizationError as refused:
+        assert "\n" not in str(refused)
+
+
 FP8 = {"quant_method": "fp8"}
 INT = {"type": "int", "num_bits": 4, "group_size": 32}
 
@@ -236,7 +282,17 @@ INT = {"type": "int", "num_bits": 4, "group_size": 32}
     ("statement", "line"),
     [
         (FP8 | {"weight_block_size": [64, 64]}, r"weight_block_size: \[64, 64\]; allowed: null"),
-        (FP8 | {"quant_algo": "MIXED_PRECISION"}, "quant_algo: "),
+        (FP8 | {"quant_algo": "MIXED_PRECISION"}, "quant_algo: "), (FP8 | {"moe_quant_algo": "NVFP4"}, "moe_quant_algo: "),
+        (FP8 | {"expert_dtype": "fp6"}, 'expert_dtype: "fp6"; allowed: fp8 or fp4'),
+        (FP8 | {"expert_dtype": "fp4"}, "scale_fmt: "),
+        ({"quant_method": "modelopt", "quant_algo": "FP8", "moe_quant_algo": "NVFP4"}, "moe_quant_algo: "),
+        (GPTQ | {"checkpoint_format": "marlin"}, 'checkpoint_format: "marlin"; allowed: gptq or gptq_v2'),
+        (packed(type="float", num_bits=[8], strategy="channel"), r"'num_bits': \[8\]"),
+        (packed(type="float", num_bits=8, strategy=["channel"]), r"'strategy': \['channel'\]"),
+        (packed(["re:" + 3000 * "("], **INT), r"allowed: names or regular expressions"),
+        (packed(["re:a{99999999999}"], **INT), r"allowed: names or regular expressions"),
+        ({"quant_method": "compressed-tensors", "config_groups": {"a": {"targets": ["Linear"], "format": "marlin-24",
+          "weights": INT}}}, 'config_groups.a.format: "marlin-24"; allowed: pack-quantized'),
         (FP8 | {"modules_to_not_convert": "lm_head"}, 'modules_to_not_convert: "lm_head"; allowed: a list of names'),
         (FP8 | {"ignored_layers": [1]}, r"ignored_layers: \[1\]; allowed: a list of names"),
         (FP8 | {"ignored_layers": ["*attn"]}, r'ignored_layers: "\*attn"; allowed: names or regular expressions'),

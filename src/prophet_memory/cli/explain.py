@@ -38,7 +38,8 @@ def command(*, model: str, mtp: bool, as_json: bool) -> None:
     terms = list(cache_terms(architecture))
     if as_json:
         cache = [{"part": what, "formula": product, "bytes": size} for what, product, size in terms]
-        print_json({"model": opened.slug} | known | {"components": components, "cache": cache})
+        said = {"warnings": list(left_out(opened)), "notes": list(opened.notes)}
+        print_json({"model": opened.slug} | known | {"components": components, "cache": cache} | said)
         return
     moe = architecture.moe
     rows = [(name.replace("_", " "), f"{n:,}", f"{n / counts.total:.2%}") for name, n in components.items() if n]

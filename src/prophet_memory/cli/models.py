@@ -9,6 +9,7 @@ import click
 from prophet_memory.cli.description import counted
 from prophet_memory.cli.options import as_json
 from prophet_memory.cli.render import print_json, print_table
+from prophet_memory.cli.said import say_notes
 from prophet_memory.edge.configuration import MODELS_FOLDER, read_models
 from prophet_memory.edge.messages import described_by
 
@@ -27,6 +28,7 @@ def command(*, as_json: bool) -> None:
         architecture = entry.architecture
         own = {"model": slug, "name": entry.name, "family": entry.family, "layers": architecture.layer_count}
         limits = {"max_context_tokens": architecture.max_context_tokens, "published_precision": architecture.published_precision}
+        limits["leaves_out"] = entry.leaves_out
         with described_by(MODELS_FOLDER / f"{slug}.yaml"):
             found.append(own | counted(architecture) | limits)
     if as_json:
@@ -41,3 +43,5 @@ def command(*, as_json: bool) -> None:
         for m in found
     ]  # fmt: skip
     print_table(HEADS, rows)
+    for part in sorted({m["leaves_out"] for m in found} - {None}):
+        say_notes([f"counted without {part}: {', '.join(m['model'] for m in found if m['leaves_out'] == part)}"])

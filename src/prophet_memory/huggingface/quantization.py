@@ -14,12 +14,12 @@ from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.formats import APART, DEFAULT_FORMAT, name_of, shortest
 from prophet_memory.huggingface.modules import Module, modules_of
-from prophet_memory.huggingface.schemes import SCHEMES, Chosen, Rule
+from prophet_memory.huggingface.schemes import EXPERT_DTYPE, SCHEMES, Chosen, Rule
 from prophet_memory.huggingface.values import Values
 
 # Where configs say it: transformers; compressed-tensors of 2024; MLX. A nested config of the language model may say it too.
 PLACES = ("quantization_config", "compression_config", "quantization")
-NESTED = ("text_config", "llm_config", "language_config")
+NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
 BESIDE = "hf_quant_config.json"
 DTYPES = {"float32": "fp32", "float16": "fp16", "bfloat16": DEFAULT_FORMAT}
 PLAIN = ("fp32", DEFAULT_FORMAT)  # what modules are left in: fp16 takes as much as bf16
@@ -36,8 +36,7 @@ def stated(config: Mapping[str, Any], beside: Mapping[str, Any] | None = None) -
     Raises:
         QuantizationError: for one that is not a mapping.
     """
-    configs = {"": config} | {f"{key}.": config[key] for key in NESTED if isinstance(config.get(key), Mapping)}
-    found = [(f"{prefix}{key}", place.get(key)) for prefix, place in configs.items() for key in PLACES]
+    found = [(f"{prefix}{key}", place.get(key)) for prefix, place in _places(config) for key in PLACES]
     if beside is not None:  # a file of its own says something, understood or not
         yield f"{BESIDE}: quantization", {"quant_algo": None} | dict(_mapping(f"{BESIDE}: quantization", beside))
     for key, value in found:
@@ -45,6 +44,14 @@ def stated(config: Mapping[str, Any], beside: Mapping[str, Any] | None = None) -
             raise QuantizationError(key, value, "a mapping")
         if value:
             yield key, value
+
+
+def _places(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """A config and the configs in it that describe its language model, with the paths to them."""
+    yield prefix, config
+    for key in NESTED:
+        if isinstance(config.get(key), Mapping):
+            yield from _places(config[key], f"{prefix}{key}.")
 
 
 def _mapping(key: str, beside: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -68,7 +75,13 @@ def published_precision(config: Mapping[str, Any], architecture: Architecture, b
             contradict each other.
     """
     plain, kind = _dtype(config), config.get("model_type")
-    stated_so = [(key, _precision(key, how, modules_of(architecture, how, kind), plain)) for key, how in stated(config, beside)]
+    packed = next((value for _, place in _places(config) if (value := place.get(EXPERT_DTYPE)) is not None), None)
+    stated_so = [
+        (key, _precision(key, {EXPERT_DTYPE: packed, **how}, modules_of(architecture, how, kind), plain))
+        for key, how in stated(config, beside)
+    ]
+    if packed is not None and not stated_so:
+        raise QuantizationError(EXPERT_DTYPE, packed, "none without a statement on the other weights")
     if not stated_so:
         return plain
     for key, precision in stated_so[1:]:
@@ -83,6 +96,8 @@ def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: s
     if scheme is None:
         shown = {name: how[name] for name in TELLING if name in how} or dict(how)
         raise QuantizationError(key, shown, f"quant_method {', '.join(SCHEMES)}")
+    if how.get(EXPERT_DTYPE) is not None and scheme is not SCHEMES["fp8"]:
+        raise QuantizationError(EXPERT_DTYPE, how[EXPERT_DTYPE], "none but beside quant_method fp8")
     try:
         return _by_component(modules, scheme(Values(how, {}, prefix=f"{key}."), modules), PLAIN[plain != PLAIN[0]])
     except QuantizationError:
@@ -121,8 +136,9 @@ def states_precision(config: Mapping[str, Any]) -> bool:
 
 
 def _dtypes(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    places = [config, *(config[key] for key in NESTED if isinstance(config.get(key), Mapping))]
-    yield from ((name, place[name]) for place in places for name in ("dtype", "torch_dtype") if place.get(name) is not None)
+    yield from (
+        (name, place[name]) for _, place in _places(config) for name in ("dtype", "torch_dtype") if place.get(name) is not None
+    )
 
 
 def _dtype(config: Mapping[str, Any]) -> str:

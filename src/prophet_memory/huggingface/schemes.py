@@ -18,6 +18,7 @@ from prophet_memory.huggingface.values import Values
 from prophet_memory.tensors import COMPONENTS
 
 FP8_BLOCK = [128, 128]
+EXPERT_DTYPE = "expert_dtype"  # beside quant_method fp8, in the statement or in the config
 NVFP4_GROUP, MX_GROUP = 16, 32
 GROUPS, INTEGER_BITS, INT4_BITS = (32, 64, 128), (4, 8), 4
 MODELOPT = {  # quant_algo
@@ -66,6 +67,7 @@ def states(*methods: str) -> Callable[[Scheme], Scheme]:
 
 # --- lists of names
 
+MOST_SHOWN = 100  # letters of an entry, in an error
 LAYER = re.compile(r"\blayers\.(\d+)\.")
 PROJECTION = re.compile(r"[\w.]*\blayers\.(\d+)\.[\w.]*(_proj|_proj_\w+|\bw[123])")
 # Other parts of a checkpoint, and the weights of an indexer's heads, which take no format.
@@ -113,8 +115,8 @@ def named(key: str, entries: Iterable[str], how: Callable[[str], Matches], modul
     for entry in entries:
         try:
             matches = how(entry)
-        except re.error:
-            raise ArchitectureError(key, entry, "names or regular expressions") from None
+        except (re.error, RecursionError, OverflowError):
+            raise ArchitectureError(key, entry[:MOST_SHOWN], "names or regular expressions") from None
         own = [module for module in modules if any(map(matches, module.names))]
         found = dict.fromkeys(own, entry) | found
         if not own:
@@ -175,10 +177,31 @@ def fp8(values: Values, modules: list[Module]) -> Rule:
     block = values.raw("weight_block_size")
     if block not in (None, FP8_BLOCK):
         raise values.error("weight_block_size", f"null, for one scale a tensor, or {FP8_BLOCK}")
-    if values.raw("quant_algo") is not None:  # of DeepSeek-V4's mixed checkpoints, which name no format for the rest
-        raise values.error("quant_algo", "none beside quant_method fp8")
+    for key in ("quant_algo", "moe_quant_algo"):  # of DeepSeek-V4's mixed checkpoints, which name no format for the rest
+        if values.raw(key) is not None:
+            raise values.error(key, "none beside quant_method fp8")
     left_out = listed(values, ["modules_to_not_convert", "ignored_layers"], as_transformers, modules)
-    return all_but(left_out, Chosen("fp8_blocks" if block else "fp8", values.path("weight_block_size"), block))
+    rule = all_but(left_out, Chosen("fp8_blocks" if block else "fp8", values.path("weight_block_size"), block))
+    experts = _of_packed_experts(values)
+    if experts is None:
+        return rule
+    return lambda module: left_out.get(module, experts) if module.component == "routed_expert" else rule(module)
+
+
+def _of_packed_experts(values: Values) -> Chosen | None:
+    """The format of routed experts that are packed to 4 bits beside FP8 (DeepSeek-V4; transformers, `finegrained_fp8.py`).
+
+    Raises:
+        ArchitectureError: for a type of experts that is not known, and for scales that are no powers of two.
+    """
+    named_so = values.raw(EXPERT_DTYPE)
+    if named_so in (None, "fp8"):
+        return None
+    if named_so != "fp4":
+        raise values.error(EXPERT_DTYPE, "fp8 or fp4")
+    if values.raw("scale_fmt") != "ue8m0":
+        raise values.error("scale_fmt", f"ue8m0 beside {EXPERT_DTYPE} fp4")
+    return Chosen("mxfp4", values.path(EXPERT_DTYPE), named_so)
 
 
 @states("fbgemm_fp8")
@@ -209,6 +232,8 @@ def gptq(values: Values, modules: list[Module]) -> Rule:
     head = values.raw("lm_head")
     if head not in (None, False, True):
         raise values.error("lm_head", "true or false")
+    if values.raw("checkpoint_format") not in (None, "gptq", "gptq_v2"):
+        raise values.error("checkpoint_format", "gptq or gptq_v2")
     if values.raw("modules_in_block_to_quantize") is not None:
         raise values.error("modules_in_block_to_quantize", "left out or null")
     never = TABLES[:-1] if head else TABLES
@@ -235,6 +260,8 @@ def _of_gptq(values: Values, within: Values) -> Chosen:
 def modelopt(values: Values, modules: list[Module]) -> Rule:
     """NVIDIA ModelOpt: one algorithm for all modules but those that are excluded, or one for each module that is listed."""
     left_out = listed(values, ["exclude_modules", "ignore"], as_modelopt, modules)
+    if values.raw("moe_quant_algo") is not None:
+        raise values.error("moe_quant_algo", "left out or null")
     if str(values.raw("quant_algo")).upper() != "MIXED_PRECISION":
         return all_but(left_out, _of_modelopt(values), never=TABLES[:-1])
     layers, own = values.nested("quantized_layers", {}), dict[Module, Chosen]()
@@ -285,6 +312,8 @@ def compressed_tensors(values: Values, modules: list[Module]) -> Rule:
         targets = group.raw("targets")
         if not isinstance(targets, list) or not targets or not all(isinstance(target, str) for target in targets):
             raise group.error("targets", "a list of names and classes")
+        if group.raw("format") not in (None, *PACKED):
+            raise group.error("format", ", ".join(PACKED))
         chosen = _of_weights(group)
         for module, entry in named(group.path("targets"), targets, as_compressed_tensors, modules).items():
             by_name.setdefault(module, chosen._replace(entry=entry))
@@ -311,7 +340,9 @@ def _of_weights(group: Values) -> Chosen:
     weights = group.nested("weights", {})
     size, kind, bits = weights.raw("group_size"), weights.raw("type") or "int", weights.raw("num_bits")
     strategy = weights.raw("strategy") or ("tensor" if size is None else "group")
-    if kind == "float":
+    if not isinstance(bits, int) or not isinstance(strategy, str):
+        stored = None
+    elif kind == "float":
         told = {"block": weights.raw("block_structure"), "group": size, "tensor_group": size}.get(strategy)
         stored = FLOATS.get((bits, strategy, str(told)))
     elif strategy == "group" and bits in INTEGER_BITS:
@@ -323,7 +354,7 @@ def _of_weights(group: Values) -> Chosen:
         stored = integers(weights, bits, "group_size", zero_points=not symmetric, ordered=ordered)
     else:
         alike = kind == "int" and strategy == "channel" and weights.raw("symmetric") in (None, True)
-        stored = {4: "int4_channel", 8: "int8"}.get(bits) if alike and isinstance(bits, int) else None
+        stored = {4: "int4_channel", 8: "int8"}.get(bits) if alike else None
     if stored is None:
         told_by = ("type", "num_bits", "strategy", "group_size", "block_structure", "symmetric")
         shown = {key: weights.raw(key) for key in told_by if weights.raw(key) is not None}
