@@ -20,10 +20,11 @@ def main(*, sums: list[Path], receipts: Path = Path(RECEIPTS), whole: bool = Fal
         remedy: what writes them again
     """
     wrong = [line for file in sums for line in differences(file, receipts, whole=whole)]
+    which = "outputs are" if len(wrong) > 1 else "output is"
     if wrong:
         print(
             *wrong,
-            f"{len(wrong)} outputs are not what the workflow wrote; {remedy} writes them again",
+            f"{len(wrong)} {which} not what the workflow wrote; {remedy} writes all of them again",
             sep="\n",
             file=sys.stderr,
         )

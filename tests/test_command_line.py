@@ -605,6 +605,13 @@ def test_a_terminal_of_ascii_gets_an_answer():
     assert "mixtral-8x7b" in done.stdout
 
 
+def test_pools_that_do_not_follow_the_routing_are_said_to_be_so():
+    words = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "a100-80gb", "--batch", "16", "--policy")
+    assert "pools of 64.00 at every batch" in call(*words, "lru_cache:resident_fraction=0.5").stdout
+    assert "for the p99 of each layer" in call(*words, "prophet").stdout
+    assert "pools" not in call(*words, "all_resident").stdout
+
+
 def test_programs_are_told_what_is_not_counted():
     told = json.loads(call("explain", "gemma-4-26b-a4b", "--json").stdout)["warnings"]
     assert len(told) == 1

@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 from conftest import GENERATED, REPOSITORY, RESULTS, committed, known_files, snakemake
 
-from prophet_paper.checksums import read_sums
+from prophet_memory.edge.command import ConfigurationError
+from prophet_paper.checksums import differences, read_sums
 
 SUMS = "SHA256SUMS"
 LIMIT_BYTES = 2 * 10**6
@@ -125,7 +126,7 @@ def test_edits_by_hand_are_named_and_never_enter_the_checksums(own: Path):
     assert done.returncode == 1
     named = [line.partition(": sha256: ")[0] for line in done.stderr.splitlines()]
     assert named[:-1] == sorted(str(file.relative_to(own)) for file in (figure, table, claims))
-    assert named[-1] == "3 outputs are not what the workflow wrote; make paper FORCE=1 writes them again"
+    assert named[-1] == "3 outputs are not what the workflow wrote; make paper FORCE=1 writes all of them again"
     run = snakemake(own)
     assert run.returncode != 0
     assert f"{claims.relative_to(own)}: sha256: not what its job wrote" in run.stdout + run.stderr, "nothing is made of an edit"
@@ -156,6 +157,28 @@ def test_a_fresh_clone_is_checked_by_what_is_committed(own: Path):
     (own / "paper_tables/numbers.tex").unlink()
     assert verified(own).returncode == 0, "the next run writes it"
     assert "paper_tables/numbers.tex: file: missing" in verified(own, "--whole").stderr
+
+
+def test_an_edited_list_of_checksums_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """After a run the jobs' receipts tell it from an edited output."""
+    monkeypatch.chdir(tmp_path)
+    file, sums, receipts = Path("evaluation/a.csv"), Path("evaluation/SHA256SUMS"), Path("receipts")
+    receipt = receipts / f"{file}.sha256"
+    for folder in (file.parent, receipt.parent):
+        folder.mkdir(parents=True)
+    file.write_bytes(b"1\n")
+    digest = hashlib.sha256(b"1\n").hexdigest()
+    receipt.write_text(digest, encoding="utf-8")
+    sums.write_text(f"{digest}  {file}\n", encoding="utf-8")
+    assert list(differences(sums, receipts, whole=True)) == []
+    other = f"{'0' if digest[0] != '0' else '1'}{digest[1:]}"
+    sums.write_text(f"{other}  {file}\n", encoding="utf-8")
+    assert list(differences(sums, receipts, whole=False)) == []  # as after a pull: the next run makes it
+    (line,) = differences(sums, receipts, whole=True)
+    assert line == f"{sums}: {file}: {other[:12]}...; allowed: {digest[:12]}..., as the workflow wrote it"
+    sums.write_text(f"z{digest[1:]}  {file}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"SHA256SUMS: line 1: z.*; allowed: a SHA-256, two spaces and a file"):
+        list(differences(sums, receipts, whole=True))
 
 
 def test_everything_committed_has_a_checksum_that_holds():
