@@ -10,52 +10,93 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
-from prophet_memory.architecture import Architecture, FeedForward, Layer, MoE, Stack
+from prophet_memory.architecture import Architecture, Dense, FeedForward, Layer, MoE, Stack
 from prophet_memory.tensors import Component, Weight
 from prophet_memory.weights import feed_forward_weights
 
 # The first spelling is taken where a statement uses none.
 ROOTS = (
     "model.layers", "model.language_model.layers", "language_model.model.layers", "language_model.layers", "backbone.layers",
+    "thinker.model.layers", "transformer.blocks",
 )  # fmt: skip
-HEADS = ("lm_head", "language_model.lm_head", "head")
-EMBEDDINGS = ("model.embed_tokens", "model.language_model.embed_tokens", "language_model.model.embed_tokens", "embed_tokens")
+HEADS = ("lm_head", "language_model.lm_head", "thinker.lm_head", "head")
+EMBEDDINGS = (
+    "model.embed_tokens", "model.language_model.embed_tokens", "language_model.model.embed_tokens", "embed_tokens",
+    "thinker.model.embed_tokens", "backbone.embeddings", "model.embeddings", "transformer.wte", "model.shared", "shared",
+)  # fmt: skip
 PARENTS: dict[str, tuple[str, ...]] = {  # what contains the maps of a component
     "attention": ("self_attn", "attn", "attention"),
     "recurrent": ("linear_attn", "mamba"),
     "dense_feed_forward": ("mlp", "feed_forward", "ffn"),
     "routed_expert": ("mlp", "block_sparse_moe", "feed_forward", "ffn"),
 }
+CROSS = ("encoder_attn", "cross_attention", "layer.1.EncDecAttention")
 SHARED = ("shared_experts", "shared_expert", "shared_mlp")
-ROUTERS = ("gate", "router", "router.layer", "gate.wg")
+ROUTERS = ("gate", "router", "router.layer", "router.gate", "router.proj", "router.classifier", "gate.wg")
 PARTS: dict[str, tuple[str, ...]] = {
     "q": ("q_proj", "qkv_proj", "wq"), "k": ("k_proj", "qkv_proj", "wk"), "v": ("v_proj", "qkv_proj", "wv"),
-    "o": ("o_proj", "out_proj", "wo"), "q_a": ("q_a_proj", "fused_qkv_a_proj", "wq_a"), "q_b": ("q_b_proj", "wq_b"),
-    "kv_a": ("kv_a_proj_with_mqa", "fused_qkv_a_proj"), "kv_b": ("kv_b_proj",),
-    "gate": ("gate_proj", "gate_up_proj", "w1", "g_proj"), "up": ("up_proj", "gate_up_proj", "w3"), "down": ("down_proj", "w2"),
+    "o": ("o_proj", "out_proj", "wo"), "q_a": ("q_a_proj", "fused_qkv_a_proj", "wq_a"),
+    "q_b": ("q_b_proj", "wq_b", "q_gate_proj"), "kv_a": ("kv_a_proj_with_mqa", "fused_qkv_a_proj"), "kv_b": ("kv_b_proj",),
+    "gate": ("gate_proj", "gate_up_proj", "w1", "g_proj", "input_linear"),
+    "up": ("up_proj", "gate_up_proj", "w3", "input_linear", "fc1", "wi"),
+    "down": ("down_proj", "w2", "output_linear", "fc2", "wo"),
     "qkv": ("in_proj_qkv", "in_proj_qkvz", "qkv_proj"), "z": ("in_proj_z", "in_proj_qkvz", "output_gate"),
     "in": ("in_proj",), "x": ("x_proj",), "dt": ("dt_proj",), "beta": ("b_proj",),
-    "decay": ("f_proj",), "decay_a": ("f_a_proj",), "decay_b": ("f_b_proj",), "gate_a": ("g_a_proj",), "gate_b": ("g_b_proj",),
+    "decay": ("f_proj", "forget_gate.f_proj"), "decay_a": ("f_a_proj", "forget_gate.f_a_proj"),
+    "decay_b": ("f_b_proj", "forget_gate.f_b_proj"), "gate_a": ("g_a_proj",), "gate_b": ("g_b_proj",),
     "kv": ("kv_proj", "wkv"), "o_a": ("o_a_proj", "wo_a"), "o_b": ("o_b_proj", "wo_b"),
-    "index_q": ("indexer.wq_b", "indexer.q_proj", "index_q_proj"), "index_k": ("indexer.wk", "index_k_proj"),
-    "compressor": ("compressor.wkv", "compressor.wgate"), "layer_inputs": ("per_layer_model_projection",),
+    "index_q": ("indexer.wq_b", "indexer.q_proj", "index_q_proj", "compressor.indexer.q_b_proj"),
+    "index_k": ("indexer.wk", "indexer.k_proj", "index_k_proj"), "layer_inputs": ("per_layer_model_projection",),
     "layer_input_gate": ("per_layer_input_gate",), "layer_input": ("per_layer_projection",),
-    "latent_down": ("fc1_latent_proj",), "latent_up": ("fc2_latent_proj",),
+    "latent_down": ("fc1_latent_proj", "pre_expert_proj"), "latent_up": ("fc2_latent_proj", "post_expert_proj"),
 }  # fmt: skip
-# Types whose own names are others: the parents, and whether projections are numbered as in w1, w2 and w3.
-SPARSE = {"routed_expert": "block_sparse_moe"}
-FEED_FORWARD = {"routed_expert": "feed_forward", "dense_feed_forward": "feed_forward"}
-OWN_PARENTS: dict[str, dict[str, str]] = {
-    "mixtral": SPARSE, "phimoe": SPARSE, "minimax_m2": SPARSE, "minimax": SPARSE | {"recurrent": "self_attn"},
-    "arctic": SPARSE | {"dense_feed_forward": "residual_mlp"}, "nemotron_h": dict.fromkeys(PARENTS, "mixer"),
-    "jamba": FEED_FORWARD, "lfm2_moe": FEED_FORWARD | {"recurrent": "conv"}, "granitemoehybrid": SPARSE,
-    "kimi_linear": SPARSE | {"recurrent": "self_attn"}, "bailing_hybrid": {"attention": "attention", "recurrent": "attention"},
+# Types whose own names are others, which all count: what contains a component, or the maps of all `experts`; "" is the layer.
+Names = dict[str, tuple[str, ...]]
+SPARSE: Names = {"routed_expert": ("block_sparse_moe", "mlp")}
+SHARED_BESIDE: Names = SPARSE | {"shared_expert": ("",), "experts": ("experts", "")}
+FEED_FORWARD: Names = {"routed_expert": ("feed_forward",), "dense_feed_forward": ("feed_forward",)}
+LAYERS_THEMSELVES: Names = {"routed_expert": ("", "moe")}
+TEXT_EXPERTS: Names = {"routed_expert": ("mlp", "mlp.text_moe"), "shared_expert": ("mlp",)}
+MIXER: Names = dict.fromkeys(PARENTS, ("mixer",))
+IN_BLOCK = ("layer.1.mlp", "layer.2.mlp")  # of an encoder and of a decoder
+OWN_PARENTS: dict[str, Names] = {
+    "mixtral": SPARSE, "phimoe": SPARSE, "minimax_m2": SPARSE, "minimax": SPARSE | {"recurrent": ("self_attn",)},
+    "arctic": SPARSE | {"dense_feed_forward": ("residual_mlp",)}, "nemotron_h": MIXER, "nemo_speechlm": MIXER,
+    "jamba": FEED_FORWARD, "lfm2_moe": FEED_FORWARD | {"recurrent": ("conv",)}, "granitemoe": SHARED_BESIDE,
+    "granitemoeshared": SHARED_BESIDE, "granitemoe_swa": SHARED_BESIDE, "granitemoehybrid": SHARED_BESIDE,
+    "kimi_linear": SPARSE | {"recurrent": ("self_attn",)}, "glm5_next": {"recurrent": ("self_attn", "linear_attn")},
+    "glm5_next_text": {"recurrent": ("self_attn", "linear_attn")},
+    "bailing_hybrid": {"attention": ("attention", "self_attn"), "recurrent": ("attention", "self_attn")},
+    "gemma4": LAYERS_THEMSELVES, "gemma4_text": LAYERS_THEMSELVES, "ernie4_5_vl_moe": TEXT_EXPERTS,
+    "ernie4_5_vl_moe_text": TEXT_EXPERTS, "longcat_flash": {"attention": ("self_attn.%",), "dense_feed_forward": ("mlps.%",)},
+    "dbrx": {"attention": ("norm_attn_norm.attn",), "routed_expert": ("ffn",)},
+    "switch_transformers": {"attention": ("layer.0.SelfAttention",), "dense_feed_forward": IN_BLOCK, "routed_expert": IN_BLOCK},
 }  # fmt: skip
+# The only names of a part, by the component too where two stand in one module.
+MAMBA: Names = {"attention.o": ("o_proj",), "recurrent.o": ("out_proj",)}
+QKV = ("Wqkv",)
+OWN_PARTS: dict[str, Names] = {
+    "nemotron_h": MAMBA, "nemo_speechlm": MAMBA, "minimax": MAMBA | {
+        "attention.q": ("q_proj",), "attention.k": ("k_proj",), "attention.v": ("v_proj",),
+        "recurrent.qkv": ("qkv_proj",), "recurrent.z": ("output_gate",),
+    },
+    "dbrx": {"q": QKV, "k": QKV, "v": QKV, "o": ("out_proj",), "gate": ("mlp.w1",), "up": ("mlp.v1",), "down": ("mlp.w2",)},
+    "switch_transformers": {"q": ("q",), "k": ("k",), "v": ("v",), "o": ("o",), "up": ("wi",), "down": ("wo",)},
+}  # fmt: skip
+SUBLAYERS = {"longcat_flash": 2}  # layers of ours that are one of the checkpoint's; % stands for the place of one there
 NUMBERED = ("mixtral", "phimoe", "minimax_m2", "minimax", "arctic")
-SEVERAL = {"ba": (("in_proj_b", "in_proj_ba"), ("in_proj_a", "in_proj_ba"))}  # parts that some checkpoints hold as two modules
-ONE_EXPERT = re.compile(r"\bexperts\.(\d+)\b")
+SEVERAL = {  # parts that some checkpoints hold as two modules
+    "ba": (("in_proj_b", "in_proj_ba"), ("in_proj_a", "in_proj_ba")),
+    "compressor": (
+        ("compressor.wkv", "compressor.kv_proj", "compressor.indexer.kv_proj"),
+        ("compressor.wgate", "compressor.gate_proj", "compressor.indexer.gate_proj"),
+    ),
+}
+ONE_EXPERT = re.compile(r"\bexperts\.(?:expert_)?(\d+)\b")
+WITHIN_MOE = r"\.(?:experts|shared_expert|shared_mlp|gate\b|router)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +127,14 @@ def words_in(statement: object) -> Iterator[str]:
 class Spellings:
     """Which names a statement uses."""
 
-    def __init__(self, statement: Mapping[str, Any], model_type: str) -> None:
+    def __init__(self, statement: Mapping[str, Any], model_type: str, *, has_dense: bool) -> None:
         words = list(words_in(statement))
         self.experts = {int(number) for word in words for number in ONE_EXPERT.findall(word)}
         told = dict.fromkeys(re.sub(r"\d+", "0", word.replace("\\", "")) for word in words)  # each layer says the same
         self.text = "\n".join(told)
-        self.has_fused_experts = re.search(r"\bexperts\.[a-z]", self.text) is not None
-        self._own_parents = OWN_PARENTS.get(model_type, {})
+        self.sublayers = SUBLAYERS.get(model_type, 1)
+        self._has_dense = has_dense
+        self._own_parents, self._own_parts = OWN_PARENTS.get(model_type, {}), OWN_PARTS.get(model_type, {})
         self._own_names = ("w1", "w2", "w3") if model_type in NUMBERED else ()
         self._used: dict[tuple[str, ...], tuple[str, ...]] = {}
 
@@ -106,15 +148,30 @@ class Spellings:
 
     def parents(self, component: Component) -> tuple[str, ...]:
         """What contains the maps of a component, with the experts' the router and the shared expert."""
-        key = component if component in PARENTS else "routed_expert"
-        return (self._own_parents[key],) if key in self._own_parents else PARENTS[key]
+        of_layer = component in ("attention", "recurrent", "dense_feed_forward")
+        key = component if of_layer or component in self._own_parents else "routed_expert"
+        own = self._own_parents.get(key)
+        if own is None:
+            return self.used(PARENTS[key])
+        dense = self._own_parents.get("dense_feed_forward", PARENTS["dense_feed_forward"]) if self._has_dense else ()
+        taken = () if of_layer else dense[:1]  # then a name means the dense block, but where it stands with the experts
+        return own[:1] + tuple(name for name in own[1:] if name not in taken or re.search(rf"\b{name}{WITHIN_MOE}", self.text))
+
+    def spelled(self, component: Component, part: str) -> tuple[tuple[str, ...], ...]:
+        """The names of the modules of a part; of one that has no name, none that a checkpoint has."""
+        own = self._own_parts.get(f"{component}.{part}", self._own_parts.get(part))
+        several = (own,) if own is not None else SEVERAL.get(part) or (PARTS.get(part, (part or "projection",)),)
+        return tuple(names if own is not None else self.used(names) for names in several)
 
     def paths(self, *names: tuple[str, ...]) -> tuple[str, ...]:
-        """Names of modules by the spellings of each step."""
-        paths: tuple[str, ...] = ("",)
-        for spellings in names:
-            paths = tuple(f"{path}.{name}" if path else name for path in paths for name in self.used(spellings))
-        return paths
+        """Names of modules by the names of each step, of which some may be none."""
+        return tuple(".".join(filter(None, steps)) for steps in product(*names))
+
+    def fused(self, parents: tuple[str, ...], part: tuple[str, ...]) -> tuple[str, ...]:
+        """Names of all experts of a layer at once: of a part of theirs, and of what contains it."""
+        containers = self._own_parents.get("experts", ("experts",))
+        whole = self.paths(parents, containers[:1]) if re.search(r"\bexperts(?![\w.])", self.text) else ()
+        return whole + (self.paths(parents, containers, part) if re.search(r"\bexperts\.[a-z]|\w_linear\b", self.text) else ())
 
     def told_apart(self, experts: int) -> list[int]:
         """The experts that the statement names by number, and one that stands for all others."""
@@ -124,13 +181,16 @@ class Spellings:
 
 def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_type: object = None) -> list[Module]:
     """Embedding, head, routers and every linear map of every layer, in the spellings of a statement and of the model's type."""
-    spellings = Spellings(statement, str(model_type))
-    modules = [Module("embedding", "", spellings.paths(EMBEDDINGS))]
+    stacks = [stack for stack in (architecture.encoder, architecture.decoder) if stack is not None]
+    blocks = [layer.feed_forward for stack in stacks for layer in stack.layers]
+    has_dense = any(isinstance(block, Dense) or getattr(block, "parallel_dense_intermediate_size", 0) for block in blocks)
+    spellings = Spellings(statement, str(model_type), has_dense=has_dense)
+    modules = [Module("embedding", "", spellings.used(EMBEDDINGS))]
     if not architecture.tied_embeddings:
-        modules.append(Module("lm_head", "", spellings.paths(HEADS)))
+        modules.append(Module("lm_head", "", spellings.used(HEADS)))
     for side, stack in (("encoder", architecture.encoder), ("decoder", architecture.decoder)):
         if stack is not None:
-            roots = ROOTS if architecture.encoder is None else (f"model.{side}.layers", f"{side}.layers")
+            roots = ROOTS if architecture.encoder is None else (f"model.{side}.layers", f"{side}.layers", f"{side}.block")
             modules += _of_stack(stack, roots, architecture.hidden_size, spellings)
     return modules
 
@@ -139,42 +199,41 @@ def _of_stack(stack: Stack, roots: tuple[str, ...], hidden_size: int, spellings:
     kinds = [list(_kinds(layer, stack, hidden_size, spellings)) for layer in stack.layers]
     used = spellings.used(roots)
     for number, kind in enumerate(stack.order):
+        layer, place = divmod(number, spellings.sublayers)
         for paths, weight in kinds[kind]:
-            names = tuple(f"{root}.{number}.{path}" for root in used for path in paths)
+            names = tuple(f"{root}.{layer}.{path.replace('%', str(place))}" for root in used for path in paths)
             yield Module(weight.component, weight.part, names)
 
 
 def _kinds(layer: Layer, stack: Stack, hidden_size: int, spellings: Spellings) -> Iterator[tuple[tuple[str, ...], Weight]]:
     """The modules of a layer: their names within it, and a weight of theirs."""
     for weight in _linear(layer.mixer.weights(hidden_size)):
-        for part in _spelled(weight.part):
+        for part in spellings.spelled(weight.component, weight.part):
             yield spellings.paths(spellings.parents(weight.component), part), weight
     if stack.cross_attention is not None:
         for weight in _linear(stack.cross_attention.weights(hidden_size)):
-            yield spellings.paths(("encoder_attn", "EncDecAttention"), *_spelled(weight.part)), weight
+            for part in spellings.spelled(weight.component, weight.part):
+                yield spellings.paths(spellings.used(CROSS), part), weight
     yield from _of_feed_forward(layer.feed_forward, hidden_size, spellings)
 
 
 def _of_feed_forward(block: FeedForward, hidden_size: int, spellings: Spellings) -> Iterator[tuple[tuple[str, ...], Weight]]:
     for weight in _linear(feed_forward_weights(block, hidden_size)):
-        (part,), parents = _spelled(weight.part), spellings.parents(weight.component)
+        (part,), parents = spellings.spelled(weight.component, weight.part), spellings.parents(weight.component)
         if weight.component == "routed_expert" and isinstance(block, MoE):
-            fused = spellings.paths(parents, ("experts",), part) if spellings.has_fused_experts else ()
+            fused = spellings.fused(parents, part)
             for expert in spellings.told_apart(block.routed_experts):
-                yield (*spellings.paths(parents, ("experts",), (str(expert),), part), *fused), weight
+                number = spellings.used((str(expert), f"expert_{expert}"))
+                yield (*spellings.paths(parents, ("experts",), number, part), *fused), weight
         elif weight.component == "shared_expert":
-            yield spellings.paths(parents, SHARED, part), weight
+            yield spellings.paths(parents, spellings.used(SHARED), part), weight
         else:
             yield spellings.paths(parents, part), weight
     if isinstance(block, MoE):
-        yield spellings.paths(spellings.parents("router"), ROUTERS), Weight("router", block.routed_experts, hidden_size)
+        names = spellings.paths(spellings.parents("router"), spellings.used(ROUTERS))
+        yield names, Weight("router", block.routed_experts, hidden_size)
 
 
 def _linear(weights: Iterator[Weight]) -> list[Weight]:
     """One linear map of each part."""
     return list({(weight.component, weight.part): weight for weight in weights if weight.linear}.values())
-
-
-def _spelled(part: str) -> tuple[tuple[str, ...], ...]:
-    """The spellings of the modules of a part; of one that has no name, none that a checkpoint has."""
-    return SEVERAL.get(part) or (PARTS.get(part, (part or "projection",)),)

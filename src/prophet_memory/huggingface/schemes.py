@@ -68,10 +68,18 @@ def states(*methods: str) -> Callable[[Scheme], Scheme]:
 # --- lists of names
 
 MOST_SHOWN = 100  # letters of an entry, in an error
-LAYER = re.compile(r"\blayers\.(\d+)\.")
+LAYER = re.compile(r"\b(?:layers|blocks?)\.(\d+)\.")
 PROJECTION = re.compile(r"[\w.]*\blayers\.(\d+)\.[\w.]*(_proj|_proj_\w+|\bw[123])")
-# Other parts of a checkpoint, and the weights of an indexer's heads, which take no format.
-UNCOUNTED = re.compile(r"\b(visual|vision\w*|audio\w*|mtp|indexers_proj|weights_proj)\b")
+# Other parts of a checkpoint: towers, next-token layers, norms, tables, routers, and the weights of an indexer's heads.
+UNCOUNTED = re.compile(
+    r"visual|vision|audio|image|patch|projector|resampler|tower|timestamp|sound|mtp|nextn|eh_proj|conv1d|embed|head|router"
+    r"|(?<!norm_attn_)norm(?!_attn_norm)|gate\b|\bindexers_proj\b|\bweights_proj\b"
+)
+BLOCKS: dict[str, re.Pattern[str]] = {  # words that stand for a component; the first is meant
+    "shared_expert": re.compile(r"shared_(expert|mlp)"), "routed_expert": re.compile(r"expert|moe"),
+    "recurrent": re.compile(r"linear_attn|mamba|mixer"), "attention": re.compile(r"attn|attention"),
+    "dense_feed_forward": re.compile(r"mlp|feed_forward|ffn"),
+}  # fmt: skip
 
 
 def as_transformers(entry: str) -> Matches:
@@ -121,20 +129,26 @@ def named(key: str, entries: Iterable[str], how: Callable[[str], Matches], modul
         found = dict.fromkeys(own, entry) | found
         if not own:
             meant_nothing.append(entry)
-    check_counted(key, meant_nothing, modules)
+    check_counted(key, meant_nothing, modules, found)
     return found
 
 
-def check_counted(key: str, entries: Iterable[str], modules: list[Module]) -> None:
+def check_counted(key: str, entries: Iterable[str], modules: list[Module], found: Iterable[Module]) -> None:
     """Hold entries that mean no module against the layers that are counted.
 
     Raises:
-        ArchitectureError: for one that names a projection of such a layer, because what it is about would be counted wrongly.
+        ArchitectureError: for one that names a projection of such a layer, or a component of which the list means nothing at all
+            (`found`), because what it is about would be counted wrongly.
     """
     layers = {int(number) for module in modules for number in LAYER.findall(module.names[0])}
+    missed = {module.component for module in modules} - {module.component for module in found}
     for entry in entries:
-        projection = PROJECTION.fullmatch(entry)
-        if projection and int(projection[1]) in layers and not UNCOUNTED.search(entry):
+        plain = entry.replace("\\", "")
+        numbers = {int(number) for number in LAYER.findall(f"{plain}.")}
+        if UNCOUNTED.search(plain) or (numbers and not numbers & layers):
+            continue
+        about = next((component for component, words in BLOCKS.items() if words.search(plain)), None)
+        if about in missed or PROJECTION.fullmatch(entry):
             raise ArchitectureError(key, entry, "modules that the model is counted with")
 
 
@@ -274,7 +288,7 @@ def modelopt(values: Values, modules: list[Module]) -> Rule:
         if entry is not None:
             own[module] = formats[entry]
     used = {chosen.entry for chosen in own.values()}
-    check_counted(values.path("quantized_layers"), [entry for entry in formats if entry not in used], modules)
+    check_counted(values.path("quantized_layers"), [entry for entry in formats if entry not in used], modules, own)
     return all_but(own | left_out, Chosen(None, values.path("quantized_layers"), "MIXED_PRECISION"), never=())
 
 
