@@ -32,8 +32,9 @@ transformers = pytest.importorskip("transformers", reason=REASON)
 
 DATA = Path(__file__).parent / "data"
 WITHOUT_CLASS = {"arctic", "deepseek", "grok-1"}
-# The class of another type that reads this one's configs: the code published with Kimi K2 is DeepSeek-V3's.
-CLASS_OF = {"kimi_k2": "deepseek_v3"}
+# The class of another type that reads this one's configs: the code published with Kimi K2 is DeepSeek-V3's, and MiniMax-M3 is
+# published with its vision tower, too, around the same keys and numbers.
+CLASS_OF = {"kimi_k2": "deepseek_v3", "minimax_m3": "minimax_m3_vl_text"}
 # Keys that a class looks up without declaring them.
 UNDECLARED = {
     "axk2": {"first_k_dense_replace", "moe_layer_freq"},
@@ -300,6 +301,11 @@ def test_a_second_name_of_deepseek_v3():
     check({"model_type": "kimi_k2"} | SMALL["deepseek_v3"])
     kimi = multimodal("kimi_k25", SMALL["deepseek_v3"] | {"model_type": "kimi_k2"}, **{HEAD: False})
     assert read(kimi).architecture == read({"model_type": "kimi_k2"} | SMALL["deepseek_v3"]).architecture
+
+
+def test_a_second_name_of_the_language_model_of_minimax_m3():
+    check({"model_type": "minimax_m3"})
+    check({"model_type": "minimax_m3"} | SMALL["minimax_m3_vl_text"])
 
 
 def test_every_type_is_compared_or_named():

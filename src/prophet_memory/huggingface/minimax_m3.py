@@ -19,6 +19,7 @@ OLDER = {
 }
 
 
+@reads("minimax_m3", defaults=DEFAULTS["minimax_m3_vl_text"], aliases=ALIASES["minimax_m3_vl_text"])  # published alone, too
 @reads("minimax_m3_vl_text", defaults=DEFAULTS["minimax_m3_vl_text"], aliases=ALIASES["minimax_m3_vl_text"])
 def minimax_m3_vl_text(values: Values) -> Architecture:
     """The language model of MiniMax-M3: dense layers have a width of their own, and so has the shared expert."""
