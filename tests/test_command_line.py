@@ -341,6 +341,27 @@ NATIVE = {
 }
 
 
+def test_layers_stored_otherwise_keep_their_group_in_the_catalogue(tmp_path: Path):
+    left_out = ["lm_head", "model.layers.4.self_attn.*", "model.layers.7.self_attn.*"]
+    stated = {"quant_algo": "NVFP4", "quant_method": "modelopt", "ignore": left_out}
+    file = config_file(tmp_path, GPT_OSS | {"quantization_config": stated})
+    checkout = copy_project(tmp_path / "checkout")
+    assert call("import-config", file, "--name", "mine", checkout=checkout).returncode == 0
+    own = (checkout / "config/models/mine.yaml").read_text(encoding="utf-8")
+    assert "published_precision: nvfp4/nvfp4/attention@1=bf16" in own
+    assert own.count("format_group: 1") == 2  # a layer with a window and one without
+    ask = ("--gpu", "h100-80gb", "--weights", "native", "--json")
+    plans = [json.loads(call("plan", "--model", model, *ask, checkout=checkout).stdout) for model in (file, "mine")]
+    assert plans[0] | {"model": "mine"} == plans[1]
+    line = refused("plan", "--model", file, "--gpu", "h100-80gb", "--weights", "nvfp4/nvfp4/attention@2=bf16", checkout=checkout)
+    assert line == '--weights: "nvfp4/nvfp4/attention@2=bf16"; allowed: of the model\'s groups of layers @1'
+    text = own.replace("attention@1=bf16", "attention@3=bf16")
+    (checkout / "config/models/mine.yaml").write_text(text, encoding="utf-8")
+    line = refused("plan", "--model", "mine", "--gpu", "h100-80gb", checkout=checkout)
+    assert "mine.yaml: published_precision: " in line
+    assert line.endswith("of the model's groups of layers @1")
+
+
 @pytest.mark.parametrize("model", NATIVE)
 def test_a_models_own_config_is_stored_as_it_says(tmp_path: Path, model: str):
     config = json.loads((REPOSITORY / f"tests/data/hf_configs/{model}.json").read_text(encoding="utf-8"))
@@ -393,10 +414,10 @@ def test_a_checkpoint_with_mixed_formats_is_planned_as_it_says(tmp_path: Path):
     own.write_text(yaml.safe_dump(document | {"published_precision": "nvfp4/nvfp4/attn=bf16"}), encoding="utf-8")
     line = refused("plan", "--model", own, "--gpu", "b200")
     assert 'own.yaml: published_precision: "nvfp4/nvfp4/attn=bf16"; allowed: fp32, bf16' in line
-    partly = stated | {"exclude_modules": ["lm_head", "*.router", "model.layers.0.self_attn*"]}
+    partly = stated | {"exclude_modules": ["lm_head", "*.router", "model.layers.0.mlp*"]}
     line = refused(*("plan", "--model", config_file(tmp_path, GPT_OSS | {"quantization_config": partly}), "--gpu", "b200"))
     assert re.search(
-        r'exclude_modules: "model.layers.0.self_attn\*"; allowed: one format for attention.q in all layers, .*nvfp4', line
+        r'exclude_modules: "model.layers.0.mlp\*"; allowed: one format for the routed experts in all layers, .*nvfp4', line
     )
     for wrong in ("nvfp4/nvfp4/attention", "nvfp4/nvfp4/attention=fp3", "int3"):
         assert f'--weights: "{wrong}"; allowed: fp32' in refused(*common, "--precision", wrong)

@@ -13,7 +13,7 @@ import pytest
 from small_configs import SMALL
 
 from prophet_memory.formats import WEIGHT_FORMATS
-from prophet_memory.huggingface import QuantizationError, published_precision, read
+from prophet_memory.huggingface import QuantizationError, as_published, read
 from prophet_memory.precision import precision
 from prophet_memory.weights import model_weights
 
@@ -91,7 +91,7 @@ OTHERWISE = {
 def told(config: dict[str, Any], method: str, names: Iterable[str]) -> str:
     """The precision of a checkpoint that leaves modules out."""
     stated = config | {"quantization_config": STATEMENTS[method](names)}
-    return published_precision(stated, read(config).architecture)
+    return as_published(stated, read(config).architecture).published_precision
 
 
 def wrong(kind: str, method: str, component: str, names: Iterable[str]) -> list[str]:
@@ -143,6 +143,11 @@ BY_PATTERN = [
         ["model.layers.*.mlps*"],
         f"{FORM}/{FORM}/dense_feed_forward=bf16",
     ),
+    *((small(kind), ["*sparse_moe*"], f"bf16/{FORM}") for kind in ("mixtral", "phimoe", "minimax_m2", "granitemoe")),
+    ({"model_type": "arctic"}, ["*sparse_moe*"], f"bf16/{FORM}"),
+    ({"model_type": "arctic"}, ["*.residual_mlp.*"], f"{FORM}/{FORM}/dense_feed_forward=bf16"),
+    ({"model_type": "nemo_speechlm"}, ["*.mixer.o_proj"], f"{FORM}/{FORM}/attention.o=bf16"),
+    ({"model_type": "glm5_next"}, ["*.self_attn.*"], f"{FORM}/{FORM}/attention=bf16/recurrent=bf16"),
     ({"model_type": "ernie4_5_vl_moe"}, ["*text_moe*"], f"bf16/{FORM}"),
     ({"model_type": "qwen3_omni_moe"}, ["thinker.model.layers.*.self_attn*"], f"{FORM}_experts"),
 ]

@@ -1,11 +1,16 @@
 """Bytes of weights by format: against published checkpoints, by hand, and as laws."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import pytest
-from conftest import MODELS
+from conftest import MODELS, cache
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.decode import passed_weights
+from prophet_memory.edge.configuration import read_engines
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import (
     APART,
@@ -20,8 +25,11 @@ from prophet_memory.formats import (
     name_of,
     parsed,
     shortest,
+    split_key,
 )
+from prophet_memory.huggingface.building import in_kinds
 from prophet_memory.kv_cache import kv_growth
+from prophet_memory.parallelism import Parallelism
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
 from prophet_memory.tensors import Weight
@@ -235,6 +243,62 @@ def test_the_shortest_precision_stores_each_part_as_it_was_said(model: str, data
     assert len(shortest(experts, dict.fromkeys(keys, experts) | dict.fromkeys(APART, DEFAULT_FORMAT)).exceptions) == 0
 
 
+@given(st.sampled_from(["deepseek-v3", "qwen3-next-80b-a3b", "nemotron-3-nano-30b-a3b"]), st.data())
+def test_the_shortest_precision_stores_each_part_of_each_group_of_layers_as_it_was_said(model: str, data: st.DataObject):
+    architecture = grouped(MODELS[model], data)
+    weights = [*model_weights(architecture)]
+    few = st.sampled_from(["bf16", "fp8", "nvfp4"])  # that meet often
+    keys = {key_of(weight) for weight in weights if weight.linear and weight.component != "routed_expert"}
+    wanted = dict.fromkeys(APART, DEFAULT_FORMAT) | {key: data.draw(few, label=key) for key in sorted(keys)}
+    named = shortest(data.draw(few), wanted)
+    stored = precision(name_of(named))
+    for weight in weights:
+        if weight.component != "routed_expert" and weight.linear:
+            assert stored.weight_bytes(weight) == stored_alone(weight, WEIGHT_FORMATS[wanted[key_of(weight)]]), weight
+    assert len(named.exceptions) <= len(keys)
+    for key in named.exceptions:  # none of them can go
+        without = {other: value for other, value in named.exceptions.items() if other != key}
+        less = precision(name_of(named._replace(exceptions=without)))
+        assert any(less.weight_bytes(weight) != stored.weight_bytes(weight) for weight in told_of(weights, named))
+
+
+def grouped(architecture: Architecture, data: st.DataObject) -> Architecture:
+    """The model with its layers in groups."""
+    decoder = architecture.decoder
+    groups = data.draw(st.lists(st.integers(0, 2), min_size=decoder.layer_count, max_size=decoder.layer_count))
+    layers = [
+        replace(decoder.layers[kind], count=1, format_group=group) for kind, group in zip(decoder.order, groups, strict=True)
+    ]
+    return replace(architecture, decoder=replace(decoder, **in_kinds(layers)))
+
+
+def key_of(weight: Weight) -> str:
+    """The key of a linear map in a precision."""
+    return f"{weight.component}.{weight.part}" + (f"@{weight.format_group}" if weight.format_group else "")
+
+
+def told_of(weights: Iterable[Weight], named: NamedFormats) -> list[Weight]:
+    """The weights, and further ones of components that exceptions name as wholes: parts that the model does not have."""
+    wholes = [split_key(key) for key in named.exceptions]
+    return [*weights, *(Weight(own.component, 512, 512, linear=True, format_group=own.format_group) for own in wholes)]
+
+
+@given(st.sampled_from(sorted(MODELS)), st.data())
+def test_groups_of_layers_change_nothing_where_no_format_names_them(model: str, data: st.DataObject):
+    whole = MODELS[model]
+    own = grouped(whole, data)
+    assert count_parameters(own) == count_parameters(whole)
+    for name in ("bf16", "fp8_experts", "int4/fp8", "nvfp4/nvfp4/attention=bf16"):
+        stored = precision(name)
+        assert non_expert_bytes(own, stored, tensor=2) == non_expert_bytes(whole, stored, tensor=2)
+        for engine in read_engines().values():
+            lines = [engine.loading.lines(each, stored, Parallelism(), 64) for each in (own, whole)] if engine.loading else [0, 0]
+            assert lines[0] == lines[1]
+    assert kv_growth(own, cache("bf16"), source_tokens=512) == kv_growth(whole, cache("bf16"), source_tokens=512)
+    sides = [sum(weight.parameters for weight in passed_weights(each)) for each in (own, whole)]
+    assert sides[0] == sides[1]
+
+
 def test_an_exception_for_a_table_quantises_it():
     model = MODELS["deepseek-v3"]
     plain, excepted = (non_expert_bytes(model, precision(name)) for name in ("fp8", "fp8/fp8/lm_head=fp8"))
@@ -257,6 +321,4 @@ def test_an_exception_for_a_table_quantises_it():
     ],
 )
 def test_cached_vectors_carry_their_scales(model: str, kv: str, expected: int):
-    from conftest import cache
-
     assert kv_growth(MODELS[model], cache(kv, "bf16", "bf16"), source_tokens=0).bytes_per_token == expected

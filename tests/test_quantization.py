@@ -14,16 +14,18 @@ from prophet_memory import tensors
 from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import WEIGHT_FORMATS
-from prophet_memory.huggingface import QuantizationError, published_precision, read
+from prophet_memory.huggingface import QuantizationError, as_published, read
 from prophet_memory.huggingface.modules import PARTS, SEVERAL
 from prophet_memory.huggingface.schemes import SCHEMES
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
+from prophet_memory.stages import pipeline_stages
 from prophet_memory.weights import model_weights
 
 MODELOPT = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4", "group_size": 16}}
 QWEN, DEEPSEEK, MIXTRAL = MODELS["qwen3-30b-a3b"], MODELS["deepseek-v3"], MODELS["mixtral-8x7b"]
 NEXT, GPT_OSS = MODELS["qwen3-next-80b-a3b"], MODELS["gpt-oss-120b"]
+GEMMA, NANO = MODELS["gemma-4-26b-a4b"], MODELS["nemotron-3-nano-30b-a3b"]
 GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 128, "sym": True, "desc_act": False}
 AWQ = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}
 EXPERTS_ALONE = ["lm_head", "re:.*self_attn.*", "re:.*shared_experts.*", r"re:.*mlp\.(gate|up|gate_up|down)_proj.*"]
@@ -49,7 +51,7 @@ def inside(model: Architecture, *names: str) -> list[str]:
 
 
 def said(config: dict, model: Architecture = MIXTRAL, **others: object) -> str:
-    return published_precision({"quantization_config": config} | others, model)
+    return as_published({"quantization_config": config} | others, model).published_precision
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def said(config: dict, model: Architecture = MIXTRAL, **others: object) -> str:
     ],
 )  # fmt: skip
 def test_the_published_precision_is_read_from_the_config(config: dict, expected: str):
-    assert published_precision(config, MIXTRAL) == expected
+    assert as_published(config, MIXTRAL).published_precision == expected
 
 
 @pytest.mark.parametrize(
@@ -134,44 +136,44 @@ def test_compressed_tensors_with_several_groups():
 # What public checkpoints state, as their files have it; lists of names are made from the layers.
 PUBLISHED = {
     "Qwen/Qwen3-30B-A3B-FP8": (
-        QWEN,
+        QWEN, "qwen3_moe",
         {"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "dynamic"}
         | {"modules_to_not_convert": ["lm_head", *layers(QWEN, "input_layernorm", "mlp.gate", "post_attention_layernorm")]},
         "fp8_blocks",
     ),
     "MiniMaxAI/MiniMax-M2.5": (
-        MIXTRAL,
+        MIXTRAL, "minimax_m2",
         {"quant_method": "fp8", "weight_block_size": [128, 128]}
         | {"modules_to_not_convert": ["gate", "e_score_correction_bias", "lm_head"]},
         "fp8_blocks",
     ),
     "openai/gpt-oss-120b": (
-        GPT_OSS,
+        GPT_OSS, "gpt_oss",
         {"quant_method": "mxfp4"}
         | {"modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]},
         "mxfp4_experts",
     ),
-    "moonshotai/Kimi-K2.5": (DEEPSEEK, packed(EXPERTS_ALONE, strategy="group", group_size=32), "int4_g32_experts"),
+    "moonshotai/Kimi-K2.5": (DEEPSEEK, "kimi_k25", packed(EXPERTS_ALONE, strategy="group", group_size=32), "int4_g32_experts"),
     "nvidia/Qwen3-235B-A22B-NVFP4": (
-        QWEN,
+        QWEN, "qwen3_moe",
         {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8", "group_size": 16, "quant_method": "modelopt"}
         | {"ignore": [*layers(QWEN, "mlp.gate"), "lm_head"]},
         "nvfp4",
     ),
     "nvidia/DeepSeek-V3.1-NVFP4": (
-        DEEPSEEK,
+        DEEPSEEK, "deepseek_v3",
         {"quant_algo": "NVFP4", "group_size": 16}
         | {"exclude_modules": ["lm_head", "model.layers.61*", *layers(DEEPSEEK, *(f"self_attn.{name}" for name in LATENT_MAPS))]},
         "nvfp4/nvfp4/attention=bf16/attention.o=nvfp4",
     ),
     "nvidia/Qwen3.5-397B-A17B-NVFP4": (
-        NEXT,
+        NEXT, "qwen3_5_moe",
         {"quant_algo": "NVFP4", "quant_method": "modelopt"}
         | {"ignore": ["lm_head", "*.mlp.shared_expert.*", "model.visual*", "mtp*", *inside(NEXT, "linear_attn*", "self_attn*")]},
         "nvfp4_experts",
     ),
     "nvidia/Qwen3.6-35B-A3B-NVFP4": (
-        NEXT,
+        NEXT, "qwen3_5_moe",
         {"quant_algo": "MIXED_PRECISION", "exclude_modules": ["mtp.layers.0*", "mtp*"], "quantized_layers": {
             name: {"quant_algo": "FP8" if "attn" in name else "W4A16_NVFP4"}
             for name in inside(NEXT, "mlp.experts", *(f"mlp.shared_expert.{own}_proj" for own in ("gate", "up", "down")))
@@ -181,17 +183,33 @@ PUBLISHED = {
         } | {"lm_head": {"quant_algo": "W4A16_NVFP4", "group_size": 16}}},
         "nvfp4/fp8/shared_expert=nvfp4/recurrent.ba=bf16/lm_head=nvfp4",
     ),
+    "nvidia/Gemma-4-26B-A4B-NVFP4": (
+        GEMMA, "gemma4",
+        {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8", "group_size": 16}
+        | {"exclude_modules": ["lm_head", "model.vision_tower*", *inside(GEMMA, "mlp*", "router*", "self_attn*")]},
+        "nvfp4_experts",
+    ),
+    "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4": (
+        NANO, "nemotron_h",
+        {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8", "group_size": 16, "exclude_modules": [
+            "lm_head",
+            *(f"backbone.layers.{layer}.mixer.{name}_proj" for layer in (4, 11, 18, 25, 32, 41) for name in ("in", "out")),
+            *(f"backbone.layers.{layer}.mixer.{name}_proj" for layer in (5, 12, 19, 26, 33, 42) for name in "qkvo"),
+            *(f"backbone.layers.{layer}.mixer.conv1d" for layer, kind in enumerate(NANO.decoder.order) if kind == 0),
+        ]},
+        "nvfp4/nvfp4/attention=bf16/recurrent@1=bf16",
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_what_public_checkpoints_state(name: str):
-    model, config, expected = PUBLISHED[name]
-    assert said(config, model) == expected
+    model, kind, config, expected = PUBLISHED[name]
+    assert said(config, model, model_type=kind) == expected
     beside = {"quantization": {key: value for key, value in config.items() if key != "quant_method"}}
     if "quant_algo" in config:
-        assert published_precision({}, model, beside) == expected
-        assert published_precision({"quantization_config": config}, model, beside) == expected
+        for alone in ({"model_type": kind}, {"model_type": kind, "quantization_config": config}):
+            assert as_published(alone, model, beside).published_precision == expected
 
 
 @pytest.mark.parametrize(
@@ -224,7 +242,7 @@ def test_what_public_checkpoints_state(name: str):
 )  # fmt: skip
 def test_what_is_not_understood_or_contradicts_itself_is_one_line(config: dict, beside: dict | None, line: str):
     with pytest.raises(QuantizationError, match=line) as refused:
-        published_precision(config, MIXTRAL, beside)
+        as_published(config, MIXTRAL, beside)
     assert "\n" not in str(refused.value)
 
 
@@ -237,10 +255,12 @@ PACKED_EXPERTS = {"quant_method": "fp8", "weight_block_size": [128, 128], "scale
     {"text_config": {"expert_dtype": "fp4"}, "quantization_config": PACKED_EXPERTS},
 ])  # fmt: skip
 def test_experts_in_four_bits_beside_fp8(config: dict):
-    assert published_precision(config, DEEPSEEK) == "mxfp4/fp8_blocks"
-    assert published_precision({"quantization_config": PACKED_EXPERTS, "expert_dtype": "fp8"}, DEEPSEEK) == "fp8_blocks"
+    assert as_published(config, DEEPSEEK).published_precision == "mxfp4/fp8_blocks"
+    assert (
+        as_published({"quantization_config": PACKED_EXPERTS, "expert_dtype": "fp8"}, DEEPSEEK).published_precision == "fp8_blocks"
+    )
     with pytest.raises(QuantizationError, match='expert_dtype: "fp4"; allowed: none without a statement on the other weights'):
-        published_precision({"expert_dtype": "fp4"}, DEEPSEEK)
+        as_published({"expert_dtype": "fp4"}, DEEPSEEK)
     with pytest.raises(QuantizationError, match='expert_dtype: "fp4"; allowed: none but beside quant_method fp8'):
         said({"quant_method": "mxfp4", "expert_dtype": "fp4"})
 
@@ -248,8 +268,8 @@ def test_experts_in_four_bits_beside_fp8(config: dict):
 def test_a_statement_stands_beside_the_language_model_however_deep():
     stated = {"quant_method": "fp8", "weight_block_size": [128, 128]}
     for inner in ({"quantization_config": stated}, {"text_config": {"quantization_config": stated}}):
-        assert published_precision({"thinker_config": inner}, QWEN) == "fp8_blocks"
-    assert published_precision({"thinker_config": {"text_config": {"dtype": "float32"}}}, QWEN) == "fp32"
+        assert as_published({"thinker_config": inner}, QWEN).published_precision == "fp8_blocks"
+    assert as_published({"thinker_config": {"text_config": {"dtype": "float32"}}}, QWEN).published_precision == "fp32"
 
 
 ODD = st.sampled_from([None, True, 0, -1, 3, 2**70, 0.5, "", "x", [], [1], ["x"], {}, {"a": 1}, [[]], float("nan")])
@@ -258,7 +278,7 @@ ODD = st.sampled_from([None, True, 0, -1, 3, 2**70, 0.5, "", "x", [], [1], ["x"]
 @given(st.data())
 def test_any_value_in_a_statement_is_read_or_refused_in_one_line(data):
     """A value anywhere inside, replaced or added."""
-    model, statement, _ = PUBLISHED[data.draw(st.sampled_from(sorted(PUBLISHED)))]
+    model, kind, statement, _ = PUBLISHED[data.draw(st.sampled_from(sorted(PUBLISHED)))]
     changed = json.loads(json.dumps(statement))
     place = changed
     while isinstance(place, dict):
@@ -269,7 +289,7 @@ def test_any_value_in_a_statement_is_read_or_refused_in_one_line(data):
             break
     inside[key] = data.draw(ODD)
     try:
-        precision(said(changed, model))
+        precision(said(changed, model, model_type=kind))
     except QuantizationError as refused:
         assert "\n" not in str(refused)
 
@@ -301,7 +321,7 @@ INT = {"type": "int", "num_bits": 4, "group_size": 32}
             '"model.layers.0.mlp.experts"; allowed: one format for the routed experts in all layers, of which others have fp8',
         ),
         (FP8 | {"modules_to_not_convert": ["model.layers.3.mlp.experts.7"]}, "the routed experts"),
-        (FP8 | {"modules_to_not_convert": ["model.layers.3"]}, '"model.layers.3"; .*format for attention.q in all layers'),
+        (FP8 | {"modules_to_not_convert": ["model.layers.3"]}, '"model.layers.3"; .*format for the routed experts in all layers'),
         (FP8 | {"modules_to_not_convert": ["model.layers.0.self_attn.g_proj"]}, "g_proj.*modules that the model is counted with"),
         (GPTQ | {"bits": 3}, "bits: 3; allowed: 4 or 8"), (GPTQ | {"bits": True}, "bits: True; allowed: 4 or 8"),
         (GPTQ | {"group_size": 256}, "group_size: 256; allowed: 32, 64, 128"), (GPTQ | {"group_size": -1}, "group_size: -1"),
@@ -316,7 +336,6 @@ INT = {"type": "int", "num_bits": 4, "group_size": 32}
         (packed(group_size=32, actorder="best"), 'actorder: "best"'), (packed(group_size=32, symmetric=1), "symmetric: 1"),
         (packed(type="float", strategy="group", group_size=24), "'group_size': 24"),
         (packed(["re:("], **INT), r'ignore: "re:\("; allowed: names or regular expressions'),
-        (packed(["model.layers.1.self_attn.q_proj"], **INT), 'ignore: "model.layers.1.self_attn.q_proj"; allowed: one format'),
         (packed(**INT) | {"format": "dense"}, 'format: "dense"; allowed: pack-quantized'),
         (packed(**INT) | {"sparsity_config": {"format": "sparse-24-bitmask"}}, "sparsity_config"),
         ({"quant_method": "compressed-tensors", "config_groups": {"a": {"weights": INT}}}, "config_groups.a.targets: "),
@@ -448,11 +467,51 @@ def test_bytes_are_those_of_a_sum_over_modules(how: tuple[str, str], left_out: s
     assert found == 2 * plain + sum(WEIGHT_FORMATS[form].matrix_bytes(rows, columns) for rows, columns in in_form)
 
 
-@given(st.sampled_from(sorted({name for name, kind, _ in maps() if kind not in {"mlp", "lm_head"}})))
-def test_no_map_is_left_out_alone(name: str):
+ALONE = sorted(name for name, kind, _ in maps() if kind != "experts")
+
+
+@given(st.sets(st.sampled_from(ALONE)))
+def test_bytes_are_those_of_a_sum_over_modules_layer_by_layer(left_out: set[str]):
     model = read(TINY).architecture
-    with pytest.raises(QuantizationError, match=f'exclude_modules: "{name}"; allowed: one format for'):
+    statement = {"quant_method": "modelopt", "quant_algo": "NVFP4", "exclude_modules": sorted(left_out)}
+    found = as_published({"quantization_config": statement}, model)
+    stored = precision(found.published_precision)
+    in_form = [sides for name, _, sides in maps() if name not in left_out]
+    plain = count_parameters(model).total - sum(rows * columns for rows, columns in in_form)
+    expected = 2 * plain + sum(WEIGHT_FORMATS["nvfp4"].matrix_bytes(*sides) for sides in in_form)
+    assert 2 * 4 * routed_expert_bytes(found, stored) + non_expert_bytes(found, stored) == expected
+    stages = sum(non_expert_bytes(stage, stored) for stage in pipeline_stages(found, 3))
+    assert stages == non_expert_bytes(found, stored) + 2 * 2 * model.hidden_size  # each stage has a norm at its end
+    own = [replace(found.decoder.layers[kind], count=1, format_group=0) for kind in found.decoder.order]
+    assert own == [replace(model.decoder.layers[kind], count=1) for kind in model.decoder.order]
+
+
+@given(st.sampled_from(sorted(name for name, kind, _ in maps() if kind == "experts")))
+def test_no_expert_is_left_out_alone(name: str):
+    model = read(TINY).architecture
+    with pytest.raises(QuantizationError, match=f'exclude_modules: "{name}"; allowed: one format for the routed experts'):
         said({"quant_method": "modelopt", "quant_algo": "NVFP4", "exclude_modules": [name, "lm_head"]}, model)
+
+
+def test_layers_stored_otherwise_form_groups():
+    found = as_published({"quantization_config": packed(["model.layers.1.self_attn.q_proj", "lm_head"], group_size=64)}, QWEN)
+    assert found.published_precision == "int4_g64/int4_g64/attention.q@1=bf16"
+    assert [found.decoder.layers[kind].format_group for kind in found.decoder.order] == [0, 1, *[0] * 46]
+    names = ["lm_head", *layers(QWEN, "self_attn.o_proj"), *(f"model.layers.{layer}.self_attn.k_proj" for layer in (3, 7))]
+    names += ["model.layers.7.self_attn.v_proj"]
+    found = as_published({"quantization_config": packed(names, group_size=64)}, QWEN)
+    assert (
+        found.published_precision
+        == "int4_g64/int4_g64/attention.o=bf16/attention.k@1=bf16/attention@2=bf16/attention.q@2=int4_g64"
+    )
+    groups = [found.decoder.layers[kind].format_group for kind in found.decoder.order]
+    assert {layer: group for layer, group in enumerate(groups) if group} == {3: 1, 7: 2}
+
+
+def test_statements_that_mean_other_layers_contradict_each_other():
+    first, second = (packed([f"model.layers.{layer}.self_attn.q_proj", "lm_head"], group_size=64) for layer in (1, 2))
+    with pytest.raises(QuantizationError, match=r"text_config.*, as quantization_config has it, in the same layers"):
+        as_published({"quantization_config": first, "text_config": {"quantization_config": second}}, QWEN)
 
 
 def test_thousands_of_names_are_read_at_once():

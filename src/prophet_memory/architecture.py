@@ -94,6 +94,7 @@ class Layer:
     count: Layers
     mixer: Mixer
     feed_forward: FeedForward
+    format_group: Count = 0  # layers of another group may be stored otherwise, where a precision says so (formats)
 
     @property
     def sublayers(self) -> int:

@@ -81,7 +81,7 @@ def passed_weights(architecture: Architecture, reading: Reading | None = None) -
     stack, hidden, decoder = passed_stack(architecture, reading), architecture.hidden_size, architecture.decoder
     own = [weight for weight in stack_weights(stack, architecture) if weight.component != "routed_expert"]
     crossing = [
-        weight.times(layer.count)
+        weight.times(layer.count, layer.format_group)
         for layer in decoder.layers
         if decoder.cross_attention is not None
         for weight in decoder.cross_attention.key_and_value_weights(hidden)

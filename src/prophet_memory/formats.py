@@ -2,8 +2,9 @@
 
 A precision is named by the grammar that config and command line share: a format for all weights (`bf16`), a format for the
 routed experts alone over a bf16 rest (`int8_experts`), two formats (`int4/fp8`: routed experts, rest), those with exceptions by
-component or by a part of one (`nvfp4/nvfp4/attention=bf16/attention.o=nvfp4`), or `native`, what the model's published checkpoint
-has. Config lists the names of PRECISIONS; the others are for the command line and for what a checkpoint states.
+component or by a part of one (`nvfp4/nvfp4/attention=bf16/attention.o=nvfp4`), also for some of the layers alone
+(`nvfp4/nvfp4/recurrent@1=bf16`: those of the model's format group 1), or `native`, what the model's published checkpoint has.
+Config lists the names of PRECISIONS; the others are for the command line and for what a checkpoint states.
 """
 
 from __future__ import annotations
@@ -114,7 +115,11 @@ PUBLISHED_PRECISIONS = tuple(name for name in PRECISIONS if name != NATIVE)
 
 
 class NamedFormats(NamedTuple):
-    """A precision by the names of its formats; `exceptions` by component (`attention`) or by a part of one (`attention.o`)."""
+    """A precision by the names of its formats.
+
+    `exceptions` are by component (`attention`), by a part of one (`attention.o`), or by either in the layers of a group alone
+    (`attention@1`).
+    """
 
     routed_expert: str
     rest: str
@@ -125,7 +130,9 @@ class NamedFormats(NamedTuple):
 APART = ("router", "norm", "embedding", "lm_head")
 EXCEPTED = tuple(name for name in COMPONENTS if name != "routed_expert")
 GRAMMAR = "two formats as in int4/fp8, with exceptions as in nvfp4/nvfp4/attention=bf16"
-_FORMAT, _KEY = "|".join(WEIGHT_FORMATS), f"({'|'.join(EXCEPTED)})([.]({'|'.join(PARTS)}))?"
+OUTSIDE_LAYERS = ("embedding", "lm_head")
+_FORMAT, _LAYERED = "|".join(WEIGHT_FORMATS), "|".join(name for name in EXCEPTED if name not in OUTSIDE_LAYERS)
+_KEY = f"({'|'.join(OUTSIDE_LAYERS)}|({_LAYERED})([.]({'|'.join(PARTS)}))?(@[1-9][0-9]{{0,3}})?)"
 PRECISION_PATTERN = f"^({_FORMAT})({EXPERTS_SUFFIX}|/({_FORMAT})(/{_KEY}=({_FORMAT}))*)?$"  # native excepted
 
 
@@ -148,21 +155,53 @@ def parsed(name: str) -> NamedFormats:
     return NamedFormats(alone, alone if alone == first else DEFAULT_FORMAT, {})
 
 
-def telling(rest: str, exceptions: Mapping[str, str]) -> dict[str, str]:
-    """The exceptions that say what would not hold without them, in the order of components."""
+class Excepted(NamedTuple):
+    """What an exception is about; `part` is "" for the whole component, `format_group` 0 for all layers."""
 
-    def told_anyway(key: str) -> bool:
-        component, dot, _ = key.partition(".")
-        if dot and component in exceptions:
-            return exceptions[key] == exceptions[component]
-        if component not in APART:
-            return exceptions[key] == rest
-        own = WEIGHT_FORMATS[exceptions[key]]
-        return own.bits == own.other_bits == WEIGHT_FORMATS[rest].other_bits
+    component: str
+    part: str
+    format_group: int
+
+
+def split_key(key: str) -> Excepted:
+    """What the key of an exception names."""
+    what, _, group = key.partition("@")
+    component, _, part = what.partition(".")
+    return Excepted(component, part, int(group or 0))
+
+
+def keys_of(component: str, part: str, format_group: int) -> list[str]:
+    """The keys of exceptions that hold for a part in layers of a group: the first that there is decides."""
+    whole = [f"{component}.{part}", component] if part else [component]
+    return [f"{key}@{format_group}" for key in whole] + whole if format_group else whole
+
+
+def telling(rest: str, exceptions: Mapping[str, str]) -> dict[str, str]:
+    """The exceptions that say what would not hold without them, in the order of groups of layers and of components."""
+
+    def said(found: Mapping[str, str], own: Excepted) -> str:
+        name = next((found[key] for key in keys_of(*own) if key in found), None)
+        stored = WEIGHT_FORMATS[name or rest]
+        if own.component not in APART:
+            return name or rest
+        return name if name and stored.bits != stored.other_bits else f"{stored.other_bits} bits"
+
+    def place(key: str) -> tuple[int, int, str]:
+        own = split_key(key)
+        return own.format_group, order.index(own.component), own.part
 
     order: list[str] = list(COMPONENTS)
-    kept = sorted(exceptions, key=lambda key: (order.index(key.partition(".")[0]), key))
-    return {key: exceptions[key] for key in kept if not told_anyway(key)}
+    kept = {key: exceptions[key] for key in sorted(exceptions, key=place)}
+    for key in reversed([*kept]):  # the narrowest first
+        own = split_key(key)
+        alike = [other for other in map(split_key, kept) if other.component == own.component]
+        parts = {own.part} if own.part else {"", *(other.part for other in alike)}
+        groups = {own.format_group} if own.format_group else {0, *(other.format_group for other in alike)}
+        about = [Excepted(own.component, part, group) for part in parts for group in groups]
+        less = {other: value for other, value in kept.items() if other != key}
+        if all(said(less, one) == said(kept, one) for one in about):
+            kept = less
+    return kept
 
 
 def name_of(named: NamedFormats) -> str:
@@ -180,18 +219,24 @@ def shortest(routed_expert: str, others: Mapping[str, str]) -> NamedFormats:
 
     Args:
         routed_expert: the format of the routed experts.
-        others: a format for each component (`router`), or for each of its parts (`attention.o`).
+        others: a format for each component (`router`), or for each of its parts (`attention.o`); and of each group of layers with
+            formats of its own for all of its parts of such a component (`attention.o@1`).
     """
+    sections: dict[tuple[int, str], dict[str, str]] = {}
+    for key, value in others.items():
+        about = split_key(key)
+        sections.setdefault((about.format_group, about.component), {})[key] = value
 
     def with_rest(rest: str) -> NamedFormats:
         found: dict[str, str] = {}
-        for component in dict.fromkeys(key.partition(".")[0] for key in others):
-            own = {key: value for key, value in others.items() if key.partition(".")[0] == component}
-            wholes = [own[component]] if component in own else [rest, *own.values()]
-            ways: list[dict[str, str]] = [telling(rest, {component: whole} | own) for whole in wholes]
+        for (group, component), own in sorted(sections.items()):
+            whole = f"{component}@{group}" if group else component
+            wider = {key: value for key, value in found.items() if split_key(key).component == component and "@" not in key}
+            ways = [telling(rest, wider | {whole: value} | own) for value in dict.fromkeys((own.get(whole, rest), *own.values()))]
+            ways += [telling(rest, wider | own)] if group else []
             fewest: dict[str, str] = min(ways, key=len)
             found |= fewest
         return NamedFormats(routed_expert, rest, found)
 
-    rests = [value for key, value in others.items() if key.partition(".")[0] not in APART]
-    return min(map(with_rest, (routed_expert, DEFAULT_FORMAT, *rests)), key=lambda named: len(named.exceptions))
+    rests = [value for key, value in others.items() if split_key(key).component not in APART]
+    return min(map(with_rest, dict.fromkeys((routed_expert, DEFAULT_FORMAT, *rests))), key=lambda named: len(named.exceptions))

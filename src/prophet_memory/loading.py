@@ -164,7 +164,7 @@ class Loading(Described):
     ) -> int:
         bits = 0
         for weight in (w.shard(apart.get(w.component, layout.tensor)) for w in model_weights(architecture) if w.linear):
-            form = stored.format_of(weight.component, weight.part)
+            form = stored.format_of(weight.component, weight.part, weight.format_group)
             widened = weight.component != "routed_expert" and 0 < form.zero_point_bits < self.zero_point_bits
             if widened and form.block_columns is not None:
                 points = weight.copies * weight.rows * -(-weight.columns // form.block_columns)
@@ -176,13 +176,16 @@ class Loading(Described):
         return sum(widths) * (architecture.max_context_tokens or 0) * self.rotary_value_bytes
 
     def _absorbed_bytes(self, architecture: Architecture, stored: Precision, layout: Parallelism) -> int:
-        each = 0 if self.latent_copies is None else self.latent_copies.value_bytes(stored.format_of("attention", "kv_b"))
-        layers = [layer for stack in architecture.stacks for layer in stack.layers] if each else []
-        found = [(layer.count, layer.mixer) for layer in layers if isinstance(layer.mixer, LatentAttention)]
-        widths = [
-            (n, share(m.query_heads, layout.tensor) * (m.qk_nope_head_dim + m.v_head_dim) * m.kv_lora_rank) for n, m in found
-        ]
-        return sum(count * values * each for count, values in widths)
+        found = 0
+        for layer in (layer for stack in architecture.stacks for layer in stack.layers):
+            mixer = layer.mixer
+            if self.latent_copies is not None and isinstance(mixer, LatentAttention):
+                each = self.latent_copies.value_bytes(stored.format_of("attention", "kv_b", layer.format_group))
+                values = (
+                    share(mixer.query_heads, layout.tensor) * (mixer.qk_nope_head_dim + mixer.v_head_dim) * mixer.kv_lora_rank
+                )
+                found += layer.count * values * each
+        return found
 
     def _table_rounding_bytes(self, table_bytes: int, gpus: list[int]) -> int:
         sizes = [table_bytes // number for number in gpus]
@@ -194,8 +197,9 @@ class Loading(Described):
         sizes = []
         for stack in architecture.stacks:
             for layer in stack.layers:
-                weights = [*layer.mixer.weights(architecture.hidden_size)]
-                weights += feed_forward_weights(layer.feed_forward, architecture.hidden_size)
+                own = [*layer.mixer.weights(architecture.hidden_size)]
+                own += feed_forward_weights(layer.feed_forward, architecture.hidden_size)
+                weights = [weight.times(1, layer.format_group) for weight in own]
                 sizes += [(layer.count, size) for size in _tensors(weights, stored, layout, apart)]
         return sum(count * (self.allocator.taken_bytes(size) - size) for count, size in sizes)
 

@@ -117,7 +117,7 @@ def _broken(
     for weight in model_weights(architecture):
         routed = weight.component == "routed_expert"
         gpus = layout.expert_tensor if routed else own.get(weight.component, layout.tensor)
-        form = stored.format_of(weight.component, weight.part)
+        form = stored.format_of(weight.component, weight.part, weight.format_group)
         if weight.cut != "columns" or not weight.linear or gpus == 1 or form.block_columns is None:
             continue
         least = [one.values for one in splits if one.is_of(form) and (routed or one.cut == PADDED)]

@@ -12,14 +12,24 @@ from functools import cache
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ModelError
-from prophet_memory.formats import APART, DEFAULT_FORMAT, NATIVE, WEIGHT_FORMATS, Format, bytes_of_bits, parsed
+from prophet_memory.formats import (
+    APART,
+    DEFAULT_FORMAT,
+    NATIVE,
+    WEIGHT_FORMATS,
+    Format,
+    bytes_of_bits,
+    keys_of,
+    parsed,
+    split_key,
+)
 from prophet_memory.tensors import Weight
 from prophet_memory.weights import expert_weights, model_weights
 
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """Formats of the routed experts' weights and of everything else, with exceptions by component or by a part of one."""
+    """Formats of the routed experts' weights and of everything else, with exceptions by component, part and group of layers."""
 
     routed_expert: Format
     rest: Format
@@ -30,22 +40,22 @@ class Precision:
         """All of them."""
         return (self.routed_expert, self.rest, *(form for _, form in self.exceptions))
 
-    def exception_of(self, component: str, part: str = "") -> Format | None:
-        """The exception for a part, else the one for its component, if there is either."""
+    def exception_of(self, component: str, part: str = "", format_group: int = 0) -> Format | None:
+        """The exception for a part, else the one for its component, if there is either; what is said of a group first."""
         exceptions = dict(self.exceptions)
-        return exceptions.get(f"{component}.{part}") or exceptions.get(component)
+        return next((exceptions[key] for key in keys_of(component, part, format_group) if key in exceptions), None)
 
-    def format_of(self, component: str, part: str = "") -> Format:
-        """The format of the linear maps that are a part of a component."""
+    def format_of(self, component: str, part: str = "", format_group: int = 0) -> Format:
+        """The format of the linear maps that are a part of a component, in layers of a group."""
         if component == "routed_expert":
             return self.routed_expert
-        return self.exception_of(component, part) or self.rest
+        return self.exception_of(component, part, format_group) or self.rest
 
     def weight_bytes(self, weight: Weight) -> int:
         """Bytes of a weight, all copies; an exception for a table (router, embedding, head) quantises its rows."""
-        stored = self.format_of(weight.component, weight.part)
-        excepted = weight.component in APART and weight.columns > 1 and self.exception_of(weight.component) is not None
-        if weight.linear or excepted:
+        stored = self.format_of(weight.component, weight.part, weight.format_group)
+        is_table = weight.component in APART and weight.columns > 1
+        if weight.linear or (is_table and self.exception_of(weight.component, format_group=weight.format_group) is not None):
             return weight.copies * stored.matrix_bytes(weight.rows, weight.columns)
         return weight.copies * weight.rows * bytes_of_bits(weight.columns * stored.other_bits)
 
@@ -87,6 +97,21 @@ def precision(name: str, published: str = DEFAULT_FORMAT) -> Precision:
     named = parsed(name)
     exceptions = tuple((key, WEIGHT_FORMATS[value]) for key, value in named.exceptions.items())
     return Precision(WEIGHT_FORMATS[named.routed_expert], WEIGHT_FORMATS[named.rest], exceptions)
+
+
+def check_groups(name: str, architecture: Architecture) -> None:
+    """Refuse a precision that has formats for groups of layers that a model does not have.
+
+    Raises:
+        ModelError: naming the groups that it has.
+    """
+    named = parsed(architecture.published_precision if name == NATIVE else name)
+    own = {layer.format_group for stack in architecture.stacks for layer in stack.layers} - {0}
+    if {split_key(key).format_group for key in named.exceptions} - own - {0}:
+        groups = ", ".join(f"@{group}" for group in sorted(own))
+        raise ModelError(
+            "precision", name, f"of the model's groups of layers {groups}" if own else "none with @: one group of layers"
+        )
 
 
 def routed_expert_bytes(architecture: Architecture, stored: Stored, *, expert_tensor: int = 1) -> int:

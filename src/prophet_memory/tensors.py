@@ -30,7 +30,7 @@ class Weight:
 
     Tensor parallelism gives each GPU an equal number of the `units` (heads, channels) of which the cut side consists, rounded
     up, so that what has fewer units than there are GPUs is replicated. Only a `linear` map takes a quantised format; `part` tells
-    it apart within its component, as lists of modules do.
+    it apart within its component, as lists of modules do, and `format_group` is that of its layers.
     """
 
     component: Component
@@ -41,15 +41,17 @@ class Weight:
     units: int = 1
     linear: bool = False
     part: str = ""
+    format_group: int = 0
 
     @property
     def parameters(self) -> int:
         """Number of parameters, all copies."""
         return self.copies * self.rows * self.columns
 
-    def times(self, count: int) -> Weight:
-        """So many of it."""
-        return Weight(self.component, self.rows, self.columns, self.copies * count, self.cut, self.units, self.linear, self.part)
+    def times(self, count: int, format_group: int = 0) -> Weight:
+        """So many of it, in layers of a group."""
+        copies = self.copies * count
+        return Weight(self.component, self.rows, self.columns, copies, self.cut, self.units, self.linear, self.part, format_group)
 
     def shard(self, gpus: int) -> Weight:
         """The part that each of some GPUs holds, the largest where they do not divide the units."""

@@ -90,7 +90,7 @@ def stack_weights(stack: Stack, architecture: Architecture) -> Iterator[Weight]:
         sublayers += [*per_layer_input_weights(architecture), *norm_gate_weights(layer, architecture)]
         norms += layer.count * norms_of(layer, architecture, stack)
         for weight in sublayers:
-            yield weight.times(layer.count)
+            yield weight.times(layer.count, layer.format_group)
     yield Weight("norm", hidden, copies=norms * (2 if architecture.norm_bias else 1))
     yield from stream_weights(stack, architecture)
     if size := architecture.per_layer_input_size:  # of what all layers take of a token's hidden state

@@ -16,10 +16,11 @@ from prophet_memory.edge.messages import described_by, error, hint
 from prophet_memory.edge.places import config_folder
 from prophet_memory.edge.remembered import read
 from prophet_memory.engine import Engine, EngineEntry, EngineError
-from prophet_memory.errors import ArchitectureError
+from prophet_memory.errors import ArchitectureError, ModelError
 from prophet_memory.fields import MAX_LAYERS, ByKind, Count, Described, Layers, Pattern, Slug, Text
 from prophet_memory.gpu import Gpu, GpuEntry
 from prophet_memory.mixers import MIXERS, Attention, Mixer
+from prophet_memory.precision import check_groups
 
 CONFIG = config_folder()
 GPUS_FILE = CONFIG / "gpus.yaml"
@@ -38,11 +39,15 @@ else:  # every kind that there is
 
 @dataclass(frozen=True, slots=True)
 class LayerEntry(Described):
-    """So many layers that pair a mixer with a feed-forward block, by their names."""
+    """So many layers that pair a mixer with a feed-forward block, by their names.
+
+    Layers of another `format_group` may be stored otherwise, as the published precision says.
+    """
 
     count: Layers
     mixer: Text
     feed_forward: Text
+    format_group: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,12 @@ class ModelEntry(Dimensions):
         self._check_used("mixers", self.mixers, crossing | {layer.mixer for layer in layers})
         self._check_used("feed_forwards", self.feed_forwards, {layer.feed_forward for layer in layers})
         own = {field.name: getattr(self, field.name) for field in fields(Dimensions)}
-        return Architecture(**own, **stacks)
+        described = Architecture(**own, **stacks)
+        try:
+            check_groups(self.published_precision, described)
+        except ModelError as problem:
+            raise ArchitectureError("published_precision", problem.value, problem.allowed) from None
+        return described
 
     @staticmethod
     def _check_used(section: str, blocks: Iterable[str], used: set[str | None]) -> None:
@@ -107,6 +117,7 @@ class ModelEntry(Dimensions):
                 layer.count,
                 named(f"layers[{i}].mixer", layer.mixer, self.mixers),
                 named(f"layers[{i}].feed_forward", layer.feed_forward, self.feed_forwards),
+                layer.format_group,
             )
             for i, layer in enumerate(entry.layers)
         )

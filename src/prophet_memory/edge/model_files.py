@@ -96,7 +96,7 @@ def open_config(file: Path, *, name: str | None = None, stored: str | None = Non
     config = read_json(file)
     with described_by(file):
         reading = read(config)
-    precision = _stored_precision(file, config, reading.architecture, stored, remedy)
+    architecture = _as_published(file, config, reading.architecture, stored, remedy)
     origin = config.get("_name_or_path")
     hub = origin if isinstance(origin, str) and HUB_NAME.fullmatch(origin) else None
     name = name or (hub.split("/")[1] if hub else _named(file))
@@ -111,7 +111,6 @@ def open_config(file: Path, *, name: str | None = None, stored: str | None = Non
         notes = [f"{file.name} leaves out, and the defaults of its type stand for: {said}"]
         document["notes"] = notes
     document |= {"leaves_out": reading.leaves_out} if reading.leaves_out else {}
-    architecture = replace(reading.architecture, published_precision=precision)
     document |= document_of(architecture)
     checked(ModelEntry, document, file)
     return OpenedModel(
@@ -149,8 +148,9 @@ def document_of(architecture: Architecture) -> dict[str, Any]:
     for side, stack in stacks.items():
         told = {key: value for key, value in _told(stack).items() if key != "layers"}
         told |= {"cross_attention": mixers[stack.cross_attention]} if stack.cross_attention is not None else {}
-        groups = [(layer.count, mixers[layer.mixer], blocks[layer.feed_forward]) for layer in stack.layers]
-        told["layers"] = [dict(zip(("count", "mixer", "feed_forward"), group, strict=True)) for group in groups]
+        told["layers"] = [
+            _told(layer) | {"mixer": mixers[layer.mixer], "feed_forward": blocks[layer.feed_forward]} for layer in stack.layers
+        ]
         own[side] = told
     return own
 
@@ -182,14 +182,16 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "model"
 
 
-def _stored_precision(file: Path, config: Mapping[str, Any], architecture: Architecture, stored: str | None, remedy: str) -> str:
+def _as_published(
+    file: Path, config: Mapping[str, Any], architecture: Architecture, stored: str | None, remedy: str
+) -> Architecture:
     from prophet_memory.edge.documents import read_json  # noqa: PLC0415 - as above
-    from prophet_memory.huggingface.quantization import BESIDE, QuantizationError, published_precision  # noqa: PLC0415 - as above
+    from prophet_memory.huggingface.quantization import BESIDE, QuantizationError, as_published  # noqa: PLC0415 - as above
 
     beside = file.parent / BESIDE
     try:
-        return published_precision(config, architecture, read_json(beside) if beside.is_file() else None)
+        return as_published(config, architecture, read_json(beside) if beside.is_file() else None)
     except QuantizationError as problem:
         if stored is not None:
-            return stored
+            return replace(architecture, published_precision=stored)
         raise error(file, problem.key, problem.value, f"{problem.allowed}; or {remedy}") from None

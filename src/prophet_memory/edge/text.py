@@ -39,8 +39,14 @@ def precision_label(name: str) -> str:
     named = parsed(name)
     experts, rest = WEIGHT_FORMATS[named.routed_expert].label, WEIGHT_FORMATS[named.rest].label
     own = [f"{experts} experts" if rest != experts else experts, *([f"{rest} rest"] if rest != experts else [])]
-    own += [f"{key} {WEIGHT_FORMATS[value].label}" for key, value in named.exceptions.items()]
+    own += [f"{_excepted(key)} {WEIGHT_FORMATS[value].label}" for key, value in named.exceptions.items()]
     return ", ".join(own)
+
+
+def _excepted(key: str) -> str:
+    """What an exception is about; of some layers alone where it names their group."""
+    what, _, group = key.partition("@")
+    return f"{what} in layers of group {group}" if group else what
 
 
 def is_below_16_bits(published_precision: str) -> bool:

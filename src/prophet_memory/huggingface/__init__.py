@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.discovery import modules_in
 from prophet_memory.errors import ArchitectureError
-from prophet_memory.huggingface.quantization import QuantizationError, published_precision
+from prophet_memory.huggingface.quantization import QuantizationError, as_published
 from prophet_memory.huggingface.registry import READERS, read_as
 from prophet_memory.huggingface.unread import UNREAD
 from prophet_memory.huggingface.values import Values
 
-__all__ = ["SUPPORTED_TYPES", "QuantizationError", "Reading", "published_precision", "read", "read_config"]
+__all__ = ["SUPPORTED_TYPES", "QuantizationError", "Reading", "as_published", "read", "read_config"]
 
 NEXT_TOKEN_KEYS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "mtp_num_layers", "num_mtp_layers", "num_mtp_modules")
 
@@ -51,8 +51,7 @@ def read_config(config: Mapping[str, Any]) -> Architecture:
         ArchitectureError: as `read`.
         QuantizationError: for a stored format that is not understood.
     """
-    architecture = read(config).architecture
-    return replace(architecture, published_precision=published_precision(config, architecture))
+    return as_published(config, read(config).architecture)
 
 
 def read(config: Mapping[str, Any]) -> Reading:

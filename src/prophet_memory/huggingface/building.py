@@ -136,12 +136,16 @@ def windowed(values: Values, mixer: Attention, kinds: Sequence[str]) -> list[Att
 
 
 def stacked(mixers: Sequence[Mixer], feed_forwards: Sequence[FeedForward], **others: Any) -> Stack:  # noqa: ANN401 - fields of Stack
-    """A stack of the layers' mixers and feed-forward blocks, those that are alike counted, and their order."""
-    pairs = list(zip(mixers, feed_forwards, strict=True))
-    kinds = {pair: place for place, pair in enumerate(dict.fromkeys(pairs))}
-    counts, order = Counter(pairs), [kinds[pair] for pair in pairs]
-    layers = tuple(Layer(counts[mixer, block], mixer, block) for mixer, block in kinds)
-    return Stack(layers, pattern=() if order == sorted(order) else shortest_pattern(order), **others)
+    """A stack of the layers' mixers and feed-forward blocks."""
+    return Stack(**in_kinds([Layer(1, *pair) for pair in zip(mixers, feed_forwards, strict=True)]), **others)
+
+
+def in_kinds(layers: Sequence[Layer]) -> dict[str, Any]:
+    """The fields of a stack that say its layers: those that are alike counted, and their order."""
+    kinds = {layer: place for place, layer in enumerate(dict.fromkeys(layers))}
+    counts, order = Counter(layers), [kinds[layer] for layer in layers]
+    counted = tuple(replace(layer, count=counts[layer]) for layer in kinds)
+    return {"layers": counted, "pattern": () if order == sorted(order) else shortest_pattern(order)}
 
 
 def shortest_pattern(order: Sequence[int]) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ them is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -64,14 +64,14 @@ MIXER: Names = dict.fromkeys(PARENTS, ("mixer",))
 IN_BLOCK = ("layer.1.mlp", "layer.2.mlp")  # of an encoder and of a decoder
 OWN_PARENTS: dict[str, Names] = {
     "mixtral": SPARSE, "phimoe": SPARSE, "minimax_m2": SPARSE, "minimax": SPARSE | {"recurrent": ("self_attn",)},
-    "arctic": SPARSE | {"dense_feed_forward": ("residual_mlp",)}, "nemotron_h": MIXER, "nemo_speechlm": MIXER,
+    "arctic": SPARSE | {"dense_feed_forward": ("residual_mlp",)}, "nemotron_h": MIXER,
     "jamba": FEED_FORWARD, "lfm2_moe": FEED_FORWARD | {"recurrent": ("conv",)}, "granitemoe": SHARED_BESIDE,
     "granitemoeshared": SHARED_BESIDE, "granitemoe_swa": SHARED_BESIDE, "granitemoehybrid": SHARED_BESIDE,
-    "kimi_linear": SPARSE | {"recurrent": ("self_attn",)}, "glm5_next": {"recurrent": ("self_attn", "linear_attn")},
+    "kimi_linear": SPARSE | {"recurrent": ("self_attn",)},
     "glm5_next_text": {"recurrent": ("self_attn", "linear_attn")},
     "bailing_hybrid": {"attention": ("attention", "self_attn"), "recurrent": ("attention", "self_attn")},
-    "gemma4": LAYERS_THEMSELVES, "gemma4_text": LAYERS_THEMSELVES, "ernie4_5_vl_moe": TEXT_EXPERTS,
-    "ernie4_5_vl_moe_text": TEXT_EXPERTS, "longcat_flash": {"attention": ("self_attn.%",), "dense_feed_forward": ("mlps.%",)},
+    "gemma4_text": LAYERS_THEMSELVES, "ernie4_5_vl_moe_text": TEXT_EXPERTS,
+    "longcat_flash": {"attention": ("self_attn.%",), "dense_feed_forward": ("mlps.%",)},
     "dbrx": {"attention": ("norm_attn_norm.attn",), "routed_expert": ("ffn",)},
     "switch_transformers": {"attention": ("layer.0.SelfAttention",), "dense_feed_forward": IN_BLOCK, "routed_expert": IN_BLOCK},
 }  # fmt: skip
@@ -79,12 +79,16 @@ OWN_PARENTS: dict[str, Names] = {
 MAMBA: Names = {"attention.o": ("o_proj",), "recurrent.o": ("out_proj",)}
 QKV = ("Wqkv",)
 OWN_PARTS: dict[str, Names] = {
-    "nemotron_h": MAMBA, "nemo_speechlm": MAMBA, "minimax": MAMBA | {
+    "nemotron_h": MAMBA, "minimax": MAMBA | {
         "attention.q": ("q_proj",), "attention.k": ("k_proj",), "attention.v": ("v_proj",),
         "recurrent.qkv": ("qkv_proj",), "recurrent.z": ("output_gate",),
     },
     "dbrx": {"q": QKV, "k": QKV, "v": QKV, "o": ("out_proj",), "gate": ("mlp.w1",), "up": ("mlp.v1",), "down": ("mlp.w2",)},
     "switch_transformers": {"q": ("q",), "k": ("k",), "v": ("v",), "o": ("o",), "up": ("wi",), "down": ("wo",)},
+}  # fmt: skip
+LANGUAGE_TYPES = {  # of the language model inside, where its config does not say
+    "gemma4": "gemma4_text", "ernie4_5_vl_moe": "ernie4_5_vl_moe_text", "glm5_next": "glm5_next_text",
+    "nemo_speechlm": "nemotron_h",
 }  # fmt: skip
 SUBLAYERS = {"longcat_flash": 2}  # layers of ours that are one of the checkpoint's; % stands for the place of one there
 NUMBERED = ("mixtral", "phimoe", "minimax_m2", "minimax", "arctic")
@@ -101,11 +105,12 @@ WITHIN_MOE = r"\.(?:experts|shared_expert|shared_mlp|gate\b|router)"
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A module of the counted part of a model: what it is a part of, and its names."""
+    """A module of the counted part of a model: what it is a part of, its names, and its stack and the layer of it."""
 
     component: Component
     part: str
     names: tuple[str, ...]
+    layer: tuple[str, int] | None = None
 
     @property
     def key(self) -> str:
@@ -179,30 +184,36 @@ class Spellings:
         return named + [expert for expert in range(len(named) + 1) if expert not in named and expert < experts][:1]
 
 
-def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_type: object = None) -> list[Module]:
+def language_type(types: Sequence[object]) -> str:
+    """The type of the language model, of those that its config and the configs around it say, the outermost first."""
+    told = [str(kind) for kind in types if kind is not None] or [""]
+    return LANGUAGE_TYPES.get(told[-1], told[-1])
+
+
+def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_type: str = "") -> list[Module]:
     """Embedding, head, routers and every linear map of every layer, in the spellings of a statement and of the model's type."""
     stacks = [stack for stack in (architecture.encoder, architecture.decoder) if stack is not None]
     blocks = [layer.feed_forward for stack in stacks for layer in stack.layers]
     has_dense = any(isinstance(block, Dense) or getattr(block, "parallel_dense_intermediate_size", 0) for block in blocks)
-    spellings = Spellings(statement, str(model_type), has_dense=has_dense)
+    spellings = Spellings(statement, model_type, has_dense=has_dense)
     modules = [Module("embedding", "", spellings.used(EMBEDDINGS))]
     if not architecture.tied_embeddings:
         modules.append(Module("lm_head", "", spellings.used(HEADS)))
     for side, stack in (("encoder", architecture.encoder), ("decoder", architecture.decoder)):
         if stack is not None:
             roots = ROOTS if architecture.encoder is None else (f"model.{side}.layers", f"{side}.layers", f"{side}.block")
-            modules += _of_stack(stack, roots, architecture.hidden_size, spellings)
+            modules += _of_stack(side, stack, roots, architecture.hidden_size, spellings)
     return modules
 
 
-def _of_stack(stack: Stack, roots: tuple[str, ...], hidden_size: int, spellings: Spellings) -> Iterator[Module]:
+def _of_stack(side: str, stack: Stack, roots: tuple[str, ...], hidden_size: int, spellings: Spellings) -> Iterator[Module]:
     kinds = [list(_kinds(layer, stack, hidden_size, spellings)) for layer in stack.layers]
     used = spellings.used(roots)
     for number, kind in enumerate(stack.order):
         layer, place = divmod(number, spellings.sublayers)
         for paths, weight in kinds[kind]:
             names = tuple(f"{root}.{layer}.{path.replace('%', str(place))}" for root in used for path in paths)
-            yield Module(weight.component, weight.part, names)
+            yield Module(weight.component, weight.part, names, (side, number))
 
 
 def _kinds(layer: Layer, stack: Stack, hidden_size: int, spellings: Spellings) -> Iterator[tuple[tuple[str, ...], Weight]]:

@@ -1,19 +1,23 @@
 """How a checkpoint is stored, as its config or the `hf_quant_config.json` beside it says: a precision, or an error.
 
 What a statement means is its method's (`schemes`); here the formats of all modules become a format for each component, or for
-each part of one. A component of which some layers or experts have another format than others has no precision and is refused.
+each part of one. Layers of which a component has another format than in most form groups, which the precision names. Routed
+experts in several formats have no precision and are refused: each has to take as much memory as any other.
 A precision that is guessed is worse than none: four bits taken for sixteen are wrong by a factor of four.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from prophet_memory.architecture import Architecture
+from prophet_memory.architecture import Architecture, Stack
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.formats import APART, DEFAULT_FORMAT, name_of, shortest
-from prophet_memory.huggingface.modules import Module, modules_of
+from prophet_memory.huggingface.building import in_kinds
+from prophet_memory.huggingface.modules import Module, language_type, modules_of
 from prophet_memory.huggingface.schemes import EXPERT_DTYPE, SCHEMES, Chosen, Rule
 from prophet_memory.huggingface.values import Values
 
@@ -62,8 +66,8 @@ def _mapping(key: str, beside: Mapping[str, Any]) -> Mapping[str, Any]:
     return inside or {}
 
 
-def published_precision(config: Mapping[str, Any], architecture: Architecture, beside: Mapping[str, Any] | None = None) -> str:
-    """The precision of the published checkpoint, by its name.
+def as_published(config: Mapping[str, Any], architecture: Architecture, beside: Mapping[str, Any] | None = None) -> Architecture:
+    """The model with the precision of its published checkpoint, and its layers in groups where some are stored otherwise.
 
     Args:
         config: a parsed `config.json`.
@@ -71,10 +75,10 @@ def published_precision(config: Mapping[str, Any], architecture: Architecture, b
         beside: the parsed `hf_quant_config.json` of the same folder, where there is one.
 
     Raises:
-        QuantizationError: for a format that is not understood, for a component in several formats, and for statements that
+        QuantizationError: for a format that is not understood, for routed experts in several formats, and for statements that
             contradict each other.
     """
-    plain, kind = _dtype(config), config.get("model_type")
+    plain, kind = _dtype(config), language_type([place.get("model_type") for _, place in _places(config)])
     packed = next((value for _, place in _places(config) if (value := place.get(EXPERT_DTYPE)) is not None), None)
     stated_so = [
         (key, _precision(key, {EXPERT_DTYPE: packed, **how}, modules_of(architecture, how, kind), plain))
@@ -83,14 +87,33 @@ def published_precision(config: Mapping[str, Any], architecture: Architecture, b
     if packed is not None and not stated_so:
         raise QuantizationError(EXPERT_DTYPE, packed, "none without a statement on the other weights")
     if not stated_so:
-        return plain
-    for key, precision in stated_so[1:]:
-        if precision != stated_so[0][1]:
-            raise QuantizationError(key, precision, f"{stated_so[0][1]}, as {stated_so[0][0]} has it")
-    return stated_so[0][1]
+        return replace(architecture, published_precision=plain)
+    first, found = stated_so[0]
+    for key, other in stated_so[1:]:
+        if other != found:
+            raise QuantizationError(key, other.name, f"{found.name}, as {first} has it, in the same layers")
+    decoder, encoder = _grouped(architecture.decoder, found.groups["decoder"]), architecture.encoder
+    encoder = encoder and _grouped(encoder, found.groups["encoder"])
+    return replace(architecture, published_precision=found.name, decoder=decoder, encoder=encoder)
 
 
-def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: str) -> str:
+def _grouped(stack: Stack, groups: Sequence[int]) -> Stack:
+    """A stack whose layers are of these groups; as it is where they are of one."""
+    if not any(groups):
+        return stack
+    layers = [replace(stack.layers[kind], count=1, format_group=group) for kind, group in zip(stack.order, groups, strict=True)]
+    return replace(stack, **in_kinds(layers))
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The name of a precision, and the format group of each layer of a stack, 0 where there is but one."""
+
+    name: str
+    groups: Mapping[str, Sequence[int]]
+
+
+def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: str) -> Stored:
     method = how.get("quant_method") or ("modelopt" if how.get("quant_algo") is not None else None)
     scheme = SCHEMES.get(method) if isinstance(method, str) else None
     if scheme is None:
@@ -106,28 +129,48 @@ def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: s
         raise QuantizationError(problem.key, problem.value, problem.allowed) from None
 
 
-def _by_component(modules: list[Module], rule: Rule, plain: str) -> str:
-    """The name of the precision in which every module has the format that a rule says.
+def _by_component(modules: list[Module], rule: Rule, plain: str) -> Stored:
+    """The precision in which every module has the format that a rule says.
 
     Raises:
-        QuantizationError: for a part of a component that has several.
+        QuantizationError: for routed experts that have several, and for a part of a layer that has.
     """
-    found: dict[str, Chosen] = {}
+    found: dict[str, dict[tuple[str, int] | None, str]] = {}
+    said: dict[tuple[str, tuple[str, int] | None], Chosen] = {}
     for module in modules:
-        key = module.component if module.component == "routed_expert" else module.key
+        is_expert = module.component == "routed_expert"  # each takes as much memory as any other
+        key, layer = (module.component, None) if is_expert else (module.key, module.layer)
         chosen = rule(module)
-        first = found.setdefault(key, chosen)
+        first = said.setdefault((key, layer), chosen)
         if first.format != chosen.format:
             told = chosen if chosen.format is None or first.format is not None else first
-            what = "the routed experts" if key == "routed_expert" else key
+            what = "the routed experts in all layers" if is_expert else f"{key} in a layer"
             other = (first if told is chosen else chosen).format or plain
-            raise QuantizationError(told.key, told.entry, f"one format for {what} in all layers, of which others have {other}")
-    formats = {key: chosen.format or plain for key, chosen in found.items()}
+            raise QuantizationError(told.key, told.entry, f"one format for {what}, of which others have {other}")
+        found.setdefault(key, {})[layer] = chosen.format or plain
+    usual = {key: Counter(formats.values()).most_common(1)[0][0] for key, formats in found.items()}
+    groups = _groups(found, usual)
+    formats = usual | {
+        f"{key}@{groups[layer]}": value
+        for key, own in found.items()
+        for layer, value in own.items()
+        if layer is not None and groups[layer]
+    }
     others = dict.fromkeys(APART, plain) | formats
-    experts = others.pop(
-        "routed_expert", formats.get("dense_feed_forward.down", plain)
-    )  # of a dense model its feed-forward block
-    return name_of(shortest(experts, others))
+    experts = others.pop("routed_expert", usual.get("dense_feed_forward.down", plain))  # of a dense model its feed-forward block
+    sides = {side: [group for (own, _), group in sorted(groups.items()) if own == side] for side, _ in groups}
+    return Stored(name_of(shortest(experts, others)), sides)
+
+
+def _groups(found: Mapping[str, Mapping[tuple[str, int] | None, str]], usual: Mapping[str, str]) -> dict[tuple[str, int], int]:
+    """The group of each layer: 0 where all has its usual format, else a number that layers share which differ from it alike."""
+    others: dict[tuple[str, int], list[tuple[str, str]]] = {}
+    for key, formats in found.items():
+        for layer, value in formats.items():
+            if layer is not None:
+                others.setdefault(layer, []).extend([(key, value)] if value != usual[key] else [])
+    numbers: dict[tuple[tuple[str, str], ...], int] = {(): 0}
+    return {layer: numbers.setdefault(tuple(sorted(own)), len(numbers)) for layer, own in sorted(others.items())}
 
 
 def states_precision(config: Mapping[str, Any]) -> bool:
