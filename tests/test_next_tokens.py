@@ -13,7 +13,7 @@ from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ArchitectureError, ModelError
 from prophet_memory.facts import BF16_CACHE
 from prophet_memory.gguf.tensors import tensor_list
-from prophet_memory.huggingface import read
+from prophet_memory.huggingface import as_published, read
 from prophet_memory.kv_cache import kv_growth
 from prophet_memory.next_tokens import with_next_token_layers
 from prophet_memory.parameters import count_parameters
@@ -117,17 +117,17 @@ def test_plan_and_explain():
     assert any("1 layer to predict further tokens" in note for note in more["notes"])
 
 
-@pytest.mark.parametrize(
-    ("words", "key"),
-    [
+COMMANDS = [
         (("fit", "--gpus", "h200-141gb", "--n-gpus", "16", "--context", "1000", "--weights", "native"), "fits"),
         (("compare", "--gpu", "h200-141gb", "--n-gpus", "16", "--precisions", "native"), "alternatives"),
         (("recommend", "--gpu", "h200-141gb", "--max-gpus", "16", "--load", "1/s", "--tpot", "50ms",
           "--precisions", "native"), "choices"),
         (("simulate", "--gpu", "h200-141gb", "--n-gpus", "16", "--load", "1/s", "--prompt", "100", "--output", "20",
           "--requests", "20", "--precision", "native"), "found"),
-    ],
-)  # fmt: skip
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "key"), COMMANDS)
 def test_every_command_that_takes_a_model(words, key):
     command, *options = words
     alone, more = (
@@ -151,6 +151,64 @@ def test_a_sweep_says_what_is_counted(tmp_path):
     assert "counted_next_token_layers" not in alone.columns
     both = (frame.filter(model="deepseek-v3", policy="prophet", provision="p99")["non_expert_bytes"] for frame in (rows, alone))
     assert next(both)[0] > next(both)[0]
+
+
+NVFP4 = {"quant_method": "modelopt", "quant_algo": "NVFP4"}
+FP8 = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+
+
+@pytest.mark.parametrize(
+    ("file", "statement", "otherwise"),
+    [
+        ("deepseek-v3", FP8, False), ("deepseek-v3", NVFP4, False),
+        ("deepseek-v3", FP8 | {"modules_to_not_convert": ["model.layers.61.eh_proj", "lm_head"]}, False),
+        ("deepseek-v3", NVFP4 | {"exclude_modules": ["lm_head", "model.layers.61*"]}, True),
+        ("deepseek-v3", NVFP4 | {"exclude_modules": ["lm_head", "*.61.mlp.experts*"]}, True),
+        ("deepseek-v3", NVFP4 | {"exclude_modules": ["lm_head", "model.layers.62*"]}, False),
+        ("deepseek-v3", NVFP4 | {"exclude_modules": ["lm_head", "*self_attn*"]}, False),  # there as in the others
+        ("qwen3-next-80b-a3b", NVFP4 | {"exclude_modules": ["lm_head", "mtp*"]}, True),
+        ("qwen3-next-80b-a3b", NVFP4 | {"exclude_modules": ["lm_head", "mtp.layers.0*"]}, True),
+        ("qwen3-next-80b-a3b", NVFP4 | {"exclude_modules": ["lm_head", "mtp.fc"]}, False),
+        ("mixtral-8x7b", NVFP4 | {"exclude_modules": ["lm_head", "mtp*"]}, False),  # which has none
+    ],
+)  # fmt: skip
+def test_such_layers_may_be_stored_otherwise(file, statement, otherwise):
+    config = json.loads((DATA / "hf_configs" / f"{file}.json").read_text(encoding="utf-8")) | {"quantization_config": statement}
+    found = as_published(config, read(config).architecture)
+    assert found.next_tokens_stored_otherwise is otherwise
+    assert len(found.decoder.order) == len(read(config).architecture.decoder.order)
+
+
+OTHERWISE = NVFP4 | {"exclude_modules": ["lm_head", "model.layers.61*"]}
+
+
+@pytest.mark.parametrize("words", [
+    *(words for words, _ in COMMANDS), ("plan", "--gpu", "b200", "--n-gpus", "8", "--weights", "native"),
+])  # fmt: skip
+def test_what_is_stored_otherwise_is_not_counted_as_published(words, tmp_path):
+    config = json.loads((DATA / "hf_configs" / "deepseek-v3.json").read_text(encoding="utf-8"))
+    (file := tmp_path / "config.json").write_text(json.dumps(config | {"quantization_config": OTHERWISE}), encoding="utf-8")
+    command, *options = words
+    line = refused(command, "--model", file, *options, "--mtp")
+    assert line.endswith(
+        'weights: "native"; allowed: one format for all layers beside --mtp:'
+        " the checkpoint stores those layers otherwise than the model's"
+    )
+    assert call(command, "--model", file, *options).returncode == 0
+    named = ["fp8" if option == "native" else option for option in options]
+    assert call(command, "--model", file, *named, "--mtp").returncode == 0
+
+
+def test_a_sweep_and_a_comparison_of_what_is_stored_otherwise(tmp_path):
+    config = json.loads((DATA / "hf_configs" / "deepseek-v3.json").read_text(encoding="utf-8"))
+    (file := tmp_path / "config.json").write_text(json.dumps(config | {"quantization_config": OTHERWISE}), encoding="utf-8")
+    words = ("sweep", "--models", file, "--gpus", "b200", "--mtp", "--precisions")
+    assert 'weights: "native"; allowed: one format' in refused(*words, "bf16,native")
+    assert call(*words, "bf16").returncode == 0
+    asked = ("compare", "--model", file, "--gpu", "b200", "--n-gpus", "8", "--json")
+    for option, expected in (((), True), (("--mtp",), False)):
+        rows = json.loads(call(*asked, *option).stdout)["alternatives"]
+        assert any(row["precision"] == "native" for row in rows) is expected
 
 
 V4 = DATA / "imported_configs" / "deepseek-v4-flash.json"

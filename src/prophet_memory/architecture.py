@@ -155,6 +155,7 @@ class Dimensions(Described):
     gated_norm_rank: Count = 0  # of a gate on the norms before mixers and mixtures of experts (A.X-K2)
     rotary_scales: Count = 0  # learned, one for each frequency of the rotary positions (Mistral Large 4)
     next_token_layers: Annotated[int, Ge(0), Le(MAX_LAYERS)] = 0  # published beside the model, to predict further tokens (MTP)
+    next_tokens_stored_otherwise: bool = False  # in other formats than the model's layers, in the published checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.engine import Engine, EngineError
-from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, OF_CACHE
+from prophet_memory.errors import ModelError
+from prophet_memory.formats import DEFAULT_FORMAT, FORMATS, NATIVE, OF_CACHE
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.integers import IntArray, int64
@@ -128,7 +129,15 @@ def activation_moments(
 
 
 def stored_as(name: str | FileWeights, architecture: Architecture) -> Stored:
-    """How weights are stored: a precision by its name, or a file's."""
+    """How weights are stored: a precision by its name, or a file's.
+
+    Raises:
+        ModelError: for a name that the grammar does not have, and for a published precision that the layers which predict
+            further tokens do not share, where these are counted.
+    """
+    if name == NATIVE and architecture.counted_next_token_layers and architecture.next_tokens_stored_otherwise:
+        allowed = "one format for all layers beside --mtp: the checkpoint stores those layers otherwise than the model's"
+        raise ModelError("weights", name, allowed)
     return name if isinstance(name, FileWeights) else precision(name, architecture.published_precision)
 
 

@@ -80,9 +80,10 @@ MEGA = 10**6
 
 
 def default_precisions(opened: OpenedModel) -> list[str]:
-    """16, 8 and 4 bit, and as published where that is none of them."""
-    published = opened.architecture.published_precision
-    return [*WEIGHTS, *([] if published in WEIGHTS else [NATIVE])]
+    """16, 8 and 4 bit, and as published where that is none of them and holds for all layers that are counted."""
+    own = opened.architecture
+    otherwise = own.counted_next_token_layers and own.next_tokens_stored_otherwise
+    return [*WEIGHTS, *([] if otherwise or own.published_precision in WEIGHTS else [NATIVE])]
 
 
 def answerable(policies: Sequence[ResidencyPolicy], law: RoutingLaw, model: Model) -> list[ResidencyPolicy]:

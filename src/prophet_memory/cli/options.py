@@ -30,7 +30,7 @@ from prophet_memory.memory import Assumptions, stored_as
 from prophet_memory.named import Named, ParameterError
 from prophet_memory.parallelism import Parallelism, ParallelismError, parallelism, with_context
 from prophet_memory.placement import CutBlocksError
-from prophet_memory.precision import FileWeights, check_groups
+from prophet_memory.precision import FileWeights, Stored, check_groups
 from prophet_memory.provision import PROVISIONS
 from prophet_memory.residency import BASELINE, POLICIES, ResidencyPolicy, residency_policy
 from prophet_memory.routing import LAWS, RoutingLaw, routing_law
@@ -443,17 +443,17 @@ def spread_over(
         found = parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=assumptions.engine.cuts_experts)
         pipeline_stages(architecture, found.pipeline)  # refuses more of them than there are layers
         for name in precisions:
-            _check_groups(name, architecture)
-            assumptions.engine.check_blocks(architecture, stored_as(name, architecture), found)
+            assumptions.engine.check_blocks(architecture, _stored(name, architecture), found)
         return with_context(architecture, found, shared or 1)
     except ParallelismError as problem:
         raise layout_error(problem) from None
 
 
-def _check_groups(stored: str | FileWeights, architecture: Architecture) -> None:
+def _stored(name: str | FileWeights, architecture: Architecture) -> Stored:
     try:
-        if isinstance(stored, str):
-            check_groups(stored, architecture)
+        if isinstance(name, str):
+            check_groups(name, architecture)
+        return stored_as(name, architecture)
     except ModelError as problem:
         raise ConfigurationError(f"--weights: {json.dumps(problem.value)}; allowed: {problem.allowed}") from None
 

@@ -53,7 +53,7 @@ from prophet_memory.edge.text import multiplied
 from prophet_memory.engine import EngineError
 from prophet_memory.formats import DEFAULT_FORMAT, NATIVE, PRECISIONS
 from prophet_memory.gpu import Gpu
-from prophet_memory.memory import Assumptions
+from prophet_memory.memory import Assumptions, stored_as
 from prophet_memory.parallelism import ParallelismError
 from prophet_memory.placement import CutBlocksError
 from prophet_memory.provision import PROVISIONS
@@ -78,6 +78,9 @@ def opened_models(names: list[str], *, with_native: bool, mtp: bool) -> list[Ope
     """The models in the order of their rows, each once; without native rows a published precision need not be understood."""
     stored = None if with_native else DEFAULT_FORMAT
     opened = [open_model(name, stored=stored, remedy=f"--precisions without {NATIVE}", mtp=mtp) for name in names]
+    for model in opened if with_native else ():
+        with described_by(model.file):
+            stored_as(NATIVE, model.architecture)  # refuses what not all layers share
     by_slug: dict[str, OpenedModel] = {}
     for model in opened:
         if other := by_slug.get(model.slug):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 from prophet_memory.architecture import Architecture, Dense, FeedForward, Layer, MoE, Stack
+from prophet_memory.next_tokens import with_next_token_layers
 from prophet_memory.tensors import Component, Weight
 from prophet_memory.weights import feed_forward_weights
 
@@ -22,6 +23,7 @@ ROOTS = (
     "model.layers", "model.language_model.layers", "language_model.model.layers", "language_model.layers", "backbone.layers",
     "thinker.model.layers", "transformer.blocks",
 )  # fmt: skip
+FURTHER = "mtp.layers"  # that predict further tokens, in Qwen's checkpoints
 HEADS = ("lm_head", "language_model.lm_head", "thinker.lm_head", "head")
 EMBEDDINGS = (
     "model.embed_tokens", "model.language_model.embed_tokens", "language_model.model.embed_tokens", "embed_tokens",
@@ -105,12 +107,16 @@ WITHIN_MOE = r"\.(?:experts|shared_expert|shared_mlp|gate\b|router)"
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A module of the counted part of a model: what it is a part of, its names, and its stack and the layer of it."""
+    """A module of a model: what it is a part of, its names, and its stack and the layer of it.
+
+    What predicts further tokens is none of the model's own layers.
+    """
 
     component: Component
     part: str
     names: tuple[str, ...]
     layer: tuple[str, int] | None = None
+    predicts_further: bool = False
 
     @property
     def key(self) -> str:
@@ -203,7 +209,20 @@ def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_t
         if stack is not None:
             roots = ROOTS if architecture.encoder is None else (f"model.{side}.layers", f"{side}.layers", f"{side}.block")
             modules += _of_stack(side, stack, roots, architecture.hidden_size, spellings)
+    if architecture.next_token_layers:
+        modules += _further(architecture, spellings)
     return modules
+
+
+def _further(architecture: Architecture, spellings: Spellings) -> Iterator[Module]:
+    """The modules of the layers that predict further tokens: numbered after the model's, or from 0 under names of their own."""
+    own = architecture.decoder.layer_count
+    stack = with_next_token_layers(architecture).decoder
+    for module in _of_stack("decoder", stack, ROOTS, architecture.hidden_size, spellings):
+        if module.layer and module.layer[1] >= own:
+            number = module.layer[1]
+            others = dict.fromkeys(f"{FURTHER}.{number - own}.{name.partition(f'.{number}.')[2]}" for name in module.names)
+            yield replace(module, names=(*module.names, *others), predicts_further=True)
 
 
 def _of_stack(side: str, stack: Stack, roots: tuple[str, ...], hidden_size: int, spellings: Spellings) -> Iterator[Module]:

@@ -94,7 +94,13 @@ def as_published(config: Mapping[str, Any], architecture: Architecture, beside: 
             raise QuantizationError(key, other.name, f"{found.name}, as {first} has it, in the same layers")
     decoder, encoder = _grouped(architecture.decoder, found.groups["decoder"]), architecture.encoder
     encoder = encoder and _grouped(encoder, found.groups["encoder"])
-    return replace(architecture, published_precision=found.name, decoder=decoder, encoder=encoder)
+    return replace(
+        architecture,
+        decoder=decoder,
+        encoder=encoder,
+        published_precision=found.name,
+        next_tokens_stored_otherwise=found.further_otherwise,
+    )
 
 
 def _grouped(stack: Stack, groups: Sequence[int]) -> Stack:
@@ -107,10 +113,14 @@ def _grouped(stack: Stack, groups: Sequence[int]) -> Stack:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The name of a precision, and the format group of each layer of a stack, 0 where there is but one."""
+    """The name of a precision, and the format group of each layer of a stack, 0 where there is but one.
+
+    `further_otherwise` says that layers which predict further tokens have other formats than the last of the model.
+    """
 
     name: str
     groups: Mapping[str, Sequence[int]]
+    further_otherwise: bool
 
 
 def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: str) -> Stored:
@@ -122,7 +132,8 @@ def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: s
     if how.get(EXPERT_DTYPE) is not None and scheme is not SCHEMES["fp8"]:
         raise QuantizationError(EXPERT_DTYPE, how[EXPERT_DTYPE], "none but beside quant_method fp8")
     try:
-        return _by_component(modules, scheme(Values(how, {}, prefix=f"{key}."), modules), PLAIN[plain != PLAIN[0]])
+        rule = scheme(Values(how, {}, prefix=f"{key}."), modules)
+        return _by_component(modules, rule, PLAIN[plain != PLAIN[0]])
     except QuantizationError:
         raise
     except ArchitectureError as problem:
@@ -137,7 +148,7 @@ def _by_component(modules: list[Module], rule: Rule, plain: str) -> Stored:
     """
     found: dict[str, dict[tuple[str, int] | None, str]] = {}
     said: dict[tuple[str, tuple[str, int] | None], Chosen] = {}
-    for module in modules:
+    for module in (module for module in modules if not module.predicts_further):
         is_expert = module.component == "routed_expert"  # each takes as much memory as any other
         key, layer = (module.component, None) if is_expert else (module.key, module.layer)
         chosen = rule(module)
@@ -159,7 +170,15 @@ def _by_component(modules: list[Module], rule: Rule, plain: str) -> Stored:
     others = dict.fromkeys(APART, plain) | formats
     experts = others.pop("routed_expert", usual.get("dense_feed_forward.down", plain))  # of a dense model its feed-forward block
     sides = {side: [group for (own, _), group in sorted(groups.items()) if own == side] for side, _ in groups}
-    return Stored(name_of(shortest(experts, others)), sides)
+    further = [module for module in modules if module.predicts_further]
+    otherwise = any((rule(module).format or plain) != _last(found, module) for module in further)
+    return Stored(name_of(shortest(experts, others)), sides, otherwise)
+
+
+def _last(found: Mapping[str, Mapping[tuple[str, int] | None, str]], module: Module) -> str:
+    """The format of what a module is, in the last layer of the model that has it."""
+    own = found[module.component if module.component == "routed_expert" else module.key]
+    return own[max(own, key=lambda layer: layer or ("", 0))]
 
 
 def _groups(found: Mapping[str, Mapping[tuple[str, int] | None, str]], usual: Mapping[str, str]) -> dict[tuple[str, int], int]:

@@ -140,8 +140,9 @@ def check_counted(key: str, entries: Iterable[str], modules: list[Module], found
         ArchitectureError: for one that names a projection of such a layer, or a component of which the list means nothing at all
             (`found`), because what it is about would be counted wrongly.
     """
-    layers = {int(number) for module in modules for number in LAYER.findall(module.names[0])}
-    missed = {module.component for module in modules} - {module.component for module in found}
+    own = [module for module in modules if not module.predicts_further]
+    layers = {int(number) for module in own for number in LAYER.findall(module.names[0])}
+    missed = {module.component for module in own} - {module.component for module in found if not module.predicts_further}
     for entry in entries:
         plain = entry.replace("\\", "")
         numbers = {int(number) for number in LAYER.findall(f"{plain}.")}
