@@ -44,8 +44,8 @@ def unsupported(claims: Path, laws: Path) -> tuple[list[str], list[dict[str, Any
     rows = []
     for claim, by_law in by_claim(claims).items():
         found = [by_law[law] for law in heads]
-        verdicts = {row["verdict"] for row in found}
-        if NOT_REPRODUCED in verdicts and REPRODUCED not in verdicts and not found[0]["repeats"]:
+        given = {row["verdict"] for row in found}
+        if NOT_REPRODUCED in given and REPRODUCED not in given and not found[0]["repeats"]:
             computed = [row["computed"] if row["verdict"] == NOT_REPRODUCED and row["computed"] else "–" for row in found]
             rows.append({"claim": claim, "quote": found[0]["quote"], "claimed": found[0]["claimed"], "computed": computed})
     return list(heads.values()), rows

@@ -355,6 +355,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, Any, str]] = [
     ("muse_spark_text", {"tie_word_embeddings": True}, "tie_word_embeddings", True, "False"),
     ("dots3_note_text", {"moe_layer_freq": [1]}, "moe_layer_freq", [1], "at least 46"),
     ("dots3_note_text", {"swa_qk_rope_head_dim": 65}, "swa_head_dim", 256, "and a rotary part together"),
+    ("mistral_large4_text", {"qk_rope_head_dim": 33}, "qk_rope_head_dim", 33, "an even number"),
     ("minimax_m3_vl_text", {"moe_layer_freq": [1]}, "moe_layer_freq", [1], "a list of 60"),
     ("hy_v4", {"indexer_types": ["shared"] * 34}, "indexer_types", ["shared"] * 34, "begins with full"),
     ("glm5_next_text", {"index_kpool": 3}, "index_topk", 2048, "a multiple of index_kpool (3)"),

@@ -231,7 +231,7 @@ def decided(one: Choice, following: Choice) -> str:
         return "nothing: the same numbers"
     name, first, second = found
     if name == "total_gpus":
-        return f"{first:,.0f} GPUs against {second:,.0f}"
+        return f"{first:,.0f} GPU{'s' if first > 1 else ''} against {second:,.0f}"
     if name == "host_memory_bytes":
         return f"{gib(first)} GiB of host memory against {gib(second)}"
     scale, unit = (MS, "ms a token") if name == "tpot_s" else (1.0, "requests/s/GPU")

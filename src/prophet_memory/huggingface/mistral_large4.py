@@ -16,8 +16,14 @@ from prophet_memory.mixers import LatentAttention
 
 @reads("mistral_large4_text", defaults=DEFAULTS["mistral_large4_text"], aliases=ALIASES["mistral_large4_text"])
 def mistral_large4_text(values: Values) -> Architecture:
-    """The language model of Mistral Large 4."""
-    layers = values.layers()
+    """The language model of Mistral Large 4.
+
+    Raises:
+        ArchitectureError: for a rotary part that is no whole number of pairs, which the reference refuses, too.
+    """
+    layers, rotary = values.layers(), values.size("qk_rope_head_dim")
+    if rotary % 2:
+        raise values.error("qk_rope_head_dim", "an even number")
     kinds = indexers(values, glm_indexers(values, layers))
     mixers = _as_positioned(values, indexed(values, kinds, q_lora_rank=None, query_scales=True))
     sources = _sources(values, layers)
@@ -26,7 +32,7 @@ def mistral_large4_text(values: Values) -> Architecture:
     ]
     sparse, dense = listed_sparse(values) or sparse_after_dense(values), Dense(values.size("intermediate_size"))
     blocks = where_sparse(glm_mixture(values), dense, sparse)
-    return decoder_only(values, mixers, blocks, rotary_scales=values.size("qk_rope_head_dim") // 2)
+    return decoder_only(values, mixers, blocks, rotary_scales=rotary // 2)
 
 
 def _as_positioned(values: Values, mixers: list[LatentAttention]) -> list[LatentAttention]:
