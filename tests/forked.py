@@ -49,7 +49,9 @@ def _become(words: list[str], environment: dict[str, str], folder: str, out: str
         runpy.run_path(words[0], run_name="__main__")
 
 
-def forked(*words: object, environment: dict[str, str] | None = None, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def forked(
+    *words: object, environment: dict[str, str] | None = None, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Call `prophet-memory` or a script of this checkout; what `subprocess.run` would give."""
     call = list(map(str, words))
     with tempfile.NamedTemporaryFile("r+", encoding="utf-8") as out, tempfile.NamedTemporaryFile("r+", encoding="utf-8") as err:

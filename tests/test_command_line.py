@@ -671,12 +671,14 @@ def test_sizes_beyond_any_machine_are_one_line(tmp_path: Path):
 
 
 def test_the_types_that_are_read_are_listed_and_counted():
+    from prophet_memory.edge.configuration import known_models, read_gpus
     from prophet_memory.huggingface import SUPPORTED_TYPES
 
     listed = " ".join(call("import-config", "--help").stdout.split())
     assert ", ".join(SUPPORTED_TYPES) in listed
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"(\d+) types of\s+Hugging Face configs", readme) == [str(len(SUPPORTED_TYPES))]
+    assert re.findall(r"of\s+(\d+) models and (\d+) GPUs", readme) == [(str(len(known_models())), str(len(read_gpus())))]
 
 
 def test_a_sweep_of_ones_own_is_the_papers_where_they_meet(rows: pd.DataFrame, tmp_path: Path):
