@@ -64,6 +64,7 @@ AROUND = {
     "minimax_m3_vl": "minimax_m3_vl_text",
     "mistral_large4": "mistral_large4_text",
     "nemo_speechlm": "nemotron_h",
+    "nemotron_h_omni": "nemotron_h",
     "muse_spark": "muse_spark_text",
     "unlimited_ocr": "unlimited_ocr_text",
     "aria": "aria_text",
@@ -274,8 +275,9 @@ def multimodal(kind: str, text: Mapping[str, Any], **others: Any) -> dict[str, A
 @pytest.mark.parametrize("kind", sorted(AROUND))
 def test_language_models_inside_multimodal_ones(kind, tied):
     tied = tied and kind != "muse_spark"  # whose head its class never ties
-    small = {key: value for key, value in SMALL[AROUND[kind]].items() if key != HEAD or kind == "llama4"}
-    others = {} if kind == "llama4" else {HEAD: tied}
+    whole = kind in {"llama4", "nemotron_h_omni"}  # the language model has the head
+    small = {key: value for key, value in SMALL[AROUND[kind]].items() if key != HEAD or whole}
+    others = {} if whole else {HEAD: tied}
     check(multimodal(kind, small | {"model_type": AROUND[kind]}, **others))
 
 
@@ -291,6 +293,12 @@ def test_a_language_model_that_says_that_its_head_is_the_embedding():
         assert read(multimodal(kind, small)).architecture.tied_embeddings
         assert read(multimodal(kind, small, **{HEAD: False})).architecture.tied_embeddings is (kind == "glm4v_moe")
     check(multimodal("glm4v_moe", SMALL["glm4v_moe_text"] | {HEAD: True}, **{HEAD: False}))
+
+
+def test_another_name_for_the_config_of_a_language_model():
+    small = SMALL["nemotron_h"] | {"model_type": "nemotron_h"}
+    check({"model_type": "nemotron_h_omni", "llm_config": small})
+    check({"model_type": "nemotron_h_omni", "llm_config": {"model_type": "nemotron_h"}, "text_config": small})
 
 
 def test_a_dense_language_model_inside():

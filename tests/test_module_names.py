@@ -147,6 +147,11 @@ BY_PATTERN = [
     ({"model_type": "arctic"}, ["*sparse_moe*"], f"bf16/{FORM}"),
     ({"model_type": "arctic"}, ["*.residual_mlp.*"], f"{FORM}/{FORM}/dense_feed_forward=bf16"),
     ({"model_type": "nemo_speechlm"}, ["*.mixer.o_proj"], f"{FORM}/{FORM}/attention.o=bf16"),
+    (
+        {"model_type": "nemotron_h_omni", "llm_config": NANO},
+        ["language_model.backbone.layers.*.mixer.o_proj"],
+        f"{FORM}/{FORM}/attention.o=bf16",
+    ),
     ({"model_type": "glm5_next"}, ["*.self_attn.*"], f"{FORM}/{FORM}/attention=bf16/recurrent=bf16"),
     ({"model_type": "ernie4_5_vl_moe"}, ["*text_moe*"], f"bf16/{FORM}"),
     ({"model_type": "qwen3_omni_moe"}, ["thinker.model.layers.*.self_attn*"], f"{FORM}_experts"),

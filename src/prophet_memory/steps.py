@@ -91,7 +91,11 @@ class Timing:
 
     def host_link(self, gpu: Gpu, gpus: int = 1) -> Link:
         """Between each of some GPUs and host memory, which all read at once. Raises ModelError for one of which nobody said."""
-        own = _of(gpu, "host_link_effective_bandwidth_bytes_per_s", "a GPU with a bandwidth of its host link (the last number of a custom one)")
+        own = _of(
+            gpu,
+            "host_link_effective_bandwidth_bytes_per_s",
+            "a GPU with a bandwidth of its host link (the last number of a custom one)",
+        )
         own = min(own, self.memory_efficiency * self.host_memory_bytes_per_s / min(gpus, self.machine_gpus))
         return Link(own if self.host_memory == PINNED else min(own, self.pageable_bytes_per_s), self.copy_start_s)
 

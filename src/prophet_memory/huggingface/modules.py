@@ -21,6 +21,7 @@ from prophet_memory.weights import feed_forward_weights
 # The first spelling is taken where a statement uses none.
 ROOTS = (
     "model.layers", "model.language_model.layers", "language_model.model.layers", "language_model.layers", "backbone.layers",
+    "language_model.backbone.layers",
     "thinker.model.layers", "transformer.blocks",
 )  # fmt: skip
 FURTHER = "mtp.layers"  # that predict further tokens, in Qwen's checkpoints
@@ -90,7 +91,7 @@ OWN_PARTS: dict[str, Names] = {
 }  # fmt: skip
 LANGUAGE_TYPES = {  # of the language model inside, where its config does not say
     "gemma4": "gemma4_text", "ernie4_5_vl_moe": "ernie4_5_vl_moe_text", "glm5_next": "glm5_next_text",
-    "nemo_speechlm": "nemotron_h",
+    "nemo_speechlm": "nemotron_h", "nemotron_h_omni": "nemotron_h",
 }  # fmt: skip
 SUBLAYERS = {"longcat_flash": 2}  # layers of ours that are one of the checkpoint's; % stands for the place of one there
 NUMBERED = ("mixtral", "phimoe", "minimax_m2", "minimax", "arctic")

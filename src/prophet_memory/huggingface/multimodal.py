@@ -129,6 +129,13 @@ def nemo_speechlm(values: Values) -> Architecture:
     return language_model(values, "nemotron_h", **({} if stated else DEFAULTS["nemo_speechlm.text_config"]))
 
 
+@reads("nemotron_h_omni", defaults=DEFAULTS["nemotron_h_omni"], leaves_out="its vision and audio encoders")
+def nemotron_h_omni(values: Values) -> Architecture:
+    """Nemotron 3 Nano Omni, whose released configs have another name for that of its language model, a whole one with a head."""
+    stated = values.optional_mapping("text_config") is not None or values.optional_mapping("llm_config") is None
+    return language_model(values, "nemotron_h", key="text_config" if stated else "llm_config")
+
+
 @reads("muse_spark", defaults=DEFAULTS["muse_spark"], leaves_out="its vision and audio encoders")
 def muse_spark(values: Values) -> Architecture:
     """Muse Spark."""

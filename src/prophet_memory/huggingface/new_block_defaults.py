@@ -446,6 +446,7 @@ NEW_BLOCK_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "mlp_layer_types": None,
     },
     "nemo_speechlm": {},
+    "nemotron_h_omni": {},
     "nemo_speechlm.text_config": {
         "hidden_size": 2688,
         "intermediate_size": 1856,

@@ -20,7 +20,6 @@ UNREAD: Mapping[str, str] = {
     "inkling_mm_model": _INKLING,
     "inkling_text": _INKLING,
     "jetmoe": "attention whose queries are projected by experts",
-    "nemotron_h_omni": "one name for the config of the language model, which has several",
     "openai_privacy_filter": "a cache, which a classifier of tokens does not have",
     "qwen3_omni_moe_talker_text": "the sizes of a talker, which only the model around it states",
     "qwen4_exp": _NGRAMS,
