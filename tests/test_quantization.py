@@ -508,6 +508,17 @@ def test_layers_stored_otherwise_form_groups():
     assert {layer: group for layer, group in enumerate(groups) if group} == {3: 1, 7: 2}
 
 
+def test_the_hub_counts_as_many_values_of_nemotron_3_nano():
+    """18.2 billion, packed and scales: 4 bits come two in a byte, with a scale of a byte for 16. One group alone gives 18.1."""
+    _, kind, statement, _ = PUBLISHED["nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4"]
+    found = as_published({"model_type": kind, "quantization_config": statement}, NANO)
+    stored = precision(found.published_precision)
+    weights = [(weight, stored.format_of(weight.component, weight.part, weight.format_group)) for weight in model_weights(found)]
+    packed_values = sum(weight.parameters for weight, own in weights if weight.linear and own.bits == 4)
+    others = count_parameters(found).total - packed_values
+    assert round((packed_values / 2 + packed_values / 16 + others) / 1e9, 1) == 18.2
+
+
 def test_statements_that_mean_other_layers_contradict_each_other():
     first, second = (packed([f"model.layers.{layer}.self_attn.q_proj", "lm_head"], group_size=64) for layer in (1, 2))
     with pytest.raises(QuantizationError, match=r"text_config.*, as quantization_config has it, in the same layers"):
