@@ -264,6 +264,24 @@ def test_small_configs(kind, change):
     check({"model_type": kind} | SMALL[kind] | change)
 
 
+def saved(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config as the class of `transformers` writes it."""
+    values = dict(config)
+    kind = values.pop("model_type")
+    return json.loads(transformers.AutoConfig.for_model(CLASS_OF.get(kind, kind), **copy.deepcopy(values)).to_json_string())
+
+
+@pytest.mark.parametrize(("kind", "change"), ALL_SMALL, ids=[f"{kind}-{json.dumps(change)}" for kind, change in ALL_SMALL])
+def test_a_config_that_the_reference_saved_is_read_alike(kind, change):
+    config = {"model_type": kind} | SMALL[kind] | change
+    assert read_without_predictors(saved(config)) == read_without_predictors(config)
+
+
+def read_without_predictors(config: Mapping[str, Any]) -> Architecture:
+    """The model; a class writes how many layers predict further tokens where a config leaves that out."""
+    return replace(read(config).architecture, next_token_layers=0)
+
+
 def multimodal(kind: str, text: Mapping[str, Any], **others: Any) -> dict[str, Any]:
     """The config of a multimodal model around that of a language model."""
     if kind == "qwen3_omni_moe":
@@ -279,6 +297,21 @@ def test_language_models_inside_multimodal_ones(kind, tied):
     small = {key: value for key, value in SMALL[AROUND[kind]].items() if key != HEAD or whole}
     others = {} if whole else {HEAD: tied}
     check(multimodal(kind, small | {"model_type": AROUND[kind]}, **others))
+
+
+@pytest.mark.parametrize("kind", sorted({*AROUND} - {"mistral3"}))
+def test_a_language_model_whose_keys_stand_beside_those_of_a_multimodal_one(kind):
+    small = {key: value for key, value in SMALL[AROUND[kind]].items() if key != HEAD}
+    tied = {} if kind == "muse_spark" else {HEAD: False}
+    assert read({"model_type": kind} | small | tied).architecture == read(multimodal(kind, small | tied, **tied)).architecture
+
+
+@pytest.mark.parametrize("kind", sorted(AROUND))
+def test_a_multimodal_config_that_the_reference_saved_is_read_alike(kind):
+    text = SMALL[AROUND[kind]] | {"model_type": AROUND[kind]}
+    tied = {} if kind in {"llama4", "nemotron_h_omni"} else {HEAD: False}
+    config = multimodal(kind, text, **tied) | as_wide(kind, text["hidden_size"])
+    assert read_without_predictors(saved(config)) == read_without_predictors(config)
 
 
 @pytest.mark.parametrize("kind", sorted({*AROUND} - MULTIMODAL_WITHOUT_DEFAULTS))

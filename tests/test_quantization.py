@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
-from conftest import MODELS
+from conftest import MODELS, REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 from small_configs import SMALL
@@ -263,6 +263,13 @@ def test_experts_in_four_bits_beside_fp8(config: dict):
         as_published({"expert_dtype": "fp4"}, DEEPSEEK)
     with pytest.raises(QuantizationError, match='expert_dtype: "fp4"; allowed: none but beside quant_method fp8'):
         said({"quant_method": "mxfp4", "expert_dtype": "fp4"})
+
+
+def test_the_compressors_of_deepseek_v4_stay_at_16_bit():
+    config = json.loads((REPOSITORY / "tests/data/imported_configs/deepseek-v4-flash.json").read_text(encoding="utf-8"))
+    stated = config | {"expert_dtype": "fp4", "quantization_config": PACKED_EXPERTS}
+    found = as_published(stated, read(config).architecture)
+    assert found.published_precision == "mxfp4/fp8_blocks/attention.compressor=bf16"
 
 
 def test_a_statement_stands_beside_the_language_model_however_deep():

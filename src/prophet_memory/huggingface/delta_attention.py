@@ -72,12 +72,17 @@ def bailing_hybrid(values: Values) -> Architecture:
     layers, group = values.layers(), values.size("layer_group_size")
     kinds = values.layer_types(layers, ALTERNATING) or [ALTERNATING[(layer + 1) % group > 0] for layer in range(layers)]
     delta = KimiDeltaAttention(
-        heads=values.size("num_attention_heads"),
-        head_dim=values.size("head_dim"),
-        conv_kernel=values.size("short_conv_kernel_size"),
+        heads=_either(values, "linear_num_heads", "num_attention_heads"),
+        head_dim=_either(values, "linear_head_dim", "head_dim"),
+        conv_kernel=_either(values, "linear_conv_kernel_dim", "short_conv_kernel_size"),
         low_rank_gates=False,
     )
     return _decoder(values, kinds, delta, head_gate=True)
+
+
+def _either(values: Values, saved: str, key: str) -> int:
+    """A size under the key by which the reference saves it, whose other key then has another meaning, or as published."""
+    return values.size(saved if values.raw(saved) is not None else key)
 
 
 def _listed(values: Values, key: str) -> list[Any]:

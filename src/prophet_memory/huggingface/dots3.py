@@ -7,19 +7,28 @@ from prophet_memory.huggingface.building import decoder_only, mixture, where_spa
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.families import listed_sparse, sparse_after_dense
 from prophet_memory.huggingface.latent import latent_attention
+from prophet_memory.huggingface.overrides import BY_LAYER, of_layers
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.sparse_attention import indexed
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import LatentAttention
 
+OF_WINDOW = {
+    name: f"swa_{name}"
+    for name in (
+        *("num_attention_heads", "num_key_value_heads", "q_lora_rank", "kv_lora_rank"),
+        *("head_dim", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"),
+    )
+}
 FULL, CHOSEN, WINDOW = "full_attention", "indexed_attention", "sliding_attention"
 EVERY = 4  # of so many layers the second has no window, nor has the first of all
 
 
-@reads("dots3_note_text", defaults=DEFAULTS["dots3_note_text"], aliases=ALIASES["dots3_note_text"])
+@reads("dots3_note_text", defaults=DEFAULTS["dots3_note_text"], aliases=ALIASES["dots3_note_text"], by_layer=True)
 def dots3_note_text(values: Values) -> Architecture:
     """The language model of dots 3: one gate a head and a norm on the rotary key; shared experts have a width of their own."""
     kinds = _kinds(values)
+    values = of_layers(values, kinds, WINDOW, OF_WINDOW)
     found = {CHOSEN: _chosen, FULL: _full, WINDOW: _window}
     mixers = {kind: found[kind](values) for kind in set(kinds)}
     key = "shared_experts_intermediate_size"
@@ -39,6 +48,8 @@ def _kinds(values: Values) -> list[str]:
     kinds = values.layer_types(layers, (FULL, CHOSEN, WINDOW))
     if kinds is None:
         kinds = [WINDOW if windows and layer > 1 and layer % EVERY != 1 else CHOSEN for layer in range(layers)]
+    if values.raw(BY_LAYER) is not None and not values.states("use_dsa"):  # as the reference saves it
+        return kinds
     whole = CHOSEN if values.flag("use_dsa") else FULL
     return [kind if kind == WINDOW else whole for kind in kinds]
 

@@ -9,14 +9,16 @@ from prophet_memory.architecture import Architecture, Dense, FeedForward
 from prophet_memory.huggingface.alternating import kinds_of_layers
 from prophet_memory.huggingface.building import any_decoder, grouped, mixture
 from prophet_memory.huggingface.defaults import DEFAULTS
+from prophet_memory.huggingface.overrides import BY_LAYER, of_layers
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import Values
 from prophet_memory.mixers import Attention
 
+OF_FULL = {"head_dim": "global_head_dim", "num_key_value_heads": "num_global_key_value_heads"}
 EVERY = 6  # of so many layers the last has no window, unless the config says otherwise
 
 
-@reads("gemma4_text", defaults=DEFAULTS["gemma4_text"])
+@reads("gemma4_text", defaults=DEFAULTS["gemma4_text"], by_layer=True)
 def gemma4_text(values: Values) -> Architecture:
     """The text model of Gemma 4, with experts beside its dense blocks or without."""
     layers = values.layers()
@@ -24,6 +26,7 @@ def gemma4_text(values: Values) -> Architecture:
         raise values.error("use_bidirectional_attention", "null or vision: a model whose tokens see later ones has no cache")
     kinds = kinds_of_layers(values, [(layer + 1) % EVERY == 0 for layer in range(layers)])
     kinds = [*kinds[:-1], "full_attention"]  # as the reference has it, whatever the config says
+    values = of_layers(values, kinds, "full_attention", OF_FULL)
     first = _first_that_borrows(values, kinds)
     own = {kind: _attention(values, kind) for kind in set(kinds)}
     borrowing = {kind: replace(mixer, borrows_cache=True) for kind, mixer in own.items()}
@@ -53,8 +56,8 @@ def _attention(values: Values, kind: str) -> Attention:
     if kind == "sliding_attention":
         kv_heads = values.size("num_key_value_heads")
         return grouped(values, "num_key_value_heads", kv_heads, window_tokens=values.size("sliding_window"), **others)
-    # Only where keys are values, too, do these layers have key-value heads of their own number.
-    has_own = same and values.raw("num_global_key_value_heads") is not None
+    # Only where keys are values, too, do these layers have key-value heads of their own number, unless each layer says so.
+    has_own = (same or values.raw(BY_LAYER) is not None) and values.raw("num_global_key_value_heads") is not None
     key = "num_global_key_value_heads" if has_own else "num_key_value_heads"
     return grouped(values, key, values.size(key), head_dim=values.size("global_head_dim"), values_from_keys=same, **others)
 

@@ -10,12 +10,12 @@ from prophet_memory.huggingface.alternating import kinds_of_layers
 from prophet_memory.huggingface.building import decoder_only, mixture, where_sparse
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
 from prophet_memory.huggingface.families import after, listed_sparse
+from prophet_memory.huggingface.overrides import MOST_DIGITS, of_layers
 from prophet_memory.huggingface.registry import reads
 from prophet_memory.huggingface.values import SPARSE, WINDOWS, Values
 from prophet_memory.mixers import Attention
 
 EVERY = 6  # of so many layers of MiMo-V2 the last has no window, nor has the first of all
-MOST_DIGITS = 9  # of the number of a layer
 
 
 def divisor(values: Values, key: str, heads: int, kv_heads: int) -> int:
@@ -82,11 +82,12 @@ def _as_the_reference_builds_mimo(values: Values, kinds: Sequence[str], sparse: 
     values.only("n_shared_experts", 0)
 
 
-@reads("step3p5", defaults=DEFAULTS["step3p5"], aliases=ALIASES["step3p5"])
+@reads("step3p5", defaults=DEFAULTS["step3p5"], aliases=ALIASES["step3p5"], by_layer=True)
 def step3p5(values: Values) -> Architecture:
     """Step 3.5 and the text model of Step 3.7: more query heads where there is a window, one gate a head."""
     layers = values.layers()
     kinds = _without_predictors(values, layers, WINDOWS, "layer_types") or ["full_attention"] * layers
+    values = of_layers(values, kinds, "sliding_attention", {"num_attention_heads": "num_sliding_attention_heads"})
     listed = _without_predictors(values, layers, SPARSE, "mlp_layer_types")
     chosen = _step_sparse(values, layers) if listed is None else [kind == "sparse" for kind in listed]
     bias, wide_bias = values.flag("attention_bias"), values.flag("mlp_bias")

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
+from prophet_memory.huggingface.defaults import DEFAULTS
 from prophet_memory.huggingface.registry import READERS, read_as, reads
 from prophet_memory.huggingface.values import Values
 
 TIED = "tie_word_embeddings"
+SIZES = ("hidden_size", "num_hidden_layers")
 VISION = "its vision tower"
 SPEECH = "its audio and vision encoders, its talker and the decoder of its speech"
 
 
 def language_model(values: Values, *types: str, key: str = "text_config", **given: Any) -> Architecture:  # noqa: ANN401 - JSON
-    """The model whose config stands under a key.
+    """The model whose config stands under a key, or is left out and has its keys in the config around it.
 
     Args:
         values: the config around it.
@@ -26,12 +27,21 @@ def language_model(values: Values, *types: str, key: str = "text_config", **give
     Raises:
         ArchitectureError: for another type, and as the function of the type.
     """
+    reader = READERS[types[0]]
+    if is_flat(values, types[0], key):
+        return read_as(types[0], values.as_of(reader.defaults, reader.aliases).with_values(given))
     stated = values.nested(key, {})
     kind = types[0] if stated.raw("model_type") is None else stated.raw("model_type")
     if kind not in types:
         raise stated.error("model_type", " or ".join(types))
     reader = READERS[kind]
     return read_as(kind, values.nested(key, reader.defaults, reader.aliases, given))
+
+
+def is_flat(values: Values, kind: str, key: str = "text_config") -> bool:
+    """Whether a config has the keys of its language model, which is of some type, among its own."""
+    own = {*SIZES, *READERS[kind].defaults} - {TIED}
+    return values.optional_mapping(key) is None and any(map(values.states, own))
 
 
 def tied(values: Values) -> bool:
@@ -79,13 +89,6 @@ def gemma4(values: Values) -> Architecture:
     return inside(values, "gemma4_text")
 
 
-def inside_or_beside(values: Values, kind: str) -> Architecture:
-    """The language model under `text_config`, or of the same keys as the config around it where that is left out."""
-    if values.optional_mapping("text_config") is None:
-        return read_as(kind, values.as_of(DEFAULTS[kind], ALIASES[kind]))
-    return inside(values, kind)
-
-
 def tied_in_either(values: Values, kind: str) -> Architecture:
     """The language model under `text_config`, whose head is tied where either config says so."""
     within = values.nested("text_config", DEFAULTS[kind])
@@ -107,7 +110,7 @@ def minimax_m3_vl(values: Values) -> Architecture:
 @reads("glm5_next", defaults=DEFAULTS["glm5_next"], leaves_out=VISION)
 def glm5_next(values: Values) -> Architecture:
     """GLM-5.3, whose published configs may have the language model's keys among their own."""
-    return inside_or_beside(values, "glm5_next_text")
+    return inside(values, "glm5_next_text")
 
 
 @reads("hy_v4_vl", defaults=DEFAULTS["hy_v4_vl"], leaves_out=VISION)
@@ -125,7 +128,7 @@ def mistral_large4(values: Values) -> Architecture:
 @reads("nemo_speechlm", defaults=DEFAULTS["nemo_speechlm"], leaves_out="its audio encoders and what times its words")
 def nemo_speechlm(values: Values) -> Architecture:
     """Nemotron 3.5 Transcribe, around a Nemotron-H that is another than its type's default where none is stated."""
-    stated = values.optional_mapping("text_config") is not None
+    stated = values.optional_mapping("text_config") is not None or is_flat(values, "nemotron_h")
     return language_model(values, "nemotron_h", **({} if stated else DEFAULTS["nemo_speechlm.text_config"]))
 
 
@@ -142,10 +145,10 @@ def muse_spark(values: Values) -> Architecture:
     return inside(values, "muse_spark_text")
 
 
-@reads("dots3_note", defaults=DEFAULTS["dots3_note"], leaves_out="its vision and audio encoders")
+@reads("dots3_note", defaults=DEFAULTS["dots3_note"], leaves_out="its vision and audio encoders", by_layer=True)
 def dots3_note(values: Values) -> Architecture:
     """Dots 3, whose published configs have the language model's keys among their own."""
-    return inside_or_beside(values, "dots3_note_text")
+    return inside(values, "dots3_note_text")
 
 
 @reads("unlimited_ocr", defaults=DEFAULTS["unlimited_ocr"], leaves_out="its vision encoders")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prophet_memory.architecture import Architecture
+from prophet_memory.huggingface.overrides import BY_LAYER
 from prophet_memory.huggingface.values import Values
 
 Read = Callable[[Values], Architecture]
@@ -16,20 +17,26 @@ Read = Callable[[Values], Architecture]
 class Reader:
     """The function of a type, what a config of it that leaves a key out means, and the second spellings of its keys.
 
-    `leaves_out` names the parts of such a model that its function does not count.
+    `leaves_out` names the parts of such a model that its function does not count. `by_layer` says whether the function reads what
+    a config has for single layers (`overrides`).
     """
 
     read: Read
     defaults: Mapping[str, Any]
     aliases: Mapping[str, str]
     leaves_out: str | None = None
+    by_layer: bool = False
 
 
 READERS: dict[str, Reader] = {}
 
 
 def reads(
-    *types: str, defaults: Mapping[str, Any], aliases: Mapping[str, str] | None = None, leaves_out: str | None = None
+    *types: str,
+    defaults: Mapping[str, Any],
+    aliases: Mapping[str, str] | None = None,
+    leaves_out: str | None = None,
+    by_layer: bool = False,
 ) -> Callable[[Read], Read]:
     """Register a function as the reader of some types (`model_type`).
 
@@ -40,7 +47,7 @@ def reads(
         raise ValueError(f"{taken.pop()}: has a reader; allowed: one for each type")
 
     def register(read: Read) -> Read:
-        READERS.update(dict.fromkeys(types, Reader(read, defaults, aliases or {}, leaves_out)))
+        READERS.update(dict.fromkeys(types, Reader(read, defaults, aliases or {}, leaves_out, by_layer)))
         return read
 
     return register
@@ -52,6 +59,7 @@ def read_as(kind: str, values: Values) -> Architecture:
     Raises:
         ArchitectureError: for a wrong or missing value, and a model that cannot be described.
     """
-    if values.raw("per_layer_config") is not None:  # the reference then builds layers that differ
-        raise values.error("per_layer_config", "left out: layers of their own sizes cannot be described")
-    return READERS[kind].read(values)
+    reader = READERS[kind]
+    if values.raw(BY_LAYER) not in (None, {}) and not reader.by_layer:  # the reference then builds layers that differ
+        raise values.error(BY_LAYER, "left out: layers of their own sizes cannot be described")
+    return reader.read(values)

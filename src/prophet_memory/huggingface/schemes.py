@@ -35,6 +35,7 @@ FLOATS = {  # bits, strategy, and what it counts in
     (4, "group", str(NVFP4_GROUP)): "nvfp4", (4, "group", str(MX_GROUP)): "mxfp4",
 }  # fmt: skip
 TABLES = ("router", "embedding", "lm_head")  # that most methods never store in their format
+NEVER_FP8 = (*TABLES, "attention.compressor")  # of DeepSeek-V4 (transformers, `_keep_in_fp32_modules` of modeling_deepseek_v4.py)
 UNDERSTOOD = (
     f"float of 8 bits by tensor, channel or block of {FP8_BLOCK[0]} x {FP8_BLOCK[1]}, float of 4 or 8 bits in the groups of"
     f" NVFP4, MXFP4 and MXFP8, int of 4 or 8 bits by channel or in groups of {', '.join(map(str, GROUPS))}"
@@ -171,8 +172,9 @@ def listed(values: Values, keys: Iterable[str], how: Callable[[str], Matches], m
 
 
 def all_but(left_out: Mapping[Module, Chosen], chosen: Chosen, never: Container[str] = TABLES) -> Rule:
-    """One format for all modules but those that are left out and the components that the method never stores in it."""
-    return lambda module: left_out.get(module) or (chosen._replace(format=None) if module.component in never else chosen)
+    """One format for all modules but those that are left out, and components and parts that the method never stores in it."""
+    plain = chosen._replace(format=None)
+    return lambda module: left_out.get(module) or (plain if module.component in never or module.key in never else chosen)
 
 
 # --- methods
@@ -196,7 +198,7 @@ def fp8(values: Values, modules: list[Module]) -> Rule:
         if values.raw(key) is not None:
             raise values.error(key, "none beside quant_method fp8")
     left_out = listed(values, ["modules_to_not_convert", "ignored_layers"], as_transformers, modules)
-    rule = all_but(left_out, Chosen("fp8_blocks" if block else "fp8", values.path("weight_block_size"), block))
+    rule = all_but(left_out, Chosen("fp8_blocks" if block else "fp8", values.path("weight_block_size"), block), NEVER_FP8)
     experts = _of_packed_experts(values)
     if experts is None:
         return rule

@@ -58,6 +58,10 @@ class Values:
         """The same config, read as one of another type."""
         return Values(self._config, defaults, aliases, self._prefix, self.defaulted)
 
+    def with_values(self, given: Mapping[str, Any]) -> Values:
+        """The same config with other values of some keys."""
+        return Values({**self._config, **given}, self._defaults, self._aliases, self._prefix, self.defaulted)
+
     def states(self, key: str) -> bool:
         """Whether the config itself has a value for a key, in any spelling."""
         return self._config.get(self._spelling(key)) is not None
