@@ -7,7 +7,6 @@ import pytest
 from conftest import MODELS, cache
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.formats import FORMATS
 from prophet_memory.kv_cache import cross_attention_bytes_per_source_token, kv_growth, state_bytes_per_sequence
 from prophet_memory.parameters import count_parameters
 
@@ -38,7 +37,7 @@ def computed(architecture: Architecture) -> dict[str, int | None]:
         "kv_bytes_per_token_bf16": growth.bytes_per_token,
         "kv_bytes_per_token_beyond_window": growth.unbounded_bytes_per_token if windowed else None,
         "window_tokens": growth.windows[0][0] if windowed else None,
-        "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, FORMATS["bf16"]) or None,
+        "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, cache("bf16")) or None,
         "state_bytes_per_sequence_bf16": state["bf16"] or None,
         "state_bytes_per_sequence_fp32": state["fp32"] or None,
         "max_context": architecture.max_context_tokens,

@@ -17,15 +17,16 @@ from test_command_line import call, refused
 
 from prophet_memory.architecture import Architecture, Layer
 from prophet_memory.edge.command import ConfigurationError
-from prophet_memory.edge.configuration import read_engine_entries, read_engines
+from prophet_memory.edge.configuration import read_engine_entries, read_engines, read_gpus
 from prophet_memory.engine import Engine, EngineError, Profile, Reserve, StepSize
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import FORMATS
 from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Model
+from prophet_memory.huggingface import read
 from prophet_memory.kv_cache import bytes_per_sequence, kv_growth, state_bytes_per_sequence
 from prophet_memory.loading import Allocator
-from prophet_memory.memory import Assumptions, held_weight_bytes, loaded_beyond_counted
+from prophet_memory.memory import Assumptions, cache_blocks, held_weight_bytes, loaded_beyond_counted
 from prophet_memory.mixers import CompressedAttention, KimiDeltaAttention
 from prophet_memory.paging import PagedCache, blocks
 from prophet_memory.parallelism import Parallelism, ParallelismError
@@ -254,6 +255,33 @@ def test_state_has_the_format_of_the_models_config_or_of_the_mixer_in_vllm():
     delta = KimiDeltaAttention(heads=2, head_dim=4, conv_kernel=4)
     assert assumed(VLLM).cache.state_bytes(delta) == 3 * 8 * 3 * 2 + 2 * 4 * 4 * 4
     assert assumed(ENGINES["ideal"]).cache.state_bytes(delta) == 3 * 8 * 4 * 2 + 2 * 4 * 4 * 2
+
+
+@pytest.mark.parametrize(
+    ("kv", "latent", "key"),
+    [("bf16", (512 + 64) * 2, 128 + 4), ("fp8", 512 + 16 + 64 * 2, 128 + 4)],  # 656 bytes: fp8_ds_mla
+)
+@pytest.mark.parametrize("engine", ["vllm-0.19", "sglang"])
+def test_sparse_attention_is_cached_as_the_engines_do(engine: str, kv: str, latent: int, key: int):
+    model, formats = MODELS["deepseek-v3.2"], replace(assumed(ENGINES[engine]), kv_format=kv).cache
+    assert kv_growth(model, formats, source_tokens=0).unbounded_bytes_per_token == 61 * (latent + key)
+    read = kv_growth(model, formats, source_tokens=0, read_by_tokens=1)
+    assert (read.windows, read.unbounded_bytes_per_token) == (((2048, 61 * latent),), 61 * key)
+    dense = MODELS["deepseek-v3"]  # whose latents are as asked for
+    width = 2 if kv == "bf16" else 1
+    assert kv_growth(dense, formats, source_tokens=0).unbounded_bytes_per_token == 61 * 576 * width
+    asked = replace(assumed(ENGINES["ideal"]), kv_format=kv).cache
+    assert kv_growth(model, asked, source_tokens=0).unbounded_bytes_per_token == 61 * (576 + 128) * width
+
+
+def test_indexers_that_nobody_read_are_refused():
+    config = {"model_type": "minimax_m3_vl_text", "sparse_attention_config": {"sparse_attention_freq": [0, *[1] * 59]}}
+    for engine, model, what in (
+        ("llama.cpp", MODELS["deepseek-v3.2"], "indexers: how llama.cpp"),
+        ("vllm-0.19", read(config).architecture, "indexers of blocks: how vllm-0.19"),
+    ):
+        with pytest.raises(EngineError, match=f"allowed: a model without {what} holds their keys was not read"):
+            cache_blocks(Model("m", model), Parallelism(), assumed(ENGINES[engine]), read_gpus()["h100-80gb"])
 
 
 def test_a_plan_says_which_format_the_state_has_and_an_option_comes_first(tmp_path: Path):

@@ -17,7 +17,7 @@ from prophet_memory.errors import ModelError
 from prophet_memory.fields import ByKind, Bytes, Described, Fraction, Size, Slug, Text
 from prophet_memory.gpu import Gpu
 from prophet_memory.hardware import FormatSupport
-from prophet_memory.kv_cache import StateStorage
+from prophet_memory.kv_cache import SparseStorage, StateStorage
 from prophet_memory.loading import Loading
 from prophet_memory.paging import PagedCache
 from prophet_memory.parallelism import Parallelism
@@ -100,6 +100,7 @@ class Profile(Described):
     shares_tokens_in: tuple[Slug, ...] = ()  # formats of a cache whose tokens GPUs share instead of caching the same
     cache: PagedCache | None = None  # None: tokens as many as fit
     state: StateStorage | None = None  # None: every input of a convolution, and the format that is asked for
+    sparse: SparseStorage | None = None  # None: the format that is asked for, where attention is to chosen tokens
     loading: Loading | None = None  # None: weights as they are counted
     graphs: Graphs | None = None
 

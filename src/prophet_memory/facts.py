@@ -42,7 +42,7 @@ def facts(architecture: Architecture, cache: CacheFormats = BF16_CACHE) -> dict[
         "kv_bytes_per_token": growth.bytes_per_token,
         "kv_bytes_per_token_beyond_windows": growth.unbounded_bytes_per_token,
         "window_tokens": max((window for window, _ in growth.windows), default=None),
-        "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, cache.kv),
+        "cross_bytes_per_source_token": cross_attention_bytes_per_source_token(architecture, cache),
         "state_bytes_per_sequence": state_bytes_per_sequence(architecture, cache),
         "max_context_tokens": architecture.max_context_tokens,
     }

@@ -105,6 +105,8 @@ LLAMA_CPP_CACHE = {
     "q8_0": Format("Q8_0", bits=8, scale_bytes=2, block_columns=32),
     "q4_0": Format("Q4_0", bits=4, scale_bytes=2, block_columns=32),
 }
+# What engines keep so whatever is asked for: an fp32 scale for 128 values (vLLM's and SGLang's caches of sparse attention).
+OF_ENGINES = {"fp8_g128": Format("FP8, groups of 128", bits=8, scale_bytes=4, block_columns=128)}
 OF_CACHE = {name: stored for name, stored in FORMATS.items() if name != "fp8_blocks"} | LLAMA_CPP_CACHE
 CACHE_FORMATS = tuple(OF_CACHE)  # a token is one row: blocks of rows are for weights
 DEFAULT_FORMAT = "bf16"

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.fields import Count, Described, OneOf, kinds_in
-from prophet_memory.formats import OF_CACHE, Format
+from prophet_memory.formats import BITS_OF_A_BYTE, DEFAULT_FORMAT, FORMATS, OF_CACHE, OF_ENGINES, Format
 from prophet_memory.integers import IntArray, exact_array, int64
-from prophet_memory.mixers import MIXERS, Mixer
+from prophet_memory.mixers import MIXERS, LatentAttention, Mixer
 from prophet_memory.mixers.mixer import Vectors
 
 KINDS = tuple(kinds_in(Union[MIXERS]))  # noqa: UP007 - a union of what is found
@@ -61,6 +61,17 @@ class StateStorage(Described):
 
 
 @dataclass(frozen=True, slots=True)
+class SparseStorage(Described):
+    """How an engine caches for latent attention to chosen tokens, whatever is asked for: formats of `OF_ENGINES`.
+
+    The latents of an 8-bit cache have scales of their own there, and the rotary keys beside them stay at 16 bit.
+    """
+
+    index_keys: Annotated[str, OneOf(OF_ENGINES)]
+    latents_of_8_bits: Annotated[str, OneOf(OF_ENGINES)]
+
+
+@dataclass(frozen=True, slots=True)
 class CacheFormats:
     """How keys and values (or MLA's latents), recurrent state, and the inputs of short convolutions are stored."""
 
@@ -68,6 +79,20 @@ class CacheFormats:
     state: Format
     conv: Format
     storage: StateStorage = StateStorage()
+    sparse: SparseStorage | None = None
+
+    def token_bytes(self, mixer: Mixer, vectors: Vectors) -> int:
+        """Bytes of some of the vectors that a layer caches of a token, or reads of one."""
+        if self.sparse is None or not isinstance(mixer, LatentAttention) or mixer.chosen_tokens is None:
+            return vectors_bytes(vectors, self.kv)
+        latents, keys = mixer.latents(), mixer.index_keys()
+        has_keys = bool(keys) and vectors != latents and vectors[-len(keys) :] == keys
+        of_keys = vectors_bytes(keys, OF_ENGINES[self.sparse.index_keys]) if has_keys else 0
+        own = vectors[: -len(keys)] if has_keys else vectors
+        if not own or self.kv.bits != BITS_OF_A_BYTE:
+            return of_keys + vectors_bytes(own, self.kv)
+        scaled = OF_ENGINES[self.sparse.latents_of_8_bits]
+        return of_keys + vectors_bytes(own[:1], scaled) + vectors_bytes(own[1:], FORMATS[DEFAULT_FORMAT])
 
     def state_bytes(self, mixer: Mixer, *, tensor: int = 1) -> int:
         """Constant state of one layer and sequence: the window of a convolution, and the recurrent state."""
@@ -78,9 +103,9 @@ class CacheFormats:
         return channels * self.conv.vector_bytes(kept) + rows * own.vector_bytes(values)
 
 
-def mixer_kv_bytes_per_token(mixer: Mixer, kv: Format, *, tensor: int = 1) -> int:
+def mixer_kv_bytes_per_token(mixer: Mixer, cache: CacheFormats, *, tensor: int = 1) -> int:
     """Cached bytes per token of one layer on each of `tensor` GPUs, scales included."""
-    return vectors_bytes(mixer.cached_vectors(tensor=tensor), kv)
+    return cache.token_bytes(mixer, mixer.cached_vectors(tensor=tensor))
 
 
 def vectors_bytes(vectors: Vectors, stored: Format) -> int:
@@ -96,10 +121,10 @@ def state_bytes_per_sequence(architecture: Architecture, cache: CacheFormats, *,
     return total
 
 
-def cross_attention_bytes_per_source_token(architecture: Architecture, kv: Format, *, tensor: int = 1) -> int:
+def cross_attention_bytes_per_source_token(architecture: Architecture, cache: CacheFormats, *, tensor: int = 1) -> int:
     """Cached keys and values of the encoder's output, per source token, in bytes."""
     cross = architecture.decoder.cross_attention
-    return 0 if cross is None else architecture.decoder.layer_count * mixer_kv_bytes_per_token(cross, kv, tensor=tensor)
+    return 0 if cross is None else architecture.decoder.layer_count * mixer_kv_bytes_per_token(cross, cache, tensor=tensor)
 
 
 def kv_growth(
@@ -123,13 +148,13 @@ def kv_growth(
         mixer, read = layer.mixer, read_by_tokens
         parts = mixer.cached_parts(tensor=tensor) if read is None else mixer.read_parts(tokens=read, tensor=tensor)
         for vectors, window in parts:
-            rate = layer.count * vectors_bytes(vectors, cache.kv)
+            rate = layer.count * cache.token_bytes(mixer, vectors)
             if window is None:
                 unbounded += rate
             else:
                 windows[window] += rate
     constant = state_bytes_per_sequence(architecture, cache, tensor=tensor)
-    constant += source_tokens * cross_attention_bytes_per_source_token(architecture, cache.kv, tensor=tensor)
+    constant += source_tokens * cross_attention_bytes_per_source_token(architecture, cache, tensor=tensor)
     filled = sum(window * rate for window, rate in windows.items())
     int64([constant, filled, unbounded + sum(windows.values())], "kv_bytes")
     return KVGrowth(constant, unbounded, tuple(sorted(windows.items())), architecture.max_context_tokens)

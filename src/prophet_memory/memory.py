@@ -20,6 +20,7 @@ from prophet_memory.gpu import Gpu
 from prophet_memory.grid import Grid, Model
 from prophet_memory.integers import IntArray, int64
 from prophet_memory.kv_cache import CacheFormats, KVGrowth, StateStorage, bytes_per_sequence, kv_growth
+from prophet_memory.mixers import LatentAttention
 from prophet_memory.occupancy import experts_on_fullest_rank
 from prophet_memory.paging import Blocks, blocks, has_uneven_windows
 from prophet_memory.parallelism import Parallelism
@@ -51,7 +52,8 @@ class Assumptions:
     def cache(self) -> CacheFormats:
         """How the cache is stored; the inputs of short convolutions are activations, 16 bit."""
         storage = self.engine.state or StateStorage()
-        return CacheFormats(OF_CACHE[self.kv_format], OF_CACHE[self.state_format], OF_CACHE[DEFAULT_FORMAT], storage)
+        kv, state, conv = OF_CACHE[self.kv_format], OF_CACHE[self.state_format], OF_CACHE[DEFAULT_FORMAT]
+        return CacheFormats(kv, state, conv, storage, self.engine.sparse)
 
     def cache_of(self, architecture: Architecture) -> CacheFormats:
         """The same for a model: an engine may keep its recurrent state as the model's own config says."""
@@ -177,6 +179,20 @@ def held_weight_bytes(architecture: Architecture, stored: Stored, spread: Parall
     return rest_bytes(architecture, stored, spread, engine) + experts * expert_bytes(architecture, stored, spread, engine)
 
 
+def check_indexers(model: Model, engine: Engine) -> None:
+    """Refuse a model whose indexers cache what nobody read in an engine's source: anything, or more than a key of each token.
+
+    Raises:
+        EngineError: naming the model.
+    """
+    mixers = [layer.mixer for layer in model.architecture.decoder.layers]
+    known = [mixer for mixer in mixers if isinstance(mixer, LatentAttention) and not mixer.index_pool_tokens]
+    indexed = [mixer for mixer in mixers if getattr(mixer, "index_heads", 0)]
+    if indexed and (engine.sparse is None or any(mixer not in known for mixer in indexed)):
+        what = "indexers" if engine.sparse is None else "indexers of blocks"
+        raise EngineError("cache", model.name, f"a model without {what}: how {engine.name} holds their keys was not read")
+
+
 def cache_blocks(model: Model, spread: Parallelism, assumptions: Assumptions, gpu: Gpu) -> Blocks | None:
     """How the engine cuts the cache; None where it holds as many tokens as fit."""
     paged = assumptions.engine.cache
@@ -191,6 +207,7 @@ def cache_blocks(model: Model, spread: Parallelism, assumptions: Assumptions, gp
     if unread := [what for what in paged.unread if has[what]]:
         what = " and ".join(unread)
         raise EngineError("cache", model.name, f"a model without {what}: how {assumptions.engine.name} holds them was not read")
+    check_indexers(model, assumptions.engine)
     if has_uneven_windows(paged, model.architecture, assumptions.cache_of(model.architecture), tensor=spread.tensor):
         allowed = (
             f"a model that caches as much a token in every layer: how {assumptions.engine.name} evens out windows was not read"

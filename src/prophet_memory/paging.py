@@ -13,7 +13,7 @@ from typing import Annotated
 
 from prophet_memory.architecture import Architecture
 from prophet_memory.fields import Count, Described, OneOf, Size
-from prophet_memory.kv_cache import CacheFormats, KVGrowth, mixer_kv_bytes_per_token, vectors_bytes
+from prophet_memory.kv_cache import CacheFormats, KVGrowth, mixer_kv_bytes_per_token
 from prophet_memory.mixers import LatentAttention, Mixer
 from prophet_memory.tensors import multiple_of
 
@@ -104,9 +104,13 @@ def has_uneven_windows(cache: PagedCache, architecture: Architecture, formats: C
     layers = [layer.mixer.cached_parts(tensor=tensor) for layer in architecture.decoder.layers]
     if any(len(parts) > 1 for parts in layers):
         return True
-    parts = [part for parts in layers for part in parts]
-    sizes = {vectors_bytes(vectors, formats.kv) for vectors, _ in parts}
-    return not cache.windows_apart and len({window for _, window in parts}) > 1 and len(sizes) > 1
+    windows = {window for parts in layers for _, window in parts}
+    sizes = {
+        formats.token_bytes(layer.mixer, vectors)
+        for layer, parts in zip(architecture.decoder.layers, layers, strict=True)
+        for vectors, _ in parts
+    }
+    return not cache.windows_apart and len(windows) > 1 and len(sizes) > 1
 
 
 def _apart(cache: PagedCache, growing: Mapping[_Kind, int], step_tokens: int, most_tokens: int | None) -> KVGrowth:
@@ -124,7 +128,7 @@ def _apart(cache: PagedCache, growing: Mapping[_Kind, int], step_tokens: int, mo
 
 def _kind(mixer: Mixer, formats: CacheFormats, tensor: int) -> _Kind:
     held = formats.state_bytes(mixer, tensor=tensor)
-    return _Kind(mixer_kv_bytes_per_token(mixer, formats.kv, tensor=tensor), held, mixer.window_tokens)
+    return _Kind(mixer_kv_bytes_per_token(mixer, formats, tensor=tensor), held, mixer.window_tokens)
 
 
 def _block_tokens(cache: PagedCache, architecture: Architecture, counts: Mapping[_Kind, int], formats: CacheFormats) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from prophet_memory.architecture import Architecture
-from prophet_memory.facts import BF16, facts
+from prophet_memory.facts import BF16, BF16_CACHE, facts
 from prophet_memory.kv_cache import cross_attention_bytes_per_source_token, vectors_bytes
 from prophet_memory.mixers import Mixer
 
@@ -45,7 +45,7 @@ def cache_terms(architecture: Architecture) -> Iterator[tuple[str, str, int]]:
     if (cross := architecture.decoder.cross_attention) is not None:
         layers = architecture.decoder.layer_count
         product = f"{layers} layers x {_values(cross.cached_vectors())} values x {width} B"
-        yield "cross-attention, for each source token", product, cross_attention_bytes_per_source_token(architecture, BF16)
+        yield "cross-attention, for each source token", product, cross_attention_bytes_per_source_token(architecture, BF16_CACHE)
 
 
 def _values(vectors: Sequence[tuple[int, int]]) -> str:

@@ -64,10 +64,12 @@ class LatentAttention(Mixer):
         """Query heads."""
         return self.query_heads
 
-    def _latents(self) -> Vectors:
+    def latents(self) -> Vectors:
+        """The latent, and the rotary key where there is one."""
         return ((1, self.kv_lora_rank), *(((1, self.qk_rope_head_dim),) if self.qk_rope_head_dim else ()))
 
-    def _index_keys(self) -> Vectors:
+    def index_keys(self) -> Vectors:
+        """The key of an indexer, where there is one."""
         if not self.index_heads:
             return ()
         # To pool them later, each key stands beside its weights and a flag.
@@ -76,14 +78,14 @@ class LatentAttention(Mixer):
     def cached_vectors(self, *, tensor: int = 1) -> Vectors:
         """The latent and the rotary key, and the indexer's key, always whole."""
         del tensor
-        return (*(() if self.borrows_cache else self._latents()), *self._index_keys())
+        return (*(() if self.borrows_cache else self.latents()), *self.index_keys())
 
     def read_parts(self, *, tokens: int = 1, tensor: int = 1) -> tuple[Part, ...]:
         """Of the window or the chosen tokens, which differ for each new token, the latents, and of all the indexer's keys."""
         del tensor
         chosen = self.window_tokens if self.chosen_tokens is None else self.chosen_tokens * tokens
-        keys = self._index_keys()
-        return ((self._latents(), chosen), *(((keys, None),) if keys else ()))
+        keys = self.index_keys()
+        return ((self.latents(), chosen), *(((keys, None),) if keys else ()))
 
     def attended_parts(self, *, tokens: int, tensor: int = 1) -> tuple[tuple[float, int | None], ...]:
         """Latents of the chosen tokens, and the indexer's keys of all, with each of its heads on every GPU."""
