@@ -40,6 +40,32 @@ BIASES: Drawn = {"attention_bias": FLAG}
 ANY_WINDOWS: Drawn = BIASES | {"layer_types": WINDOWS_DRAWN}
 LATENTS: Drawn = BIASES | {"kv_lora_rank": SIZE, "v_head_dim": SIZE, "qk_nope_head_dim": SIZE, "n_shared_experts": LEADING}
 FULL_RANK = st.none() | SIZE
+LAYERS: Drawn = {"num_hidden_layers": st.integers(3, 6)}
+HEADS: Drawn = {"hidden_size": st.integers(12, 36), "num_attention_heads": st.sampled_from([2, 4, 6])}
+HEADS |= {"num_key_value_heads": st.sampled_from([1, 2])}
+EVENLY_SPLIT: Drawn = HEADS | {"hidden_size": st.sampled_from([12, 24, 36])}
+OR_AS_QUERIES: Drawn = {"num_key_value_heads": st.none() | st.sampled_from([1, 2])}
+HEAD_DIMS = st.sampled_from([2, 6, 10])  # the classes refuse odd ones
+LINEARS: Drawn = {"linear_num_key_heads": st.sampled_from([1, 2]), "linear_num_value_heads": st.sampled_from([2, 4, 6])}
+LINEARS |= {f"linear_{of}": SIZE for of in ("key_head_dim", "value_head_dim", "conv_kernel_dim")}
+STEPS: Drawn = {"decoder_sparse_step": st.integers(1, 3), "mlp_only_layers": st.none() | st.lists(LEADING, max_size=2)}
+UNTIED: Drawn = {"tie_word_embeddings": st.just(value=False)}
+
+
+def kinds(*names: str, count: int = 5) -> Any:
+    return st.lists(st.sampled_from(names), min_size=count, max_size=count)
+
+
+def experts(count: str = "num_experts", *, chosen: str = "num_experts_per_tok", width: str = "moe_intermediate_size") -> Drawn:
+    """More experts than a token is sent to, and their width."""
+    return {count: st.integers(4, 9), chosen: st.integers(1, 4), width: SIZE}
+
+
+GLM: Drawn = LAYERS | HEADS | BIASES | experts("n_routed_experts") | {"n_shared_experts": LEADING}
+DENSE_FIRST: Drawn = {"first_k_dense_replace": LEADING, "intermediate_size": SIZE}
+QWEN3: Drawn = LAYERS | HEADS | BIASES | STEPS | experts()
+QWEN3 |= {"intermediate_size": SIZE, "head_dim": HEAD_DIMS, "sliding_window": st.none() | SIZE}
+GRANITES: Drawn = LAYERS | HEADS | OR_AS_QUERIES | BIASES | experts("num_local_experts", width="intermediate_size")
 
 
 def in_sections(*sections: int, **others: float) -> dict[str, Any]:

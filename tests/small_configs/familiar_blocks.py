@@ -11,24 +11,36 @@ from small_configs.common import (
     BIASED,
     BIASES,
     COMMON,
+    DENSE_FIRST,
     FLAG,
     FULL,
     FULL_RANK,
+    GLM,
+    GRANITES,
+    HEAD_DIMS,
+    HEADS,
     LATENT,
     LATENTS,
+    LAYERS,
     LEADING,
     LINEAR,
+    LINEARS,
     LISTED,
     MIXED,
     ONE_KV_HEAD,
+    OR_AS_QUERIES,
     QWEN,
+    QWEN3,
     SIZE,
     SLIDING,
     SPARSE_SOMEWHERE,
+    STEPS,
     TIED,
     WINDOWS_DRAWN,
     Drawn,
+    experts,
     in_sections,
+    kinds,
 )
 
 DEEPSEEK = {"n_routed_experts": 16, "n_shared_experts": 3, "num_experts_per_tok": 3, "moe_intermediate_size": 9}
@@ -176,17 +188,32 @@ DRAWN: dict[str, Drawn] = {
     "ernie4_5_vl_moe_text": {"use_bias": FLAG, "mlp_layer_types": ANY_SPARSE, "moe_num_shared_experts": LEADING},
     "exaone_moe": {"layer_types": WINDOWS_DRAWN, "mlp_layer_types": ANY_SPARSE, "first_k_dense_replace": LEADING}
     | {"sliding_window_pattern": SIZE, "num_shared_experts": LEADING},
-    "flint": ANY_WINDOWS
-    | {"mlp_only_layers": st.none() | st.lists(LEADING, max_size=2), "decoder_sparse_step": st.integers(1, 3)},
+    "flex_olmo": LAYERS | HEADS | OR_AS_QUERIES | BIASES | experts(width="intermediate_size") | {"head_dim": HEAD_DIMS},
+    "flint": ANY_WINDOWS | STEPS,
     "glm4_moe_lite": LATENTS | {"mlp_layer_types": ANY_SPARSE, "q_lora_rank": FULL_RANK},
+    "glm4v_moe_text": GLM | DENSE_FIRST,
     "granitemoe_swa": ANY_WINDOWS | {"shared_intermediate_size": LEADING},
+    "granitemoeshared": GRANITES | {"shared_intermediate_size": LEADING, "head_dim": HEAD_DIMS},
     "hy_v3": BIASES | {"mlp_bias": FLAG, "mlp_layer_types": ANY_SPARSE, "num_shared_experts": LEADING},
+    "kolibri1": HEADS
+    | experts()
+    | {"layer_types": WINDOWS_DRAWN, "sliding_window": SIZE, "head_dim": HEAD_DIMS, "shared_expert_intermediate_size": LEADING},
     "laguna": ANY_WINDOWS
     | {"mlp_layer_types": ANY_SPARSE, "gating": st.sampled_from([True, False, "per-head", "per-element"])}
     | {"num_attention_heads_per_layer": st.none() | st.lists(st.sampled_from([2, 4, 6]), min_size=5, max_size=5)},
+    "lara_mini": HEADS
+    | BIASES
+    | LINEARS
+    | experts()
+    | {"layer_types": st.none() | kinds(LINEAR, FULL, SLIDING), "sliding_window": SIZE, "head_dim": HEAD_DIMS}
+    | {"shared_expert_intermediate_size": LEADING},
     "mellum": ANY_WINDOWS | {"mlp_layer_types": ANY_SPARSE},
+    "minimax_m2": LAYERS | HEADS | experts("num_local_experts", width="intermediate_size") | {"head_dim": HEAD_DIMS},
     "mistral4": LATENTS | {"first_k_dense_replace": LEADING, "q_lora_rank": FULL_RANK},
     "qwen3_5_moe_text": BIASES | {"full_attention_interval": SIZE, "linear_value_head_dim": SIZE, "linear_key_head_dim": SIZE},
+    "qwen3_omni_moe_text": QWEN3,
     "qwen3_vl_moe_text": BIASES | {"decoder_sparse_step": st.integers(1, 3), "mlp_only_layers": st.lists(LEADING, max_size=2)},
     "sarvam_mla": LATENTS | {"first_k_dense_replace": LEADING, "q_lora_rank": FULL_RANK},
+    "sarvam_moe": GLM | DENSE_FIRST | {"use_qk_norm": FLAG, "head_dim": HEAD_DIMS},
+    "solar_open": GLM | {"head_dim": HEAD_DIMS},
 }

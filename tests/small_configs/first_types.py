@@ -5,21 +5,39 @@ from typing import Any
 from hypothesis import strategies as st
 
 from small_configs.common import (
+    ANY_WINDOWS,
     BIASED,
+    BIASES,
     CHUNKED,
     COMMON,
+    DENSE_FIRST,
+    EVENLY_SPLIT,
     FLAG,
     FULL,
+    FULL_RANK,
+    GLM,
+    GRANITES,
+    HEAD_DIMS,
+    HEADS,
     LATENT,
+    LATENTS,
+    LAYERS,
     LINEAR,
+    LINEARS,
     LISTED,
     ONE_KV_HEAD,
+    OR_AS_QUERIES,
     QWEN,
+    QWEN3,
     SIZE,
     SLIDING,
     SPARSE_SOMEWHERE,
+    STEPS,
     TIED,
+    UNTIED,
     Drawn,
+    experts,
+    kinds,
 )
 
 WINDOWED = {"sliding_window": 6, "use_sliding_window": True, "max_window_layers": 2}
@@ -204,6 +222,8 @@ DRAWN: dict[str, Drawn] = {
         "head_dim": st.none() | st.sampled_from([2, 4, 8]),
         "num_local_experts": st.integers(2, 9),
     },
+    "phimoe": GRANITES
+    | {"num_key_value_heads": st.sampled_from([1, 2]), "lm_head_bias": FLAG, "sliding_window": st.none() | SIZE},
     "qwen2_moe": {"decoder_sparse_step": st.integers(1, 3), "mlp_only_layers": st.lists(st.integers(0, 4), max_size=2)}
     | {
         "use_sliding_window": FLAG,
@@ -211,20 +231,53 @@ DRAWN: dict[str, Drawn] = {
         "shared_expert_intermediate_size": SIZE,
         "qkv_bias": FLAG,
     },
+    "qwen3_moe": QWEN3 | {"use_sliding_window": FLAG},
+    "qwen3_next": HEADS
+    | BIASES
+    | STEPS
+    | LINEARS
+    | experts()
+    | {"layer_types": st.none() | kinds(FULL, LINEAR), "full_attention_interval": SIZE, "head_dim": HEAD_DIMS}
+    | {"intermediate_size": SIZE, "shared_expert_intermediate_size": SIZE},
+    "deepseek_v2": LAYERS
+    | EVENLY_SPLIT
+    | LATENTS
+    | DENSE_FIRST
+    | experts("n_routed_experts")
+    | {"q_lora_rank": FULL_RANK, "qk_rope_head_dim": HEAD_DIMS, "mlp_bias": FLAG, "n_shared_experts": st.integers(1, 4)},
     "deepseek_v3": {"first_k_dense_replace": st.integers(0, 4), "q_lora_rank": st.none() | SIZE, "attention_bias": FLAG}
     | {"n_shared_experts": st.integers(0, 3), "kv_lora_rank": SIZE, "v_head_dim": SIZE, "qk_nope_head_dim": SIZE},
+    "olmoe": LAYERS | EVENLY_SPLIT | OR_AS_QUERIES | BIASES | experts(width="intermediate_size"),
+    "dbrx": UNTIED
+    | {"d_model": EVENLY_SPLIT["hidden_size"], "n_heads": HEADS["num_attention_heads"], "n_layers": LAYERS["num_hidden_layers"]}
+    | {"attn_config": st.none() | st.fixed_dictionaries({"kv_n_heads": st.sampled_from([1, 2])})}
+    | {"ffn_config": st.fixed_dictionaries({}, optional=experts("moe_num_experts", chosen="moe_top_k", width="ffn_hidden_size"))},
     "jamba": {"attn_layer_offset": st.integers(0, 3), "expert_layer_offset": st.integers(0, 2), "mamba_expand": st.integers(1, 4)}
     | {"mamba_proj_bias": FLAG, "mamba_conv_bias": FLAG, "mamba_dt_rank": st.just("auto") | SIZE, "mamba_d_state": SIZE},
+    "switch_transformers": {"num_sparse_encoder_layers": st.integers(0, 5), "num_sparse_decoder_layers": st.integers(1, 6)}
+    | {"router_bias": FLAG, "num_decoder_layers": st.none() | st.integers(3, 6), "tie_word_embeddings": FLAG},
+    "nllb-moe": {"encoder_sparse_step": st.integers(0, 4), "decoder_sparse_step": st.integers(1, 6), "router_bias": FLAG}
+    | {"decoder_attention_heads": st.sampled_from([1, 2, 3, 6]), "tie_word_embeddings": FLAG},
+    "gpt_oss": HEADS
+    | ANY_WINDOWS
+    | experts("num_local_experts", width="intermediate_size")
+    | {"sliding_window": SIZE, "head_dim": HEAD_DIMS},
     "llama4_text": {
         "interleave_moe_layer_step": st.integers(1, 5),
         "no_rope_layer_interval": st.integers(1, 5),
         "attention_bias": FLAG,
     }
     | {"attention_chunk_size": st.none() | SIZE, "moe_layers": st.none() | st.lists(st.integers(0, 4), min_size=1)},
+    "glm4_moe": GLM | DENSE_FIRST | {"use_qk_norm": FLAG, "head_dim": HEAD_DIMS},
+    "granitemoe": GRANITES,
     "ernie4_5_moe": {"use_bias": FLAG, "moe_layer_interval": st.just(1) | st.just(2), "moe_layer_start_index": st.integers(0, 3)}
     | {"moe_layer_end_index": st.just(-1) | st.integers(3, 6), "moe_num_shared_experts": st.integers(0, 2)},
-    "switch_transformers": {"num_sparse_encoder_layers": st.integers(0, 5), "num_sparse_decoder_layers": st.integers(1, 6)}
-    | {"router_bias": FLAG, "num_decoder_layers": st.none() | st.integers(3, 6), "tie_word_embeddings": FLAG},
-    "nllb-moe": {"encoder_sparse_step": st.integers(0, 4), "decoder_sparse_step": st.integers(1, 6), "router_bias": FLAG}
-    | {"decoder_attention_heads": st.sampled_from([1, 2, 3, 6]), "tie_word_embeddings": FLAG},
+    "hunyuan_v1_moe": HEADS
+    | OR_AS_QUERIES
+    | BIASES
+    | experts(chosen="moe_topk", width="intermediate_size")
+    | {"moe_topk": st.integers(1, 4) | st.integers(1, 4).map(lambda top_k: [top_k] * 5), "head_dim": HEAD_DIMS},
+    "minimax": HEADS
+    | experts("num_local_experts", width="intermediate_size")
+    | {"layer_types": st.none() | kinds(FULL, LINEAR), "head_dim": st.none() | HEAD_DIMS, "sliding_window": st.none() | SIZE},
 }

@@ -27,9 +27,11 @@ from small_configs.common import (
     SIZE,
     SLIDING,
     TIED,
+    UNTIED,
     WINDOW,
     Drawn,
     in_sections,
+    kinds,
 )
 
 INDEXED = COMMON | LATENT | {"index_topk": 5, "index_head_dim": 6, "index_n_heads": 3}
@@ -288,13 +290,6 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"compress_rate_csa": 4, "compress_rate_hca": 8},
     ],
 }
-
-UNTIED: Drawn = {"tie_word_embeddings": st.just(value=False)}
-
-
-def kinds(*names: str, count: int = 5) -> Any:
-    return st.lists(st.sampled_from(names), min_size=count, max_size=count)
-
 
 BLOCKS = st.builds(lambda some: ["moe", *some], st.lists(st.sampled_from([LINEAR, FULL, "moe", "mlp"]), min_size=4, max_size=4))
 RATES = st.sampled_from([{CHOSEN: 1, HEAVY: 2}, {CHOSEN: 2, HEAVY: 8}, {CHOSEN: 4, HEAVY: 4}])
