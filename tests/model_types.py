@@ -53,7 +53,8 @@ Of longcat_flash the rows that the class has for experts that compute nothing ar
 Where a multimodal config does not say whether its head is the embedding and the config of its language model does, that
 one is believed. The class takes the default of the outer type, which is one embedding more or less.
 
-Dense models of these types are read, too, and checked alike: {dense}.
+Dense models of these types are read, too, and checked alike: {dense}. So are dense models of
+types that may have experts, as Gemma 4 and Nemotron-H.
 
 | type | how | checked against | left out, or missing |
 |---|---|---|---|

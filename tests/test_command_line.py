@@ -17,7 +17,7 @@ from forked import forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prophet_memory.edge.configuration import read_gpus
+from prophet_memory.edge.configuration import read_gpus, read_model
 from prophet_memory.edge.model_files import open_config
 
 IMPORTED = REPOSITORY / "tests/data/imported_configs"
@@ -770,6 +770,33 @@ def test_the_reference_counts_what_the_importer_counts(name: str, tmp_path: Path
     assert {key: value for key, value in own.items() if key not in {"model", *unknown}} == {
         key: value for key, value in theirs.items() if key not in unknown
     }
+
+
+OTHERS = json.loads((REPOSITORY / "tests/data/vision_configs.json").read_text(encoding="utf-8"))  # as published
+
+
+@pytest.mark.parametrize("model", OTHERS)
+def test_what_a_multimodal_model_has_beside_its_language_model_is_counted(model: str, tmp_path: Path):
+    pytest.importorskip("transformers", reason="the extra [reference] is not installed")
+    config = json.loads((REPOSITORY / f"tests/data/hf_configs/{model}.json").read_text(encoding="utf-8"))
+    if model == "gemma-4-26b-a4b":
+        config["audio_config"] = None
+    file = config_file(tmp_path, config | {"vision_config": OTHERS[model]})
+    done = call("import-config", file, "--dry-run", "--json")
+    others = json.loads(done.stdout)["other_params"]
+    assert others == read_model(REPOSITORY / f"config/models/{model}.yaml").other_params
+    assert f"without its vision tower ({others:,} parameters)" in call("plan", "--model", model, "--gpu", "b300").stderr
+    assert re.search(r"note: published in \w+ \(--weights native\)", done.stderr)
+
+
+def test_without_the_extra_what_is_beside_a_language_model_is_named(tmp_path: Path):
+    file = config_file(tmp_path, {"model_type": "llama4"})
+    blocked = "import sys; sys.modules['torch'] = None; from prophet_memory.cli import main; main()"
+    command = [sys.executable, "-c", blocked, "import-config", str(file), "--dry-run", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["other_params"] is None
+    assert "note: its vision tower: without the extra [reference] (torch and transformers) it is not counted" in done.stderr
+    assert "counted without its vision tower: an engine" in done.stderr
 
 
 def test_the_reference_counts_what_the_importer_refuses(tmp_path: Path):

@@ -16,6 +16,7 @@ from prophet_memory.errors import ModelError
 from prophet_memory.formats import WEIGHT_FORMATS
 from prophet_memory.huggingface import QuantizationError, as_published, read
 from prophet_memory.huggingface.modules import PARTS, SEVERAL
+from prophet_memory.huggingface.quantization import stated_cache
 from prophet_memory.huggingface.schemes import SCHEMES
 from prophet_memory.parameters import count_parameters
 from prophet_memory.precision import non_expert_bytes, precision, routed_expert_bytes
@@ -111,6 +112,7 @@ def test_awq(changes: dict, expected: str):
         ({"num_bits": 8, "group_size": 128}, "int8_g128"), ({"num_bits": 8, "type": "float", "strategy": "tensor"}, "fp8"),
         ({"num_bits": 8, "type": "float"}, "fp8"), ({"num_bits": 8, "type": "float", "strategy": "channel"}, "fp8_channel"),
         ({"num_bits": 8, "type": "float", "strategy": "block", "block_structure": [128, 128]}, "fp8_blocks"),
+        ({"num_bits": 8, "type": "float", "strategy": "block", "block_structure": "128x128"}, "fp8_blocks"),
         ({"num_bits": 8, "type": "float", "strategy": "group", "group_size": 32}, "mxfp8"),
         ({"type": "float", "strategy": "tensor_group", "group_size": 16}, "nvfp4"),
         ({"type": "float", "strategy": "group", "group_size": 32}, "mxfp4"),
@@ -263,6 +265,16 @@ def test_experts_in_four_bits_beside_fp8(config: dict):
         as_published({"expert_dtype": "fp4"}, DEEPSEEK)
     with pytest.raises(QuantizationError, match='expert_dtype: "fp4"; allowed: none but beside quant_method fp8'):
         said({"quant_method": "mxfp4", "expert_dtype": "fp4"})
+
+
+def test_a_statement_on_the_cache_alone_leaves_the_weights_as_they_are():
+    beside = {"quantization": {"quant_algo": None, "kv_cache_quant_algo": "FP8"}}
+    assert as_published({"dtype": "bfloat16"}, MIXTRAL, beside).published_precision == "bf16"
+    assert stated_cache({}, beside) == ("hf_quant_config.json: quantization.kv_cache_quant_algo", "FP8")
+    scheme = {"num_bits": 8, "type": "float"}
+    found = stated_cache({"text_config": {"quantization_config": packed() | {"kv_cache_scheme": scheme}}})
+    assert found == ("text_config.quantization_config.kv_cache_scheme", scheme)
+    assert stated_cache({"quantization_config": packed() | {"kv_cache_scheme": None}}) is None
 
 
 def test_the_compressors_of_deepseek_v4_stay_at_16_bit():

@@ -138,6 +138,7 @@ Count = Annotated[int, Ge(0), Le(MAX_SIZE)]
 Layers = Annotated[int, Ge(1), Le(MAX_LAYERS)]
 Context = Annotated[int, Ge(1), Le(MAX_CONTEXT)]
 Bytes = Annotated[int, Ge(0), Le(MAX_BYTES)]
+Parameters = Annotated[int, Ge(1), Le(MAX_BYTES)]
 PositiveBytes = Annotated[int, Ge(1), Le(MAX_BYTES)]
 PlainSize = Annotated[int, Ge(1), Le(10**6)]  # of what is made up
 Item = TypeVar("Item")

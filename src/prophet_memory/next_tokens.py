@@ -24,7 +24,7 @@ def with_next_token_layers(architecture: Architecture) -> Architecture:
     further, decoder = architecture.next_token_layers, architecture.decoder
     if not further:
         raise ArchitectureError(
-            "next_token_layers", further, "1 or more beside --mtp: no layer that predicts further tokens is known"
+            "next_token_layers", further, "1 or more beside --mtp: no layer of it that predicts further tokens is described"
         )
     last = decoder.order[-1]
     layers = tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from prophet_memory.edge.configuration import MODELS_FOLDER
 from prophet_memory.edge.documents import read_json
 from prophet_memory.edge.files import write_text
 from prophet_memory.edge.messages import described_by, relative
-from prophet_memory.edge.model_files import open_config
+from prophet_memory.edge.model_files import OpenedModel, open_config
 from prophet_memory.edge.places import SHIPPED
 from prophet_memory.edge.settings import SETTINGS_FILE, read_settings_alone
 from prophet_memory.huggingface import SUPPORTED_TYPES
@@ -130,16 +131,33 @@ def command(
 
         show(counted_by_reference(config, read_json(config)), as_json=as_json)
         return
-    opened = open_config(config, name=name, stored=weights)
+    opened = with_others(open_config(config, name=name, stored=weights))
     slug, dense = file_name(name) if name else opened.slug, opened.architecture.is_dense
     with described_by(config):
         found = counted(opened.architecture)
+    if opened.leaves_out is not None:
+        found["other_params"] = opened.other_params
     written = [] if dry_run else write_model(slug, opened.document or {}, replace=replace, swept=not dense)
     show({"model": slug} | found if as_json else found, as_json=as_json)
-    say_notes(opened.notes)
+    say_notes([f"published in {opened.architecture.published_precision} (--weights native)", *opened.notes])
     say_warnings(left_out(opened))
     for file in written:
         click.echo(f"wrote {relative(file)}", err=True)
+
+
+def with_others(opened: OpenedModel) -> OpenedModel:
+    """The model with the number of parameters of what it is counted without, where `transformers` is there to say it."""
+    if opened.leaves_out is None:
+        return opened
+    from prophet_memory.cli.via_transformers import others_by_reference  # noqa: PLC0415 - torch takes seconds
+
+    others, reason = others_by_reference(opened.file, read_json(opened.file))
+    if others is None:
+        return dataclasses.replace(opened, notes=(*opened.notes, f"{opened.leaves_out}: {reason}"))
+    document: dict[str, Any] = {}
+    for key, value in (opened.document or {}).items():
+        document |= {key: value} | ({"other_params": others} if key == "leaves_out" else {})
+    return dataclasses.replace(opened, other_params=others, document=document)
 
 
 def show(found: Mapping[str, Any], *, as_json: bool) -> None:

@@ -62,7 +62,8 @@ def without_hardware(
 def left_out(opened: OpenedModel) -> Iterator[str]:
     """That a part of the model is not counted, which an engine loads all the same."""
     if opened.leaves_out is not None:
-        yield f"{opened.name} is counted without {opened.leaves_out}: an engine that loads it has less left for the cache"
+        others = "" if opened.other_params is None else f" ({opened.other_params:,} parameters)"
+        yield f"{opened.name} is counted without {opened.leaves_out}{others}: an engine that loads it has less left for the cache"
 
 
 def law_in_words(law: RoutingLaw) -> str:

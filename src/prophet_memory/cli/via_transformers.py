@@ -10,7 +10,8 @@ import contextlib
 import io
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,36 +27,83 @@ SPLIT_KEYS = ("routed_expert_params", "non_expert_params", "active_params_per_to
 CACHE_KEYS = ("kv_bytes_per_token", "state_bytes_per_sequence")
 
 
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A model on the meta device: what of it is described, the shapes of that, and the number of all other parameters.
+
+    `others` is None without `has_others`, and where `failed` says why the model around the part cannot be built.
+    """
+
+    described: Described
+    model: Any
+    shapes: Shapes
+    has_others: bool
+    others: int | None
+    failed: str | None
+
+
+@contextlib.contextmanager
+def _silently() -> Iterator[None]:
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _built(file: Path, config: Mapping[str, Any]) -> _Built:
+    """The model of a config.
+
+    Raises:
+        ImportError: without the extra.
+        ConfigurationError: for what transformers does not know or cannot build.
+    """
+    import_module("torch")  # an optional extra that takes seconds
+    transformers: Any = import_module("transformers")
+    transformers.logging.set_verbosity_error()
+    values = dict(config)
+    kind = values.pop("model_type", None)
+    try:
+        asked = transformers.AutoConfig.for_model(kind, **values)
+        described, model, failed = described_model(asked)
+    except Exception as problem:  # noqa: BLE001 - whatever the reference raises is one line here
+        raise error(file, "model_type", kind, f"a config that transformers can instantiate ({one_line(problem)})") from None
+    shapes, others = shapes_of(model, described)
+    beside = has_others(asked)
+    missing = f"the model around the language model cannot be built ({one_line(failed)})" if failed and beside else None
+    if beside and described.others:
+        return _Built(described, model, shapes, beside, others, None)
+    return _Built(described, model, shapes, beside, None, missing)
+
+
+def others_by_reference(file: Path, config: Mapping[str, Any]) -> tuple[int | None, str]:
+    """The parameters beside the language model, or None and the reason."""
+    try:
+        with _silently():
+            built = _built(file, config)
+    except ImportError:
+        return None, "without the extra [reference] (torch and transformers) it is not counted"
+    except ConfigurationError as problem:
+        return None, str(problem)
+    return built.others, built.failed or ""
+
+
 def counted_by_reference(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """The counts that programs ask for, null where they cannot be told, and then the reasons by key.
 
     Raises:
         ConfigurationError: without the extra, and for what transformers does not know or cannot build.
     """
-    try:
-        import_module("torch")  # an optional extra that takes seconds
-        transformers: Any = import_module("transformers")
-    except ImportError:
-        raise ConfigurationError(
-            "--via-transformers: torch or transformers is missing; allowed: with the extra [reference]"
-        ) from None
-    transformers.logging.set_verbosity_error()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        values = dict(config)
-        kind = values.pop("model_type", None)
+    with _silently():
         try:
-            asked = transformers.AutoConfig.for_model(kind, **values)
-            described, model, failed = described_model(asked)
-        except Exception as problem:  # noqa: BLE001 - whatever the reference raises is one line here
-            raise error(file, "model_type", kind, f"a config that transformers can instantiate ({one_line(problem)})") from None
-        shapes, others = shapes_of(model, described)
+            built = _built(file, config)
+        except ImportError:
+            raise ConfigurationError(
+                "--via-transformers: torch or transformers is missing; allowed: with the extra [reference]"
+            ) from None
+        described, model, shapes = built.described, built.model, built.shapes
         found: dict[str, Any] = {"total_params": sum(math.prod(shape) for shape in shapes.values())}
-        reasons: dict[str, str] = {}
-        if has_others(asked):
-            found["other_params"] = others if described.others else None
-            if failed and not described.others:
-                reasons["other_params"] = f"the model around the language model cannot be built ({one_line(failed)})"
+        reasons: dict[str, str] = {"other_params": built.failed} if built.failed else {}
+        if built.has_others:
+            found["other_params"] = built.others
         _count_experts(found, reasons, described, shapes)
         _count_cache(found, reasons, described, model)
     return found | ({"reasons": reasons} if reasons else {})

@@ -17,7 +17,7 @@ from prophet_memory.edge.places import config_folder
 from prophet_memory.edge.remembered import read
 from prophet_memory.engine import Engine, EngineEntry, EngineError
 from prophet_memory.errors import ArchitectureError, ModelError
-from prophet_memory.fields import MAX_LAYERS, ByKind, Count, Described, Layers, Pattern, Slug, Text
+from prophet_memory.fields import MAX_LAYERS, ByKind, Count, Described, Layers, Parameters, Pattern, Slug, Text
 from prophet_memory.gpu import Gpu, GpuEntry
 from prophet_memory.mixers import MIXERS, Attention, Mixer
 from prophet_memory.precision import check_groups
@@ -74,6 +74,7 @@ class ModelEntry(Dimensions):
     sources: Annotated[tuple[Text, ...], Len(1)]  # where the values were read
     notes: Annotated[tuple[Text, ...], Len(1)] | None = None
     leaves_out: Text | None = None  # a part of the released model that is not counted
+    other_params: Parameters | None = None  # of that part
     mixers: Annotated[dict[BlockName, AnyMixer], Len(1)]  # by names that the layers use
     feed_forwards: Annotated[dict[BlockName, AnyFeedForward], Len(1)]  # the same; at most one of kind moe
     encoder: StackEntry | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,6 +41,7 @@ class OpenedModel:
     notes: tuple[str, ...] = ()
     document: Mapping[str, Any] | None = None
     leaves_out: str | None = None  # a part that is not counted
+    other_params: int | None = None  # of that part, where it was counted
     unread_next_tokens: tuple[str, int] | None = None  # key and value of layers to predict further tokens, if not described
 
 
@@ -72,7 +73,9 @@ def _opened(name: str, *, stored: str | None, remedy: str) -> OpenedModel:
             raise ConfigurationError(f"model: {json.dumps(name)}; allowed: {allowed}")
         file = MODELS_FOLDER / f"{slug}.yaml"
     entry = read_model(file)
-    return OpenedModel(file.stem, file, entry.name, entry.architecture, leaves_out=entry.leaves_out)
+    return OpenedModel(
+        file.stem, file, entry.name, entry.architecture, leaves_out=entry.leaves_out, other_params=entry.other_params
+    )
 
 
 def _slug_in(known: Iterable[str], name: str) -> str | None:
@@ -103,19 +106,18 @@ def open_config(file: Path, *, name: str | None = None, stored: str | None = Non
     document: dict[str, Any] = {"name": name, "family": str(config["model_type"])}
     document |= {"hf_id": hub} if hub else {}
     document["sources"] = [f"{file.name}, SHA-256 {sha256(file)}"]
-    notes = []
+    notes = [*_stated_cache(file, config)]
     stated = states_precision(config) or (file.parent / BESIDE).is_file()
     defaulted = reading.defaulted | ({} if stated else {"dtype": "bfloat16"})
     if defaulted:
         said = ", ".join(f"{key} {json.dumps(value)}" for key, value in defaulted.items())
-        notes = [f"{file.name} leaves out, and the defaults of its type stand for: {said}"]
-        document["notes"] = notes
+        notes.append(f"{file.name} leaves out, and the defaults of its type stand for: {said}")
+    document |= {"notes": notes} if notes else {}
     document |= {"leaves_out": reading.leaves_out} if reading.leaves_out else {}
     document |= document_of(architecture)
     checked(ModelEntry, document, file)
-    return OpenedModel(
-        slug_of(name), file, name, architecture, tuple(notes), document, reading.leaves_out, reading.unread_next_tokens
-    )
+    opened = OpenedModel(slug_of(name), file, name, architecture, tuple(notes), document, reading.leaves_out)
+    return replace(opened, unread_next_tokens=reading.unread_next_tokens)
 
 
 def with_next_tokens(opened: OpenedModel) -> OpenedModel:
@@ -180,6 +182,21 @@ def _named(file: Path) -> str:
 def slug_of(name: str) -> str:
     """A file name from a model's name: what cannot stand in one becomes a dash."""
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "model"
+
+
+def _stated_cache(file: Path, config: Mapping[str, Any]) -> Iterator[str]:
+    """That the checkpoint states a format for the cache, which engines may take by default."""
+    from prophet_memory.edge.documents import read_json  # noqa: PLC0415 - as above
+    from prophet_memory.huggingface.quantization import BESIDE, QuantizationError, stated_cache  # noqa: PLC0415 - as above
+
+    beside = file.parent / BESIDE
+    try:
+        found = stated_cache(config, read_json(beside) if beside.is_file() else None)
+    except QuantizationError:  # which is said where the weights are read
+        return
+    if found is not None:
+        key, value = found
+        yield f"the checkpoint states how it is cached ({key} {json.dumps(value)}), which vLLM then does; here --kv says it"
 
 
 def _as_published(

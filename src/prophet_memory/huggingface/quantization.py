@@ -83,6 +83,7 @@ def as_published(config: Mapping[str, Any], architecture: Architecture, beside: 
     stated_so = [
         (key, _precision(key, {EXPERT_DTYPE: packed, **how}, modules_of(architecture, how, kind), plain))
         for key, how in stated(config, beside)
+        if not _is_of_cache_alone(how)
     ]
     if packed is not None and not stated_so:
         raise QuantizationError(EXPERT_DTYPE, packed, "none without a statement on the other weights")
@@ -190,6 +191,25 @@ def _groups(found: Mapping[str, Mapping[tuple[str, int] | None, str]], usual: Ma
                 others.setdefault(layer, []).extend([(key, value)] if value != usual[key] else [])
     numbers: dict[tuple[tuple[str, str], ...], int] = {(): 0}
     return {layer: numbers.setdefault(tuple(sorted(own)), len(numbers)) for layer, own in sorted(others.items())}
+
+
+def _is_of_cache_alone(how: Mapping[str, Any]) -> bool:
+    """Whether a statement of ModelOpt leaves the weights as they are and is about the cache."""
+    others = (how.get("quant_algo"), how.get("quant_method"))
+    return how.get("kv_cache_quant_algo") is not None and others == (None, None)
+
+
+def stated_cache(config: Mapping[str, Any], beside: Mapping[str, Any] | None = None) -> tuple[str, object] | None:
+    """What a checkpoint states of the format of its cache: where, and what; None where it states nothing.
+
+    Raises:
+        QuantizationError: as `stated`.
+    """
+    for key, how in stated(config, beside):
+        for name in ("kv_cache_quant_algo", "kv_cache_scheme"):  # ModelOpt; compressed-tensors
+            if how.get(name) is not None:
+                return f"{key}.{name}", how[name]
+    return None
 
 
 def states_precision(config: Mapping[str, Any]) -> bool:

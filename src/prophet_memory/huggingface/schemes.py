@@ -18,6 +18,7 @@ from prophet_memory.huggingface.values import Values
 from prophet_memory.tensors import COMPONENTS
 
 FP8_BLOCK = [128, 128]
+BLOCK_IN_WORDS = "x".join(map(str, FP8_BLOCK))  # as the validator of compressed-tensors takes it
 EXPERT_DTYPE = "expert_dtype"  # beside quant_method fp8, in the statement or in the config
 NVFP4_GROUP, MX_GROUP = 16, 32
 GROUPS, INTEGER_BITS, INT4_BITS = (32, 64, 128), (4, 8), 4
@@ -360,7 +361,8 @@ def _of_weights(group: Values) -> Chosen:
     if not isinstance(bits, int) or not isinstance(strategy, str):
         stored = None
     elif kind == "float":
-        told = {"block": weights.raw("block_structure"), "group": size, "tensor_group": size}.get(strategy)
+        sides = weights.raw("block_structure")
+        told = {"block": FP8_BLOCK if sides == BLOCK_IN_WORDS else sides, "group": size, "tensor_group": size}.get(strategy)
         stored = FLOATS.get((bits, strategy, str(told)))
     elif strategy == "group" and bits in INTEGER_BITS:
         symmetric = weights.raw("symmetric") is None or weights.flag("symmetric")
