@@ -146,6 +146,19 @@ BY_PATTERN = [
     *((small(kind), ["*sparse_moe*"], f"bf16/{FORM}") for kind in ("mixtral", "phimoe", "minimax_m2", "granitemoe")),
     ({"model_type": "arctic"}, ["*sparse_moe*"], f"bf16/{FORM}"),
     ({"model_type": "arctic"}, ["*.residual_mlp.*"], f"{FORM}/{FORM}/dense_feed_forward=bf16"),
+    # Words that other modules have, too.
+    *((small(kind), ["*.o_proj"], f"{FORM}/{FORM}/attention.o=bf16") for kind in ("qwen3_next", "qwen3_5_moe_text", "jamba")),
+    *(
+        (small(kind), ["*.out_proj"], f"{FORM}/{FORM}/recurrent.o=bf16")
+        for kind in ("qwen3_next", "lara_mini", "granitemoehybrid")
+    ),
+    (small("jamba"), ["*attn*"], f"{FORM}/{FORM}/attention=bf16"),
+    (small("qwen3_next"), ["*.experts.*"], f"bf16/{FORM}"),
+    *((small(kind), ["*.experts*"], f"bf16/{FORM}") for kind in ("qwen2_moe", "llama4_text", "hunyuan_v1_moe", "flint")),
+    (small("deepseek_v32"), ["*.wq_b"], f"{FORM}/{FORM}/attention.index_q=bf16"),
+    (small("qwen3_next"), ["*qkv*"], f"{FORM}/{FORM}/recurrent.qkv=bf16/recurrent.z=bf16"),
+    (small("kimi_linear"), ["*forget_gate*"], f"{FORM}/{FORM}/recurrent.decay_a=bf16/recurrent.decay_b=bf16"),
+    (small("switch_transformers"), ["encoder*.mlp.wi"], f"{FORM}/{FORM}/dense_feed_forward.up@1=bf16"),
     ({"model_type": "nemo_speechlm"}, ["*.mixer.o_proj"], f"{FORM}/{FORM}/attention.o=bf16"),
     (
         {"model_type": "nemotron_h_omni", "llm_config": NANO},
@@ -170,7 +183,7 @@ def test_patterns(config: dict[str, Any], names: list[str], expected: str):
     [
         ("mixtral", ["*text_moe*"]), ("dbrx", ["*self_attn*"]), ("qwen3_moe", ["other.layers.*.self_attn*"]),
         ("jamba", ["*block_sparse_moe*"]), ("nemotron_h", ["*self_attn*"]), ("gemma4_text", ["*.mlp.experts*"]),
-        ("longcat_flash", ["model.layers.0.self_attn.2.o_proj"]),
+        ("longcat_flash", ["model.layers.0.self_attn.2.o_proj"]), ("switch_transformers", ["*EncDecAttention*"]),
     ],
 )  # fmt: skip
 def test_names_of_nothing_that_is_counted_are_refused(kind: str, names: list[str]):

@@ -371,11 +371,11 @@ def test_a_statement_that_is_wrong_or_cannot_be_told_is_one_line(statement: dict
 @pytest.mark.parametrize("kind", sorted(SMALL))
 def test_every_linear_map_of_every_type_has_a_name(kind: str):
     weights = model_weights(read({"model_type": kind} | SMALL[kind]).architecture)
-    assert {weight.part for weight in weights if weight.linear} <= set(PARTS) | set(SEVERAL)
+    assert {weight.part for weight in weights if weight.linear} <= set(tensors.PARTS)
 
 
 def test_a_precision_names_the_parts_that_modules_have():
-    assert set(tensors.PARTS) == set(PARTS) | set(SEVERAL)
+    assert set(tensors.PARTS) == {key.rpartition(".")[2] for key in PARTS} | set(SEVERAL)
     with pytest.raises(ModelError, match="precision: "):
         precision("nvfp4/nvfp4/attention.oo=bf16")
 
@@ -510,6 +510,24 @@ def test_no_expert_is_left_out_alone(name: str):
     model = read(TINY).architecture
     with pytest.raises(QuantizationError, match=f'exclude_modules: "{name}"; allowed: one format for the routed experts'):
         said({"quant_method": "modelopt", "quant_algo": "NVFP4", "exclude_modules": [name, "lm_head"]}, model)
+
+
+@pytest.mark.parametrize("numbers", ["0", "(0|1)", "[0-7]", "1?", "12[0-7]", "[0-9]"])
+def test_some_experts_by_any_expression_are_refused(numbers: str):
+    entries = [rf"re:.*\.experts\.{numbers}\..*", rf"re:.*experts.{numbers}[.].*_proj"]
+    for entry in entries:
+        with pytest.raises(QuantizationError, match="one format for the routed experts in all layers"):
+            said(packed([entry, "lm_head"], group_size=64), QWEN)
+    with pytest.raises(QuantizationError, match="one format for the routed experts in all layers"):
+        said({"quant_method": "modelopt", "quant_algo": "NVFP4", "exclude_modules": ["lm_head", "*.experts.[0-7].*"]}, QWEN)
+    assert said(packed([r"re:.*\.experts\.[0-9]+\..*", "lm_head"], group_size=64), QWEN) == "bf16/int4_g64"
+
+
+def test_the_narrowest_entry_of_a_mixed_list_decides():
+    own = {"model.layers": "NVFP4", "model.layers.3.self_attn": "FP8", "model.layers.3.self_attn.o_proj": "MXFP8"}
+    listed = {name: {"quant_algo": algorithm} for name, algorithm in own.items()} | {"lm_head": {"quant_algo": "FP8"}}
+    statement = {"quant_algo": "MIXED_PRECISION", "quantized_layers": listed, "exclude_modules": ["*.gate"]}
+    assert said(statement, QWEN) == "nvfp4/nvfp4/lm_head=fp8/attention@1=fp8/attention.o@1=mxfp8"
 
 
 def test_layers_stored_otherwise_form_groups():

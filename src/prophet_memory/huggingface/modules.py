@@ -43,7 +43,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "q": ("q_proj", "qkv_proj", "wq"), "k": ("k_proj", "qkv_proj", "wk"), "v": ("v_proj", "qkv_proj", "wv"),
     "o": ("o_proj", "out_proj", "wo"), "q_a": ("q_a_proj", "fused_qkv_a_proj", "wq_a"),
     "q_b": ("q_b_proj", "wq_b", "q_gate_proj"), "kv_a": ("kv_a_proj_with_mqa", "fused_qkv_a_proj"), "kv_b": ("kv_b_proj",),
-    "gate": ("gate_proj", "gate_up_proj", "w1", "g_proj", "input_linear"),
+    "gate": ("gate_proj", "gate_up_proj", "w1", "input_linear"), "attention.gate": ("gate_proj", "g_proj"),
+    "recurrent.gate": ("g_proj",),
     "up": ("up_proj", "gate_up_proj", "w3", "input_linear", "fc1", "wi"),
     "down": ("down_proj", "w2", "output_linear", "fc2", "wo"),
     "qkv": ("in_proj_qkv", "in_proj_qkvz", "qkv_proj"), "z": ("in_proj_z", "in_proj_qkvz", "output_gate"),
@@ -59,17 +60,23 @@ PARTS: dict[str, tuple[str, ...]] = {
 # Types whose own names are others, which all count: what contains a component, or the maps of all `experts`; "" is the layer.
 Names = dict[str, tuple[str, ...]]
 SPARSE: Names = {"routed_expert": ("block_sparse_moe", "mlp")}
-SHARED_BESIDE: Names = SPARSE | {"shared_expert": ("",), "experts": ("experts", "")}
+SHARED_BESIDE: Names = SPARSE | {"shared_expert": ("",), "shared": ("shared_mlp",), "experts": ("experts", "")}
 FEED_FORWARD: Names = {"routed_expert": ("feed_forward",), "dense_feed_forward": ("feed_forward",)}
 LAYERS_THEMSELVES: Names = {"routed_expert": ("", "moe")}
 TEXT_EXPERTS: Names = {"routed_expert": ("mlp", "mlp.text_moe"), "shared_expert": ("mlp",)}
+ONE_SHARED: Names = {"shared": ("shared_expert",)}
+DELTA: Names = ONE_SHARED | {"attention": ("self_attn",), "recurrent": ("linear_attn",)}
+HYBRID: Names = {"attention": ("self_attn",), "recurrent": ("mamba",)}
 MIXER: Names = dict.fromkeys(PARENTS, ("mixer",))
-IN_BLOCK = ("layer.1.mlp", "layer.2.mlp")  # of an encoder and of a decoder
+IN_BLOCK = ("layer.&.mlp",)
+LAST_IN_BLOCK = {"encoder": "1", "decoder": "2"}  # which stand for & there
 OWN_PARENTS: dict[str, Names] = {
     "mixtral": SPARSE, "phimoe": SPARSE, "minimax_m2": SPARSE, "minimax": SPARSE | {"recurrent": ("self_attn",)},
     "arctic": SPARSE | {"dense_feed_forward": ("residual_mlp",)}, "nemotron_h": MIXER,
-    "jamba": FEED_FORWARD, "lfm2_moe": FEED_FORWARD | {"recurrent": ("conv",)}, "granitemoe": SHARED_BESIDE,
-    "granitemoeshared": SHARED_BESIDE, "granitemoe_swa": SHARED_BESIDE, "granitemoehybrid": SHARED_BESIDE,
+    "jamba": FEED_FORWARD | HYBRID, "lfm2_moe": FEED_FORWARD | {"recurrent": ("conv",)}, "granitemoe": SHARED_BESIDE,
+    "granitemoeshared": SHARED_BESIDE, "granitemoe_swa": SHARED_BESIDE, "granitemoehybrid": SHARED_BESIDE | HYBRID,
+    "qwen2_moe": ONE_SHARED, "llama4_text": ONE_SHARED, "flint": ONE_SHARED,
+    "hunyuan_v1_moe": {"shared": ("shared_mlp",)}, "qwen3_next": DELTA, "qwen3_5_moe_text": DELTA, "lara_mini": DELTA,
     "kimi_linear": SPARSE | {"recurrent": ("self_attn",)},
     "glm5_next_text": {"recurrent": ("self_attn", "linear_attn")},
     "bailing_hybrid": {"attention": ("attention", "self_attn"), "recurrent": ("attention", "self_attn")},
@@ -80,9 +87,19 @@ OWN_PARENTS: dict[str, Names] = {
 }  # fmt: skip
 # The only names of a part, by the component too where two stand in one module.
 MAMBA: Names = {"attention.o": ("o_proj",), "recurrent.o": ("out_proj",)}
+INDEXED: Names = {  # beside an indexer with names of its own
+    "q": ("q_proj",), "k": ("k_proj",), "v": ("v_proj",), "o": ("o_proj",), "q_b": ("q_b_proj",),
+}  # fmt: skip
+DECAY: Names = {
+    "decay": ("f_proj", "forget_gate.f_proj"), "decay_a": ("f_a_proj", "forget_gate.f_a_proj"),
+    "decay_b": ("f_b_proj", "forget_gate.f_b_proj"),
+}  # fmt: skip
 QKV = ("Wqkv",)
 OWN_PARTS: dict[str, Names] = {
-    "nemotron_h": MAMBA, "minimax": MAMBA | {
+    "nemotron_h": MAMBA, "jamba": MAMBA, "granitemoehybrid": MAMBA, "lara_mini": MAMBA, "qwen3_5_moe_text": MAMBA,
+    "qwen3_next": MAMBA | {"qkv": ("in_proj_qkvz",), "z": ("in_proj_qkvz",), "ba": ("in_proj_ba",)},
+    "deepseek_v32": INDEXED, "glm_moe_dsa": INDEXED, "hy_v4": INDEXED, "dots3_note_text": INDEXED, "mistral_large4_text": INDEXED,
+    "glm5_next_text": INDEXED | DECAY, "kimi_linear": DECAY, "bailing_hybrid": DECAY, "minimax": MAMBA | {
         "attention.q": ("q_proj",), "attention.k": ("k_proj",), "attention.v": ("v_proj",),
         "recurrent.qkv": ("qkv_proj",), "recurrent.z": ("output_gate",),
     },
@@ -91,8 +108,10 @@ OWN_PARTS: dict[str, Names] = {
 }  # fmt: skip
 LANGUAGE_TYPES = {  # of the language model inside, where its config does not say
     "gemma4": "gemma4_text", "ernie4_5_vl_moe": "ernie4_5_vl_moe_text", "glm5_next": "glm5_next_text",
-    "nemo_speechlm": "nemotron_h", "nemotron_h_omni": "nemotron_h",
+    "qwen3_5_moe": "qwen3_5_moe_text", "llama4": "llama4_text", "dots3_note": "dots3_note_text",
+    "mistral_large4": "mistral_large4_text", "nemo_speechlm": "nemotron_h", "nemotron_h_omni": "nemotron_h",
 }  # fmt: skip
+OWN_ROOTS = {"dbrx": ("transformer.blocks",)}
 SUBLAYERS = {"longcat_flash": 2}  # layers of ours that are one of the checkpoint's; % stands for the place of one there
 NUMBERED = ("mixtral", "phimoe", "minimax_m2", "minimax", "arctic")
 SEVERAL = {  # parts that some checkpoints hold as two modules
@@ -103,6 +122,7 @@ SEVERAL = {  # parts that some checkpoints hold as two modules
     ),
 }
 ONE_EXPERT = re.compile(r"\bexperts\.(?:expert_)?(\d+)\b")
+SOME_EXPERTS = re.compile(r"\bexperts\.(?:expert_)?\d*[\[(|?+{]")  # by a class, a group or a choice of their numbers
 WITHIN_MOE = r"\.(?:experts|shared_expert|shared_mlp|gate\b|router)"
 
 
@@ -141,7 +161,9 @@ class Spellings:
 
     def __init__(self, statement: Mapping[str, Any], model_type: str, *, has_dense: bool) -> None:
         words = list(words_in(statement))
-        self.experts = {int(number) for word in words for number in ONE_EXPERT.findall(word)}
+        plain = [word.replace("\\", "") for word in words]
+        self.experts = {int(number) for word in plain for number in ONE_EXPERT.findall(word)}
+        self.any_expert = any(map(SOME_EXPERTS.search, plain))
         told = dict.fromkeys(re.sub(r"\d+", "0", word.replace("\\", "")) for word in words)  # each layer says the same
         self.text = "\n".join(told)
         self.sublayers = SUBLAYERS.get(model_type, 1)
@@ -169,11 +191,19 @@ class Spellings:
         taken = () if of_layer else dense[:1]  # then a name means the dense block, but where it stands with the experts
         return own[:1] + tuple(name for name in own[1:] if name not in taken or re.search(rf"\b{name}{WITHIN_MOE}", self.text))
 
+    def shared(self) -> tuple[str, ...]:
+        """What contains the maps of the shared expert."""
+        return self._own_parents.get("shared") or self.used(SHARED)
+
     def spelled(self, component: Component, part: str) -> tuple[tuple[str, ...], ...]:
         """The names of the modules of a part; of one that has no name, none that a checkpoint has."""
         own = self._own_parts.get(f"{component}.{part}", self._own_parts.get(part))
-        several = (own,) if own is not None else SEVERAL.get(part) or (PARTS.get(part, (part or "projection",)),)
+        several = (own,) if own is not None else SEVERAL.get(part) or (self._parts(component, part),)
         return tuple(names if own is not None else self.used(names) for names in several)
+
+    @staticmethod
+    def _parts(component: Component, part: str) -> tuple[str, ...]:
+        return PARTS.get(f"{component}.{part}") or PARTS.get(part) or (part or "projection",)
 
     def paths(self, *names: tuple[str, ...]) -> tuple[str, ...]:
         """Names of modules by the names of each step, of which some may be none."""
@@ -187,7 +217,7 @@ class Spellings:
 
     def told_apart(self, experts: int) -> list[int]:
         """The experts that the statement names by number, and one that stands for all others."""
-        named = sorted(self.experts & set(range(experts)))
+        named = [*range(experts)] if self.any_expert else sorted(self.experts & set(range(experts)))
         return named + [expert for expert in range(len(named) + 1) if expert not in named and expert < experts][:1]
 
 
@@ -208,11 +238,17 @@ def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_t
         modules.append(Module("lm_head", "", spellings.used(HEADS)))
     for side, stack in (("encoder", architecture.encoder), ("decoder", architecture.decoder)):
         if stack is not None:
-            roots = ROOTS if architecture.encoder is None else (f"model.{side}.layers", f"{side}.layers", f"{side}.block")
-            modules += _of_stack(side, stack, roots, architecture.hidden_size, spellings)
+            modules += _of_stack(side, stack, _roots(side, architecture, model_type), architecture.hidden_size, spellings)
     if architecture.next_token_layers:
         modules += _further(architecture, spellings)
     return modules
+
+
+def _roots(side: str, architecture: Architecture, model_type: str) -> tuple[str, ...]:
+    """What contains the layers of a stack."""
+    if architecture.encoder is None:
+        return OWN_ROOTS.get(model_type, ROOTS)
+    return (f"{side}.block",) if model_type == "switch_transformers" else (f"model.{side}.layers", f"{side}.layers")
 
 
 def _further(architecture: Architecture, spellings: Spellings) -> Iterator[Module]:
@@ -232,7 +268,8 @@ def _of_stack(side: str, stack: Stack, roots: tuple[str, ...], hidden_size: int,
     for number, kind in enumerate(stack.order):
         layer, place = divmod(number, spellings.sublayers)
         for paths, weight in kinds[kind]:
-            names = tuple(f"{root}.{layer}.{path.replace('%', str(place))}" for root in used for path in paths)
+            own = [path.replace("%", str(place)).replace("&", LAST_IN_BLOCK[side]) for path in paths]
+            names = tuple(f"{root}.{layer}.{path}" for root in used for path in own)
             yield Module(weight.component, weight.part, names, (side, number))
 
 
@@ -257,7 +294,7 @@ def _of_feed_forward(block: FeedForward, hidden_size: int, spellings: Spellings)
                 number = spellings.used((str(expert), f"expert_{expert}"))
                 yield (*spellings.paths(parents, ("experts",), number, part), *fused), weight
         elif weight.component == "shared_expert":
-            yield spellings.paths(parents, spellings.used(SHARED), part), weight
+            yield spellings.paths(parents, spellings.shared(), part), weight
         else:
             yield spellings.paths(parents, part), weight
     if isinstance(block, MoE):

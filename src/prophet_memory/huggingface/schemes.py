@@ -69,6 +69,7 @@ def states(*methods: str) -> Callable[[Scheme], Scheme]:
 
 # --- lists of names
 
+WILD = re.compile(r"[*?\[]")
 MOST_SHOWN = 100  # letters of an entry, in an error
 LAYER = re.compile(r"\b(?:layers|blocks?)\.(\d+)\.")
 PROJECTION = re.compile(r"[\w.]*\blayers\.(\d+)\.[\w.]*(_proj|_proj_\w+|\bw[123])")
@@ -79,7 +80,7 @@ UNCOUNTED = re.compile(
 )
 BLOCKS: dict[str, re.Pattern[str]] = {  # words that stand for a component; the first is meant
     "shared_expert": re.compile(r"shared_(expert|mlp)"), "routed_expert": re.compile(r"expert|moe"),
-    "recurrent": re.compile(r"linear_attn|mamba|mixer"), "attention": re.compile(r"attn|attention"),
+    "recurrent": re.compile(r"linear_attn|mamba|mixer"), "attention": re.compile(r"attn|[aA]ttention"),
     "dense_feed_forward": re.compile(r"mlp|feed_forward|ffn"),
 }  # fmt: skip
 
@@ -114,6 +115,40 @@ def as_gptqmodel(entry: str) -> Matches:
     return lambda name: start.match(name) is not None
 
 
+class Places:
+    """The modules by their names, for lists of thousands: whole ones, and all steps of a name that follow each other."""
+
+    def __init__(self, modules: Iterable[Module]) -> None:
+        self._modules = list(modules)
+        self._whole: dict[str, list[Module]] = {}
+        self._steps: dict[str, list[Module]] = {}
+
+    def matching(self, entry: str, how: Callable[[str], Matches]) -> list[Module]:
+        """The modules of which an entry means a name; found without a look at each where the entry is no pattern."""
+        if how is as_compressed_tensors and not entry.startswith("re:"):
+            return self._by_name().get(entry, [])
+        if how is as_modelopt and not WILD.search(entry):
+            return self._by_steps().get(entry, [])
+        matches = how(entry)
+        return [module for module in self._modules if any(map(matches, module.names))]
+
+    def _by_name(self) -> dict[str, list[Module]]:
+        if not self._whole:
+            for module in self._modules:
+                for name in module.names:
+                    self._whole.setdefault(name, []).append(module)
+        return self._whole
+
+    def _by_steps(self) -> dict[str, list[Module]]:
+        if not self._steps:
+            for module in self._modules:
+                split = [name.split(".") for name in module.names]
+                within = {".".join(own[i:j]) for own in split for i in range(len(own)) for j in range(i + 1, len(own) + 1)}
+                for name in within:
+                    self._steps.setdefault(name, []).append(module)
+        return self._steps
+
+
 def named(key: str, entries: Iterable[str], how: Callable[[str], Matches], modules: list[Module]) -> dict[Module, str]:
     """The modules that some entries name, with the first entry that does.
 
@@ -122,13 +157,14 @@ def named(key: str, entries: Iterable[str], how: Callable[[str], Matches], modul
     """
     found: dict[Module, str] = {}
     meant_nothing: list[str] = []
+    places = Places(modules)
     for entry in entries:
         try:
-            matches = how(entry)
+            own = places.matching(entry, how)
         except (re.error, RecursionError, OverflowError):
             raise ArchitectureError(key, entry[:MOST_SHOWN], "names or regular expressions") from None
-        own = [module for module in modules if any(map(matches, module.names))]
-        found = dict.fromkeys(own, entry) | found
+        for module in own:
+            found.setdefault(module, entry)
         if not own:
             meant_nothing.append(entry)
     check_counted(key, meant_nothing, modules, found)
@@ -298,9 +334,9 @@ def modelopt(values: Values, modules: list[Module]) -> Rule:
 
 def containing(module: Module) -> Iterator[str]:
     """A module's names and those of what contains it, the narrowest first."""
-    for name in module.names:
-        steps = name.split(".")
-        yield from (".".join(steps[:end]) for end in range(len(steps), 0, -1))
+    steps = [name.split(".") for name in module.names]
+    for end in range(max(map(len, steps)), 0, -1):
+        yield from (".".join(own[:end]) for own in steps if len(own) >= end)
 
 
 def _of_modelopt(values: Values) -> Chosen:
