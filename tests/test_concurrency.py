@@ -308,7 +308,7 @@ def test_gpus_that_would_cache_the_same_share_the_tokens():
     # Two heads of keys and values on eight GPUs are copied four times.
     kv = ("plan", "--model", "qwen3-30b-a3b", "--gpu", "h200-141gb", "--n-gpus", "8", "--dcp")
     assert call(*kv, "2").returncode == 0
-    assert "--dcp: 4; allowed: 1, 2 (copies of the cache among 8 GPUs" in refused(*kv, "4")
+    assert "--dcp: 4; allowed: 1, 2 (copies of the cache that can be shared among 8 GPUs)" in refused(*kv, "4")
     assert "--dcp: 2; allowed: 1 (" in refused("plan", "--model", "gpt-oss-20b", "--gpu", "b200", "--n-gpus", "8", "--dcp", "2")
     assert "--dcp: 2; allowed: 1 (" in refused("plan", "--model", "deepseek-v3", "--gpu", "b200", "--dcp", "2")
 

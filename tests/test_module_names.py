@@ -42,7 +42,7 @@ LAYER = re.compile(r"\.(?:layers|blocks?)\.\d+\.|^(?:en|de)coder\.block\.")
 RECURRENT = re.compile("Mamba|Delta|Lightning|TextLinearAttention|ShortConv")
 # What is no part of a language model's layers, is never stored in another format, or chooses experts.
 OTHERS = re.compile(
-    r"vision|visual|audio|projector|resampler|lm_head|router|(?:^|\.)gate$|expert_gate$|gate\.wg$|weights_proj$|layernorm\.|per_layer"
+    r"vision|visual|audio|projector|resampler|lm_head|router|(?:^|\.)gate$|expert_gate$|gate\.wg$|weights_proj$|layernorm\."
 )
 
 
@@ -53,6 +53,8 @@ def small(kind: str) -> dict[str, Any]:
 
 def component_of(name: str, classes: dict[str, str]) -> str | None:
     """What a linear map of a layer belongs to."""
+    if "per_layer_" in name:
+        return "dense_feed_forward"
     if OTHERS.search(name) or not LAYER.search(name):
         return None
     if "shared_expert" in name or "shared_mlp" in name:
@@ -101,7 +103,7 @@ def wrong(kind: str, method: str, component: str, names: Iterable[str]) -> list[
     formats = {
         weight: stored.routed_expert if weight.component == "routed_expert" else stored.format_of(weight.component, weight.part)
         for weight in model_weights(read(config).architecture)
-        if weight.linear and weight.component not in ("lm_head", "norm") and not weight.part.startswith("layer_input")
+        if weight.linear and weight.component not in ("lm_head", "norm")
     }
     plain = WEIGHT_FORMATS["bf16"]
     return [str(weight) for weight, own in formats.items() if (own == plain) is not (weight.component == component)]
@@ -124,7 +126,16 @@ def test_a_component_is_left_alone_where_its_names_are_excluded(kind: str, metho
 
 NANO, GEMMA, KIMI = small("nemotron_h"), small("gemma4_text"), small("kimi_linear")
 BY_PATTERN = [
-    (GEMMA, ["*.layers.*.mlp*"], f"{FORM}/{FORM}/dense_feed_forward=bf16"),
+    (
+        GEMMA,
+        ["*.layers.*.mlp*"],
+        f"{FORM}/{FORM}/dense_feed_forward.down=bf16/dense_feed_forward.gate=bf16/dense_feed_forward.up=bf16",
+    ),
+    (
+        GEMMA,
+        ["*per_layer*"],
+        f"{FORM}/{FORM}/" + "/".join(f"dense_feed_forward.layer_input{which}=bf16" for which in ("", "_gate", "s")),
+    ),
     (GEMMA, [f"model.layers.{layer}.experts" for layer in range(5)], f"bf16/{FORM}"),
     (NANO, ["*.mixer.out_proj"], f"{FORM}/{FORM}/recurrent.o=bf16"),
     (NANO, ["*.mixer.o_proj"], f"{FORM}/{FORM}/attention.o=bf16"),

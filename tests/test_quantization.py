@@ -538,8 +538,7 @@ def test_layers_stored_otherwise_form_groups():
     names += ["model.layers.7.self_attn.v_proj"]
     found = as_published({"quantization_config": packed(names, group_size=64)}, QWEN)
     assert (
-        found.published_precision
-        == "int4_g64/int4_g64/attention.o=bf16/attention.k@1=bf16/attention@2=bf16/attention.q@2=int4_g64"
+        found.published_precision == "int4_g64/int4_g64/attention.o=bf16/attention.k@1=bf16/attention.k@2=bf16/attention.v@2=bf16"
     )
     groups = [found.decoder.layers[kind].format_group for kind in found.decoder.order]
     assert {layer: group for layer, group in enumerate(groups) if group} == {3: 1, 7: 2}

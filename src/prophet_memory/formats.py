@@ -194,7 +194,9 @@ def telling(rest: str, exceptions: Mapping[str, str]) -> dict[str, str]:
 
     order: list[str] = list(COMPONENTS)
     kept = {key: exceptions[key] for key in sorted(exceptions, key=place)}
-    for key in reversed([*kept]):  # the narrowest first
+    for key in reversed([*kept, *kept]):  # the narrowest first; what a wider one made needed may be so no more
+        if key not in kept:
+            continue
         own = split_key(key)
         alike = [other for other in map(split_key, kept) if other.component == own.component]
         parts = {own.part} if own.part else {"", *(other.part for other in alike)}

@@ -155,7 +155,10 @@ def with_context(architecture: Architecture, layout: Parallelism, context: int) 
     sizes = context_sizes(architecture, layout)
     if context not in sizes:
         allowed = ", ".join(map(str, sizes))
-        raise ParallelismError("dcp", context, f"{allowed} (copies of the cache among {layout.tensor} GPUs that share attention)")
+        why = f"copies of the cache that can be shared among {layout.tensor} GPUs"
+        if any(isinstance(mixer, LatentAttention) and mixer.chosen_tokens for mixer in _mixers(architecture)):
+            why = "how engines share the tokens of a cache with an indexer was not read"
+        raise ParallelismError("dcp", context, f"{allowed} ({why})")
     return replace(layout, context=context)
 
 

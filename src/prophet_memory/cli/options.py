@@ -397,9 +397,9 @@ def open_gpu(name: str, key: str = "--gpu") -> Gpu:
     return gpus[name]
 
 
-def layout_error(problem: ParallelismError) -> ConfigurationError:
+def layout_error(problem: ParallelismError, how: str = "") -> ConfigurationError:
     """A layout that there cannot be, by the option that asks for it."""
-    return ConfigurationError(f"--{problem.key.replace('_', '-')}: {problem.value}; allowed: {problem.allowed}")
+    return ConfigurationError(f"--{problem.key.replace('_', '-')}: {problem.value}{how}; allowed: {problem.allowed}")
 
 
 def default_layout_error(problem: CutBlocksError, name: str) -> ConfigurationError:
@@ -446,7 +446,9 @@ def spread_over(
             assumptions.engine.check_blocks(architecture, _stored(name, architecture), found)
         return with_context(architecture, found, shared or 1)
     except ParallelismError as problem:
-        raise layout_error(problem) from None
+        given = {"tp": tp, "ep": ep, "pp": pp}
+        by_default = problem.key in given and given[problem.key] is None
+        raise layout_error(problem, " by default" if by_default else "") from None
 
 
 def _stored(name: str | FileWeights, architecture: Architecture) -> Stored:

@@ -16,7 +16,7 @@ from typing import Any
 from prophet_memory.architecture import Architecture, Dense, FeedForward, Layer, MoE, Stack
 from prophet_memory.next_tokens import with_next_token_layers
 from prophet_memory.tensors import Component, Weight
-from prophet_memory.weights import feed_forward_weights
+from prophet_memory.weights import feed_forward_weights, per_layer_input_weights
 
 # The first spelling is taken where a statement uses none.
 ROOTS = (
@@ -238,7 +238,11 @@ def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_t
         modules.append(Module("lm_head", "", spellings.used(HEADS)))
     for side, stack in (("encoder", architecture.encoder), ("decoder", architecture.decoder)):
         if stack is not None:
-            modules += _of_stack(side, stack, _roots(side, architecture, model_type), architecture.hidden_size, spellings)
+            modules += _of_stack(side, stack, _roots(side, architecture, model_type), architecture, spellings)
+    if architecture.per_layer_input_size:
+        (part,) = spellings.spelled("dense_feed_forward", "layer_inputs")
+        roots = [root.removesuffix("layers") for root in spellings.used(ROOTS)]
+        modules.append(Module("dense_feed_forward", "layer_inputs", tuple(root + name for root in roots for name in part)))
     if architecture.next_token_layers:
         modules += _further(architecture, spellings)
     return modules
@@ -255,15 +259,17 @@ def _further(architecture: Architecture, spellings: Spellings) -> Iterator[Modul
     """The modules of the layers that predict further tokens: numbered after the model's, or from 0 under names of their own."""
     own = architecture.decoder.layer_count
     stack = with_next_token_layers(architecture).decoder
-    for module in _of_stack("decoder", stack, ROOTS, architecture.hidden_size, spellings):
+    for module in _of_stack("decoder", stack, ROOTS, architecture, spellings):
         if module.layer and module.layer[1] >= own:
             number = module.layer[1]
             others = dict.fromkeys(f"{FURTHER}.{number - own}.{name.partition(f'.{number}.')[2]}" for name in module.names)
             yield replace(module, names=(*module.names, *others), predicts_further=True)
 
 
-def _of_stack(side: str, stack: Stack, roots: tuple[str, ...], hidden_size: int, spellings: Spellings) -> Iterator[Module]:
-    kinds = [list(_kinds(layer, stack, hidden_size, spellings)) for layer in stack.layers]
+def _of_stack(
+    side: str, stack: Stack, roots: tuple[str, ...], architecture: Architecture, spellings: Spellings
+) -> Iterator[Module]:
+    kinds = [list(_kinds(layer, stack, architecture, spellings)) for layer in stack.layers]
     used = spellings.used(roots)
     for number, kind in enumerate(stack.order):
         layer, place = divmod(number, spellings.sublayers)
@@ -273,8 +279,14 @@ def _of_stack(side: str, stack: Stack, roots: tuple[str, ...], hidden_size: int,
             yield Module(weight.component, weight.part, names, (side, number))
 
 
-def _kinds(layer: Layer, stack: Stack, hidden_size: int, spellings: Spellings) -> Iterator[tuple[tuple[str, ...], Weight]]:
+def _kinds(
+    layer: Layer, stack: Stack, architecture: Architecture, spellings: Spellings
+) -> Iterator[tuple[tuple[str, ...], Weight]]:
     """The modules of a layer: their names within it, and a weight of theirs."""
+    hidden_size = architecture.hidden_size
+    for weight in per_layer_input_weights(architecture):
+        (part,) = spellings.spelled(weight.component, weight.part)
+        yield part, weight
     for weight in _linear(layer.mixer.weights(hidden_size)):
         for part in spellings.spelled(weight.component, weight.part):
             yield spellings.paths(spellings.parents(weight.component), part), weight
