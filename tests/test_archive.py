@@ -78,7 +78,8 @@ def test_it_holds_everything_and_the_sha256_of_each(checkout, tmp_path):
     assert done.returncode == 0, done.stderr
     with tarfile.open(checkout / TARBALL) as tar:
         members = tar.getmembers()
-        tar.extractall(tmp_path / "there", filter="data")
+    (tmp_path / "there").mkdir()
+    subprocess.run(["tar", "-xf", checkout / TARBALL, "-C", tmp_path / "there"], check=True)  # Python's own differs by release
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=checkout, capture_output=True, text=True, check=True).stdout
     inside = {member.name.removeprefix(f"{TOP}/") for member in members}
     assert inside == {*filter(None, listed.split("\0")), "paper/p.pdf", "crate.json", CONTENT}

@@ -189,6 +189,11 @@ class Architecture(Dimensions):
         return not self.moe.routed_experts
 
     @property
+    def is_published_alike(self) -> bool:
+        """Whether the published precision holds for all layers that are counted."""
+        return not (self.counted_next_token_layers and self.next_tokens_stored_otherwise)
+
+    @property
     def moe_layer_count(self) -> int:
         """Layers whose feed-forward block is a mixture of experts."""
         return sum(layer.count for s in self.stacks for layer in s.layers if isinstance(layer.feed_forward, MoE))

@@ -137,7 +137,7 @@ def stored_as(name: str | FileWeights, architecture: Architecture) -> Stored:
         ModelError: for a name that the grammar does not have, and for a published precision that the layers which predict
             further tokens do not share, where these are counted.
     """
-    if name == NATIVE and architecture.counted_next_token_layers and architecture.next_tokens_stored_otherwise:
+    if name == NATIVE and not architecture.is_published_alike:
         allowed = "one format for all layers beside --mtp: the checkpoint stores those layers otherwise than the model's"
         raise ModelError("weights", name, allowed)
     return name if isinstance(name, FileWeights) else precision(name, architecture.published_precision)
@@ -186,9 +186,9 @@ def check_indexers(model: Model, engine: Engine) -> None:
         EngineError: naming the model.
     """
     mixers = [layer.mixer for layer in model.architecture.decoder.layers]
-    known = [mixer for mixer in mixers if isinstance(mixer, LatentAttention) and not mixer.index_pool_tokens]
     indexed = [mixer for mixer in mixers if getattr(mixer, "index_heads", 0)]
-    if indexed and (engine.sparse is None or any(mixer not in known for mixer in indexed)):
+    of_blocks = any(not isinstance(mixer, LatentAttention) or mixer.index_pool_tokens for mixer in indexed)
+    if indexed and (engine.sparse is None or of_blocks):
         what = "indexers" if engine.sparse is None else "indexers of blocks"
         raise EngineError("cache", model.name, f"a model without {what}: how {engine.name} holds their keys was not read")
 

@@ -82,8 +82,7 @@ MEGA = 10**6
 def default_precisions(opened: OpenedModel) -> list[str]:
     """16, 8 and 4 bit, and as published where that is none of them and holds for all layers that are counted."""
     own = opened.architecture
-    otherwise = own.counted_next_token_layers and own.next_tokens_stored_otherwise
-    return [*WEIGHTS, *([] if otherwise or own.published_precision in WEIGHTS else [NATIVE])]
+    return [*WEIGHTS, *([NATIVE] if own.is_published_alike and own.published_precision not in WEIGHTS else [])]
 
 
 def answerable(policies: Sequence[ResidencyPolicy], law: RoutingLaw, model: Model) -> list[ResidencyPolicy]:

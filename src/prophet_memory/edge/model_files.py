@@ -96,18 +96,19 @@ def open_config(file: Path, *, name: str | None = None, stored: str | None = Non
     from prophet_memory.huggingface import read  # noqa: PLC0415 - two dozen readers that a catalogue's model does not need
     from prophet_memory.huggingface.quantization import BESIDE, states_precision  # noqa: PLC0415 - as above
 
-    config = read_json(file)
+    config, neighbour = read_json(file), file.parent / BESIDE
     with described_by(file):
         reading = read(config)
-    architecture = _as_published(file, config, reading.architecture, stored, remedy)
+    beside = read_json(neighbour) if neighbour.is_file() else None
+    architecture = _as_published(file, (config, beside), reading.architecture, stored, remedy)
     origin = config.get("_name_or_path")
     hub = origin if isinstance(origin, str) and HUB_NAME.fullmatch(origin) else None
     name = name or (hub.split("/")[1] if hub else _named(file))
     document: dict[str, Any] = {"name": name, "family": str(config["model_type"])}
     document |= {"hf_id": hub} if hub else {}
     document["sources"] = [f"{file.name}, SHA-256 {sha256(file)}"]
-    notes = [*_stated_cache(file, config)]
-    stated = states_precision(config) or (file.parent / BESIDE).is_file()
+    notes = [*_stated_cache(config, beside)]
+    stated = states_precision(config) or beside is not None
     defaulted = reading.defaulted | ({} if stated else {"dtype": "bfloat16"})
     if defaulted:
         said = ", ".join(f"{key} {json.dumps(value)}" for key, value in defaulted.items())
@@ -184,14 +185,12 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "model"
 
 
-def _stated_cache(file: Path, config: Mapping[str, Any]) -> Iterator[str]:
+def _stated_cache(config: Mapping[str, Any], beside: Mapping[str, Any] | None) -> Iterator[str]:
     """That the checkpoint states a format for the cache, which engines may take by default."""
-    from prophet_memory.edge.documents import read_json  # noqa: PLC0415 - as above
-    from prophet_memory.huggingface.quantization import BESIDE, QuantizationError, stated_cache  # noqa: PLC0415 - as above
+    from prophet_memory.huggingface.quantization import QuantizationError, stated_cache  # noqa: PLC0415 - as above
 
-    beside = file.parent / BESIDE
     try:
-        found = stated_cache(config, read_json(beside) if beside.is_file() else None)
+        found = stated_cache(config, beside)
     except QuantizationError:  # which is said where the weights are read
         return
     if found is not None:
@@ -200,14 +199,18 @@ def _stated_cache(file: Path, config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _as_published(
-    file: Path, config: Mapping[str, Any], architecture: Architecture, stored: str | None, remedy: str
+    file: Path,
+    said: tuple[Mapping[str, Any], Mapping[str, Any] | None],
+    architecture: Architecture,
+    stored: str | None,
+    remedy: str,
 ) -> Architecture:
-    from prophet_memory.edge.documents import read_json  # noqa: PLC0415 - as above
-    from prophet_memory.huggingface.quantization import BESIDE, QuantizationError, as_published  # noqa: PLC0415 - as above
+    """The model as its config and the file beside it say that it is stored, or as the user says where that is not understood."""
+    from prophet_memory.huggingface.quantization import QuantizationError, as_published  # noqa: PLC0415 - as above
 
-    beside = file.parent / BESIDE
+    config, beside = said
     try:
-        return as_published(config, architecture, read_json(beside) if beside.is_file() else None)
+        return as_published(config, architecture, beside)
     except QuantizationError as problem:
         if stored is not None:
             return replace(architecture, published_precision=stored)

@@ -24,6 +24,7 @@ ROOTS = (
     "language_model.backbone.layers",
     "thinker.model.layers", "transformer.blocks",
 )  # fmt: skip
+ROOTS_OF_TWO = ("model.{side}.layers", "{side}.layers")  # of an encoder and of a decoder
 FURTHER = "mtp.layers"  # that predict further tokens, in Qwen's checkpoints
 HEADS = ("lm_head", "language_model.lm_head", "thinker.lm_head", "head")
 EMBEDDINGS = (
@@ -90,10 +91,7 @@ MAMBA: Names = {"attention.o": ("o_proj",), "recurrent.o": ("out_proj",)}
 INDEXED: Names = {  # beside an indexer with names of its own
     "q": ("q_proj",), "k": ("k_proj",), "v": ("v_proj",), "o": ("o_proj",), "q_b": ("q_b_proj",),
 }  # fmt: skip
-DECAY: Names = {
-    "decay": ("f_proj", "forget_gate.f_proj"), "decay_a": ("f_a_proj", "forget_gate.f_a_proj"),
-    "decay_b": ("f_b_proj", "forget_gate.f_b_proj"),
-}  # fmt: skip
+DECAY: Names = {part: PARTS[part] for part in ("decay", "decay_a", "decay_b")}
 QKV = ("Wqkv",)
 OWN_PARTS: dict[str, Names] = {
     "nemotron_h": MAMBA, "jamba": MAMBA, "granitemoehybrid": MAMBA, "lara_mini": MAMBA, "qwen3_5_moe_text": MAMBA,
@@ -111,7 +109,7 @@ LANGUAGE_TYPES = {  # of the language model inside, where its config does not sa
     "qwen3_5_moe": "qwen3_5_moe_text", "llama4": "llama4_text", "dots3_note": "dots3_note_text",
     "mistral_large4": "mistral_large4_text", "nemo_speechlm": "nemotron_h", "nemotron_h_omni": "nemotron_h",
 }  # fmt: skip
-OWN_ROOTS = {"dbrx": ("transformer.blocks",)}
+OWN_ROOTS = {"dbrx": ("transformer.blocks",), "switch_transformers": ("{side}.block",)}
 SUBLAYERS = {"longcat_flash": 2}  # layers of ours that are one of the checkpoint's; % stands for the place of one there
 NUMBERED = ("mixtral", "phimoe", "minimax_m2", "minimax", "arctic")
 SEVERAL = {  # parts that some checkpoints hold as two modules
@@ -250,28 +248,27 @@ def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_t
 
 def _roots(side: str, architecture: Architecture, model_type: str) -> tuple[str, ...]:
     """What contains the layers of a stack."""
-    if architecture.encoder is None:
-        return OWN_ROOTS.get(model_type, ROOTS)
-    return (f"{side}.block",) if model_type == "switch_transformers" else (f"model.{side}.layers", f"{side}.layers")
+    roots = OWN_ROOTS.get(model_type, ROOTS if architecture.encoder is None else ROOTS_OF_TWO)
+    return tuple(root.replace("{side}", side) for root in roots)
 
 
 def _further(architecture: Architecture, spellings: Spellings) -> Iterator[Module]:
     """The modules of the layers that predict further tokens: numbered after the model's, or from 0 under names of their own."""
     own = architecture.decoder.layer_count
     stack = with_next_token_layers(architecture).decoder
-    for module in _of_stack("decoder", stack, ROOTS, architecture, spellings):
-        if module.layer and module.layer[1] >= own:
-            number = module.layer[1]
-            others = dict.fromkeys(f"{FURTHER}.{number - own}.{name.partition(f'.{number}.')[2]}" for name in module.names)
-            yield replace(module, names=(*module.names, *others), predicts_further=True)
+    for module in _of_stack("decoder", stack, ROOTS, architecture, spellings, first=own):
+        number = module.layer[1] if module.layer else own
+        others = dict.fromkeys(f"{FURTHER}.{number - own}.{name.partition(f'.{number}.')[2]}" for name in module.names)
+        yield replace(module, names=(*module.names, *others), predicts_further=True)
 
 
 def _of_stack(
-    side: str, stack: Stack, roots: tuple[str, ...], architecture: Architecture, spellings: Spellings
+    side: str, stack: Stack, roots: tuple[str, ...], architecture: Architecture, spellings: Spellings, first: int = 0
 ) -> Iterator[Module]:
+    """The modules of the layers of a stack from the first that is asked for."""
     kinds = [list(_kinds(layer, stack, architecture, spellings)) for layer in stack.layers]
     used = spellings.used(roots)
-    for number, kind in enumerate(stack.order):
+    for number, kind in list(enumerate(stack.order))[first:]:
         layer, place = divmod(number, spellings.sublayers)
         for paths, weight in kinds[kind]:
             own = [path.replace("%", str(place)).replace("&", LAST_IN_BLOCK[side]) for path in paths]

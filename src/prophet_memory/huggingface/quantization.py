@@ -113,7 +113,7 @@ def _grouped(stack: Stack, groups: Sequence[int]) -> Stack:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StatedFormats:
     """The name of a precision, and the format group of each layer of a stack, 0 where there is but one.
 
     `further_otherwise` says that layers which predict further tokens have other formats than the last of the model.
@@ -124,7 +124,7 @@ class Stored:
     further_otherwise: bool
 
 
-def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: str) -> Stored:
+def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: str) -> StatedFormats:
     method = how.get("quant_method") or ("modelopt" if how.get("quant_algo") is not None else None)
     scheme = SCHEMES.get(method) if isinstance(method, str) else None
     if scheme is None:
@@ -141,7 +141,7 @@ def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: s
         raise QuantizationError(problem.key, problem.value, problem.allowed) from None
 
 
-def _by_component(modules: list[Module], rule: Rule, plain: str) -> Stored:
+def _by_component(modules: list[Module], rule: Rule, plain: str) -> StatedFormats:
     """The precision in which every module has the format that a rule says.
 
     Raises:
@@ -173,7 +173,7 @@ def _by_component(modules: list[Module], rule: Rule, plain: str) -> Stored:
     sides = {side: [group for (own, _), group in sorted(groups.items()) if own == side] for side, _ in groups}
     further = [module for module in modules if module.predicts_further]
     otherwise = any((rule(module).format or plain) != _last(found, module) for module in further)
-    return Stored(name_of(shortest(experts, others)), sides, otherwise)
+    return StatedFormats(name_of(shortest(experts, others)), sides, otherwise)
 
 
 def _last(found: Mapping[str, Mapping[tuple[str, int] | None, str]], module: Module) -> str:

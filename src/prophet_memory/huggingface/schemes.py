@@ -115,7 +115,7 @@ def as_gptqmodel(entry: str) -> Matches:
     return lambda name: start.match(name) is not None
 
 
-class Places:
+class ModuleIndex:
     """The modules by their names, for lists of thousands: whole ones, and all steps of a name that follow each other."""
 
     def __init__(self, modules: Iterable[Module]) -> None:
@@ -157,10 +157,10 @@ def named(key: str, entries: Iterable[str], how: Callable[[str], Matches], modul
     """
     found: dict[Module, str] = {}
     meant_nothing: list[str] = []
-    places = Places(modules)
+    index = ModuleIndex(modules)
     for entry in entries:
         try:
-            own = places.matching(entry, how)
+            own = index.matching(entry, how)
         except (re.error, RecursionError, OverflowError):
             raise ArchitectureError(key, entry[:MOST_SHOWN], "names or regular expressions") from None
         for module in own:
