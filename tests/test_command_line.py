@@ -17,6 +17,7 @@ from forked import forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prophet_memory.cli.import_config import with_others
 from prophet_memory.edge.configuration import read_gpus, read_model
 from prophet_memory.edge.model_files import open_config
 
@@ -355,6 +356,9 @@ def test_layers_stored_otherwise_keep_their_group_in_the_catalogue(tmp_path: Pat
     assert plans[0] | {"model": "mine"} == plans[1]
     line = refused("plan", "--model", file, "--gpu", "h100-80gb", "--weights", "nvfp4/nvfp4/attention@2=bf16", checkout=checkout)
     assert line == '--weights: "nvfp4/nvfp4/attention@2=bf16"; allowed: of the model\'s groups of layers @1'
+    asked = ("fit", "--model", file, "--context", "1000", "--gpus", "h100-80gb", "--weights")
+    assert refused(*asked, "nvfp4/nvfp4/attention@2=bf16", checkout=checkout) == line
+    assert call(*asked, "nvfp4/nvfp4/attention@1=fp8", checkout=checkout).returncode == 0
     text = own.replace("attention@1=bf16", "attention@3=bf16")
     (checkout / "config/models/mine.yaml").write_text(text, encoding="utf-8")
     line = refused("plan", "--model", "mine", "--gpu", "h100-80gb", checkout=checkout)
@@ -787,6 +791,7 @@ def test_what_a_multimodal_model_has_beside_its_language_model_is_counted(model:
     assert others == read_model(REPOSITORY / f"config/models/{model}.yaml").other_params
     assert f"without its vision tower ({others:,} parameters)" in call("plan", "--model", model, "--gpu", "b300").stderr
     assert re.search(r"note: published in \w+ \(--weights native\)", done.stderr)
+    assert (with_others(open_config(file)).document or {})["other_params"] == others
 
 
 def test_without_the_extra_what_is_beside_a_language_model_is_named(tmp_path: Path):

@@ -299,6 +299,16 @@ def test_groups_of_layers_change_nothing_where_no_format_names_them(model: str, 
     assert sides[0] == sides[1]
 
 
+@pytest.mark.parametrize("model", ["deepseek-v3", "nemotron-3-nano-30b-a3b"])
+def test_what_is_said_of_a_group_that_all_layers_are_in_is_said_of_all(model: str):
+    whole, loading = MODELS[model], read_engines()["vllm-0.19"].loading
+    layers = tuple(replace(layer, format_group=1) for layer in whole.decoder.layers)
+    own = replace(whole, decoder=replace(whole.decoder, layers=layers))
+    names = ("int4/int4/attention=bf16/recurrent=bf16", "int4/int4/attention@1=bf16/recurrent@1=bf16")
+    lines = [loading.lines(each, precision(name), Parallelism(), 64) for each, name in zip((whole, own), names, strict=True)]
+    assert lines[0] == lines[1] != loading.lines(whole, precision("int4"), Parallelism(), 64)
+
+
 def test_an_exception_for_a_table_quantises_it():
     model = MODELS["deepseek-v3"]
     plain, excepted = (non_expert_bytes(model, precision(name)) for name in ("fp8", "fp8/fp8/lm_head=fp8"))

@@ -35,6 +35,7 @@ from prophet_memory.cli.options import (
     open_gpus,
     precision_name,
     shared_tokens,
+    stored_weights,
 )
 from prophet_memory.cli.render import GIB, MIB, gib, print_json, print_table, say
 from prophet_memory.cli.said import (
@@ -132,6 +133,8 @@ def command(  # noqa: PLR0913 - one argument an option
     opened = open_model(model, stored=None if weights == NATIVE else weights or DEFAULT_FORMAT, mtp=mtp)
     architecture = opened.architecture
     checked_context(context, architecture)
+    name = precision_name(weights or DEFAULT_FORMAT, experts)
+    stored_weights(name, architecture)
     assumptions, profile = changed_assumptions(settings.assumptions, engine, changes)
     shared, law = shared_tokens(context_parallel, assumptions), routing or settings.reference_law
     grid = Grid(
@@ -140,7 +143,7 @@ def command(  # noqa: PLR0913 - one argument an option
         n_gpus=numbers_of_gpus(max_gpus) if n_gpus is None else sorted(n_gpus),
         batch_sizes=[1],
         routings=[law],
-        precisions=[precision_name(weights or DEFAULT_FORMAT, experts)],
+        precisions=[name],
         policies=[kept(policy, architecture, profile, settings)],
         context_tokens=[context],
         order=ORDER,

@@ -443,7 +443,7 @@ def spread_over(
         found = parallelism(architecture, n_gpus, tp, ep, pipeline=pp, cut_experts=assumptions.engine.cuts_experts)
         pipeline_stages(architecture, found.pipeline)  # refuses more of them than there are layers
         for name in precisions:
-            assumptions.engine.check_blocks(architecture, _stored(name, architecture), found)
+            assumptions.engine.check_blocks(architecture, stored_weights(name, architecture), found)
         return with_context(architecture, found, shared or 1)
     except ParallelismError as problem:
         given = {"tp": tp, "ep": ep, "pp": pp}
@@ -451,7 +451,8 @@ def spread_over(
         raise layout_error(problem, " by default" if by_default else "") from None
 
 
-def _stored(name: str | FileWeights, architecture: Architecture) -> Stored:
+def stored_weights(name: str | FileWeights, architecture: Architecture) -> Stored:
+    """How weights are stored; raises ConfigurationError, naming the option, for what the model's layers do not have."""
     try:
         if isinstance(name, str):
             check_groups(name, architecture)
