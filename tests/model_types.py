@@ -98,7 +98,7 @@ def checks(kind: str) -> Iterator[str]:
 def missing(kind: str) -> str:
     """What is left out of a native type, what the formulas lack for another, and what stays unknown via `transformers`."""
     if kind in READERS:
-        return READERS[kind].leaves_out or ""
+        return " and ".join(READERS[kind].leaves_out)
     unknown = every_type.UNKNOWN.get(kind)
     return UNREAD[kind] + (f"; {unknown[0]} is null: {unknown[1]}" if unknown else "")
 

@@ -153,6 +153,20 @@ def test_what_is_left_out_of_a_multimodal_model_is_named(kind, left_out):
     assert read_config({"model_type": kind}).leaves_out == left_out
 
 
+@pytest.mark.parametrize(
+    ("kind", "stated", "left_out"),
+    [
+        ("gemma4", {}, None),
+        ("gemma4", {"vision_config": {}, "audio_config": None}, "its vision tower"),
+        ("gemma4", {"vision_config": {}, "audio_config": {}}, "its vision tower and its audio tower"),
+        ("nemotron_h_omni", {}, "its vision encoder"),
+        ("nemotron_h_omni", {"sound_config": {}}, "its vision encoder and its audio encoder"),
+    ],
+)
+def test_only_parts_that_a_model_has_are_left_out_of_its_counts(kind, stated, left_out):
+    assert read_config({"model_type": kind} | stated).leaves_out == left_out
+
+
 @pytest.mark.parametrize("kind", sorted(UNREAD))
 def test_a_type_that_is_known_and_not_read_is_told_what_it_lacks(kind):
     with pytest.raises(ArchitectureError) as refused:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from small_configs import DRAWN, NEEDED, SMALL, VARIANTS
 
 from prophet_memory.architecture import Architecture, Layer
+from prophet_memory.cli.via_transformers import others_by_reference
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.huggingface import SUPPORTED_TYPES, read
 from prophet_memory.huggingface.defaults import ALIASES, DEFAULTS
@@ -317,6 +318,22 @@ def test_a_multimodal_config_that_the_reference_saved_is_read_alike(kind):
 @pytest.mark.parametrize("kind", sorted({*AROUND} - MULTIMODAL_WITHOUT_DEFAULTS))
 def test_multimodal_models_of_their_defaults(kind):
     check({"model_type": kind})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        # A talker of its defaults cannot be built.
+        *({"model_type": kind} for kind in sorted({*AROUND} - MULTIMODAL_WITHOUT_DEFAULTS - {"qwen3_omni_moe"})),
+        {"model_type": "gemma4", "vision_config": {}},
+        {"model_type": "gemma4", "audio_config": {}},
+    ],
+    ids=json.dumps,
+)
+def test_something_is_said_to_be_left_out_where_the_class_has_more(config):
+    others, reason = others_by_reference(Path("config.json"), config)
+    assert others is not None, reason
+    assert (read(config).leaves_out is not None) is (others > 0)
 
 
 def test_a_language_model_that_says_that_its_head_is_the_embedding():

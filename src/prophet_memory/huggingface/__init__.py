@@ -70,7 +70,7 @@ def read(config: Mapping[str, Any]) -> Reading:
     values = Values(config, reader.defaults, reader.aliases)
     architecture = read_as(kind, values)
     further = None if architecture.next_token_layers else _next_tokens_in(config)
-    return Reading(architecture, dict(sorted(values.defaulted.items())), reader.leaves_out, further)
+    return Reading(architecture, dict(sorted(values.defaulted.items())), reader.left_out_of(values), further)
 
 
 def _next_tokens_in(config: Mapping[str, Any]) -> tuple[str, int] | None:

@@ -83,7 +83,11 @@ def ernie4_5_vl_moe(values: Values) -> Architecture:
     return inside(values, "ernie4_5_vl_moe_text")
 
 
-@reads("gemma4", defaults=DEFAULTS["gemma4"], leaves_out="its vision and audio towers")
+@reads(
+    "gemma4",
+    defaults=DEFAULTS["gemma4"],
+    leaves_out={VISION: ("vision_config",), "its audio tower": ("audio_config",)},
+)
 def gemma4(values: Values) -> Architecture:
     """Gemma 4."""
     return inside(values, "gemma4_text")
@@ -132,7 +136,11 @@ def nemo_speechlm(values: Values) -> Architecture:
     return language_model(values, "nemotron_h", **({} if stated else DEFAULTS["nemo_speechlm.text_config"]))
 
 
-@reads("nemotron_h_omni", defaults=DEFAULTS["nemotron_h_omni"], leaves_out="its vision and audio encoders")
+@reads(
+    "nemotron_h_omni",
+    defaults=DEFAULTS["nemotron_h_omni"],
+    leaves_out={"its vision encoder": (), "its audio encoder": ("audio_config", "sound_config")},
+)
 def nemotron_h_omni(values: Values) -> Architecture:
     """Nemotron 3 Nano Omni, whose released configs have another name for that of its language model, a whole one with a head."""
     stated = values.optional_mapping("text_config") is not None or values.optional_mapping("llm_config") is None

@@ -81,7 +81,7 @@ def as_published(config: Mapping[str, Any], architecture: Architecture, beside: 
     plain, kind = _dtype(config), language_type([place.get("model_type") for _, place in _places(config)])
     packed = next((value for _, place in _places(config) if (value := place.get(EXPERT_DTYPE)) is not None), None)
     stated_so = [
-        (key, _precision(key, {EXPERT_DTYPE: packed, **how}, modules_of(architecture, how, kind), plain))
+        (key, how, _precision(key, {EXPERT_DTYPE: packed, **how}, modules_of(architecture, how, kind), plain))
         for key, how in stated(config, beside)
         if not _is_of_cache_alone(how)
     ]
@@ -89,10 +89,11 @@ def as_published(config: Mapping[str, Any], architecture: Architecture, beside: 
         raise QuantizationError(EXPERT_DTYPE, packed, "none without a statement on the other weights")
     if not stated_so:
         return replace(architecture, published_precision=plain)
-    first, found = stated_so[0]
-    for key, other in stated_so[1:]:
+    first, _, found = stated_so[0]
+    for key, how, other in stated_so[1:]:
         if other != found:
-            raise QuantizationError(key, other.name, f"{found.name}, as {first} has it, in the same layers")
+            own = other.name if other.name != found.name else "that of other layers"
+            raise QuantizationError(key, _telling(how), f"{found.name}, as {first} has it; this one says {own}")
     decoder, encoder = _grouped(architecture.decoder, found.groups["decoder"]), architecture.encoder
     encoder = encoder and _grouped(encoder, found.groups["encoder"])
     return replace(
@@ -128,8 +129,7 @@ def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: s
     method = how.get("quant_method") or ("modelopt" if how.get("quant_algo") is not None else None)
     scheme = SCHEMES.get(method) if isinstance(method, str) else None
     if scheme is None:
-        shown = {name: how[name] for name in TELLING if name in how} or dict(how)
-        raise QuantizationError(key, shown, f"quant_method {', '.join(SCHEMES)}")
+        raise QuantizationError(key, _telling(how), f"quant_method {', '.join(SCHEMES)}")
     if how.get(EXPERT_DTYPE) is not None and scheme is not SCHEMES["fp8"]:
         raise QuantizationError(EXPERT_DTYPE, how[EXPERT_DTYPE], "none but beside quant_method fp8")
     try:
@@ -139,6 +139,11 @@ def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: s
         raise
     except ArchitectureError as problem:
         raise QuantizationError(problem.key, problem.value, problem.allowed) from None
+
+
+def _telling(how: Mapping[str, Any]) -> dict[str, Any]:
+    """What a message shows of a statement, which may name thousands of modules."""
+    return {name: how[name] for name in TELLING if name in how} or dict(how)
 
 
 def _by_component(modules: list[Module], rule: Rule, plain: str) -> StatedFormats:

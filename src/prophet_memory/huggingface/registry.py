@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from prophet_memory.architecture import Architecture
@@ -17,15 +17,21 @@ Read = Callable[[Values], Architecture]
 class Reader:
     """The function of a type, what a config of it that leaves a key out means, and the second spellings of its keys.
 
-    `leaves_out` names the parts of such a model that its function does not count. `by_layer` says whether the function reads what
-    a config has for single layers (`overrides`).
+    `leaves_out` names the parts of such a model that its function does not count, each with the keys of which a config states one
+    where its model has the part; none where every model has it. `by_layer` says whether the function reads what a config has for
+    single layers (`overrides`).
     """
 
     read: Read
     defaults: Mapping[str, Any]
     aliases: Mapping[str, str]
-    leaves_out: str | None = None
+    leaves_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
     by_layer: bool = False
+
+    def left_out_of(self, values: Values) -> str | None:
+        """The parts of a model that are not counted; None where all are."""
+        own = [part for part, keys in self.leaves_out.items() if not keys or any(map(values.states, keys))]
+        return " and ".join(own) or None
 
 
 READERS: dict[str, Reader] = {}
@@ -35,7 +41,7 @@ def reads(
     *types: str,
     defaults: Mapping[str, Any],
     aliases: Mapping[str, str] | None = None,
-    leaves_out: str | None = None,
+    leaves_out: str | Mapping[str, Sequence[str]] | None = None,
     by_layer: bool = False,
 ) -> Callable[[Read], Read]:
     """Register a function as the reader of some types (`model_type`).
@@ -43,11 +49,12 @@ def reads(
     Raises:
         ValueError: for a type that has a reader.
     """
+    parts = {leaves_out: ()} if isinstance(leaves_out, str) else leaves_out or {}
     if taken := READERS.keys() & set(types):
         raise ValueError(f"{taken.pop()}: has a reader; allowed: one for each type")
 
     def register(read: Read) -> Read:
-        READERS.update(dict.fromkeys(types, Reader(read, defaults, aliases or {}, leaves_out, by_layer)))
+        READERS.update(dict.fromkeys(types, Reader(read, defaults, aliases or {}, parts, by_layer)))
         return read
 
     return register
