@@ -15,7 +15,7 @@ from prophet_memory.architecture import Architecture
 from prophet_memory.errors import ModelError
 from prophet_memory.formats import WEIGHT_FORMATS
 from prophet_memory.huggingface import QuantizationError, as_published, read
-from prophet_memory.huggingface.modules import PARTS, SEVERAL
+from prophet_memory.huggingface.module_names import PARTS, SEVERAL
 from prophet_memory.huggingface.quantization import stated_cache
 from prophet_memory.huggingface.schemes import SCHEMES
 from prophet_memory.parameters import count_parameters
@@ -557,9 +557,7 @@ def test_the_hub_counts_as_many_values_of_nemotron_3_nano():
 
 def test_statements_that_mean_other_layers_contradict_each_other():
     first, second = (packed([f"model.layers.{layer}.self_attn.q_proj", "lm_head"], group_size=64) for layer in (1, 2))
-    with pytest.raises(
-        QuantizationError, match=r"text_config.*, as quantization_config has it; .* that of other layers"
-    ):
+    with pytest.raises(QuantizationError, match=r"text_config.*, as quantization_config has it; .* that of other layers"):
         as_published({"quantization_config": first, "text_config": {"quantization_config": second}}, QWEN)
 
 

@@ -1,0 +1,139 @@
+"""What checkpoints call the modules of a model: the spellings in use, and those of types that have names of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Names = dict[str, tuple[str, ...]]
+
+# The first spelling is taken where a statement uses none.
+ROOTS = (
+    "model.layers", "model.language_model.layers", "language_model.model.layers", "language_model.layers", "backbone.layers",
+    "language_model.backbone.layers",
+    "thinker.model.layers", "transformer.blocks",
+)  # fmt: skip
+ROOTS_OF_TWO = ("model.{side}.layers", "{side}.layers")  # of an encoder and of a decoder
+FURTHER = "mtp.layers"  # that predict further tokens, in Qwen's checkpoints
+HEADS = ("lm_head", "language_model.lm_head", "thinker.lm_head", "head")
+EMBEDDINGS = (
+    "model.embed_tokens", "model.language_model.embed_tokens", "language_model.model.embed_tokens", "embed_tokens",
+    "thinker.model.embed_tokens", "backbone.embeddings", "model.embeddings", "transformer.wte", "model.shared", "shared",
+)  # fmt: skip
+PARENTS: Names = {  # what contains the maps of a component
+    "attention": ("self_attn", "attn", "attention"),
+    "recurrent": ("linear_attn", "mamba"),
+    "dense_feed_forward": ("mlp", "feed_forward", "ffn"),
+    "routed_expert": ("mlp", "block_sparse_moe", "feed_forward", "ffn"),
+}
+CROSS = ("encoder_attn", "cross_attention", "layer.1.EncDecAttention")
+SHARED = ("shared_experts", "shared_expert", "shared_mlp")
+ROUTERS = ("gate", "router", "router.layer", "router.gate", "router.proj", "router.classifier", "gate.wg")
+PARTS: Names = {
+    "q": ("q_proj", "qkv_proj", "wq"), "k": ("k_proj", "qkv_proj", "wk"), "v": ("v_proj", "qkv_proj", "wv"),
+    "o": ("o_proj", "out_proj", "wo"), "q_a": ("q_a_proj", "fused_qkv_a_proj", "wq_a"),
+    "q_b": ("q_b_proj", "wq_b", "q_gate_proj"), "kv_a": ("kv_a_proj_with_mqa", "fused_qkv_a_proj"), "kv_b": ("kv_b_proj",),
+    "gate": ("gate_proj", "gate_up_proj", "w1", "input_linear"), "attention.gate": ("gate_proj", "g_proj"),
+    "recurrent.gate": ("g_proj",),
+    "up": ("up_proj", "gate_up_proj", "w3", "input_linear", "fc1", "wi"),
+    "down": ("down_proj", "w2", "output_linear", "fc2", "wo"),
+    "qkv": ("in_proj_qkv", "in_proj_qkvz", "qkv_proj"), "z": ("in_proj_z", "in_proj_qkvz", "output_gate"),
+    "in": ("in_proj",), "x": ("x_proj",), "dt": ("dt_proj",), "beta": ("b_proj",),
+    "decay": ("f_proj", "forget_gate.f_proj"), "decay_a": ("f_a_proj", "forget_gate.f_a_proj"),
+    "decay_b": ("f_b_proj", "forget_gate.f_b_proj"), "gate_a": ("g_a_proj",), "gate_b": ("g_b_proj",),
+    "kv": ("kv_proj", "wkv"), "o_a": ("o_a_proj", "wo_a"), "o_b": ("o_b_proj", "wo_b"),
+    "index_q": ("indexer.wq_b", "indexer.q_proj", "index_q_proj", "compressor.indexer.q_b_proj"),
+    "index_k": ("indexer.wk", "indexer.k_proj", "index_k_proj"), "layer_inputs": ("per_layer_model_projection",),
+    "layer_input_gate": ("per_layer_input_gate",), "layer_input": ("per_layer_projection",),
+    "latent_down": ("fc1_latent_proj", "pre_expert_proj"), "latent_up": ("fc2_latent_proj", "post_expert_proj"),
+}  # fmt: skip
+SEVERAL = {  # parts that some checkpoints hold as two modules
+    "ba": (("in_proj_b", "in_proj_ba"), ("in_proj_a", "in_proj_ba")),
+    "compressor": (
+        ("compressor.wkv", "compressor.kv_proj", "compressor.indexer.kv_proj"),
+        ("compressor.wgate", "compressor.gate_proj", "compressor.indexer.gate_proj"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The names of a type whose checkpoints use others than most.
+
+    `parents` are what contains a component, of `shared` and `experts` the maps of the shared expert and of all experts; all
+    count, and "" is the layer. `parts` are the only names of a part, by the component too where two stand in one module.
+    `preferred` are taken before the first of several spellings. `sublayers` are layers of the model that are one of the
+    checkpoint's; % stands for the place of one there.
+    """
+
+    parents: Names = field(default_factory=dict)
+    parts: Names = field(default_factory=dict)
+    roots: tuple[str, ...] = ()
+    preferred: tuple[str, ...] = ()
+    sublayers: int = 1
+
+
+SPARSE: Names = {"routed_expert": ("block_sparse_moe", "mlp")}
+SHARED_BESIDE: Names = SPARSE | {"shared_expert": ("",), "shared": ("shared_mlp",), "experts": ("experts", "")}
+FEED_FORWARD: Names = {"routed_expert": ("feed_forward",), "dense_feed_forward": ("feed_forward",)}
+ONE_SHARED: Names = {"shared": ("shared_expert",)}
+DELTA: Names = ONE_SHARED | {"attention": ("self_attn",), "recurrent": ("linear_attn",)}
+HYBRID: Names = {"attention": ("self_attn",), "recurrent": ("mamba",)}
+MAMBA: Names = {"attention.o": ("o_proj",), "recurrent.o": ("out_proj",)}
+INDEXED = Naming(  # beside an indexer with names of its own
+    parts={"q": ("q_proj",), "k": ("k_proj",), "v": ("v_proj",), "o": ("o_proj",), "q_b": ("q_b_proj",)}
+)
+DECAY: Names = {part: PARTS[part] for part in ("decay", "decay_a", "decay_b")}
+NUMBERED = ("w1", "w2", "w3")
+IN_BLOCK = ("layer.&.mlp",)
+LAST_IN_BLOCK = {"encoder": "1", "decoder": "2"}  # which stand for & there
+QKV = ("Wqkv",)
+NAMINGS: dict[str, Naming] = {
+    "arctic": Naming(SPARSE | {"dense_feed_forward": ("residual_mlp",)}, preferred=NUMBERED),
+    "bailing_hybrid": Naming({"attention": ("attention", "self_attn"), "recurrent": ("attention", "self_attn")}, DECAY),
+    "dbrx": Naming(
+        {"attention": ("norm_attn_norm.attn",), "routed_expert": ("ffn",)},
+        {"q": QKV, "k": QKV, "v": QKV, "o": ("out_proj",), "gate": ("mlp.w1",), "up": ("mlp.v1",), "down": ("mlp.w2",)},
+        roots=("transformer.blocks",),
+    ),
+    "deepseek_v32": INDEXED,
+    "dots3_note_text": INDEXED,
+    "ernie4_5_vl_moe_text": Naming({"routed_expert": ("mlp", "mlp.text_moe"), "shared_expert": ("mlp",)}),
+    "flint": Naming(ONE_SHARED),
+    "gemma4_text": Naming({"routed_expert": ("", "moe")}),
+    "glm5_next_text": Naming({"recurrent": ("self_attn", "linear_attn")}, INDEXED.parts | DECAY),
+    "glm_moe_dsa": INDEXED,
+    "granitemoe": Naming(SHARED_BESIDE),
+    "granitemoe_swa": Naming(SHARED_BESIDE),
+    "granitemoehybrid": Naming(SHARED_BESIDE | HYBRID, MAMBA),
+    "granitemoeshared": Naming(SHARED_BESIDE),
+    "hunyuan_v1_moe": Naming({"shared": ("shared_mlp",)}),
+    "hy_v4": INDEXED,
+    "jamba": Naming(FEED_FORWARD | HYBRID, MAMBA),
+    "kimi_linear": Naming(SPARSE | {"recurrent": ("self_attn",)}, DECAY),
+    "lara_mini": Naming(DELTA, MAMBA),
+    "lfm2_moe": Naming(FEED_FORWARD | {"recurrent": ("conv",)}),
+    "llama4_text": Naming(ONE_SHARED),
+    "longcat_flash": Naming({"attention": ("self_attn.%",), "dense_feed_forward": ("mlps.%",)}, sublayers=2),
+    "minimax": Naming(
+        SPARSE | {"recurrent": ("self_attn",)},
+        MAMBA
+        | {f"attention.{part}": (f"{part}_proj",) for part in "qkv"}
+        | {"recurrent.qkv": ("qkv_proj",), "recurrent.z": ("output_gate",)},
+        preferred=NUMBERED,
+    ),
+    "minimax_m2": Naming(SPARSE, preferred=NUMBERED),
+    "mistral_large4_text": INDEXED,
+    "mixtral": Naming(SPARSE, preferred=NUMBERED),
+    "nemotron_h": Naming(dict.fromkeys(PARENTS, ("mixer",)), MAMBA),
+    "phimoe": Naming(SPARSE, preferred=NUMBERED),
+    "qwen2_moe": Naming(ONE_SHARED),
+    "qwen3_5_moe_text": Naming(DELTA, MAMBA),
+    "qwen3_next": Naming(DELTA, MAMBA | {"qkv": ("in_proj_qkvz",), "z": ("in_proj_qkvz",), "ba": ("in_proj_ba",)}),
+    "switch_transformers": Naming(
+        {"attention": ("layer.0.SelfAttention",), "dense_feed_forward": IN_BLOCK, "routed_expert": IN_BLOCK},
+        {"q": ("q",), "k": ("k",), "v": ("v",), "o": ("o",), "up": ("wi",), "down": ("wo",)},
+        roots=("{side}.block",),
+    ),
+}
+# Types around a language model of another name than theirs and `_text`, where its config does not say.
+LANGUAGE_TYPES = {"nemo_speechlm": "nemotron_h", "nemotron_h_omni": "nemotron_h"}
