@@ -17,6 +17,7 @@ from prophet_memory.edge.documents import read_yaml
 from prophet_memory.edge.settings import check_settings, read_settings
 
 MODEL = "config/models/mixtral-8x7b.yaml"
+DELTA = "config/models/qwen3-next-80b-a3b.yaml"
 GPUS = "config/gpus.yaml"
 SETTINGS = "config/config.yaml"
 ENGINES = "config/engines.yaml"
@@ -59,6 +60,7 @@ WRONG = [
     (SETTINGS, "batch_sizes: [1, 2,", "batch_sizes: [1]\n  batch_sizes: [1, 2,", ["stands twice"]),
     (MODEL, "top_k: 2", "top_k: 9", ["feed_forwards.moe.top_k", "9", "at most routed_experts (8)"]),
     (MODEL, "kv_heads: 8", "kv_heads: 7", ["mixers.attention.kv_heads", "7", "divisor of query_heads (32)"]),
+    (DELTA, "value_heads: 32", "value_heads: 24", ["mixers.gated_deltanet", "value_heads", "24", "multiple of key_heads (16)"]),
     (MODEL, "hidden_size: 4096", "hidden_size: -4096", ["hidden_size", "-4096", "at least 1"]),
     (MODEL, "hidden_size: 4096", "hidden_sise: 4096", ["hidden_sise", "did you mean hidden_size"]),
     (MODEL, "kind: moe", "kind: moe\n    moe: 1", ["feed_forwards.moe.moe", "1", "the keys"]),

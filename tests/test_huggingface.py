@@ -395,6 +395,13 @@ REFUSED: list[tuple[str, dict[str, Any], str, Any, str]] = [
     ("mistral_large4_text", {"qk_rope_head_dim": 33}, "qk_rope_head_dim", 33, "an even number"),
     ("minimax_m3_vl_text", {"moe_layer_freq": [1]}, "moe_layer_freq", [1], "a list of 60"),
     ("hy_v4", {"indexer_types": ["shared"] * 34}, "indexer_types", ["shared"] * 34, "begins with full"),
+    (
+        "qwen3-next-80b-a3b",
+        {"linear_num_value_heads": 24},
+        "linear_num_value_heads",
+        24,
+        "a multiple of linear_num_key_heads (16)",
+    ),
     ("glm5_next_text", {"index_kpool": 3}, "index_topk", 2048, "a multiple of index_kpool (3)"),
     ("glm5_next", {"hidden_size": 1024, "qk_rope_head_dim": 64}, "qk_rope_head_dim", 64, "0"),
     ("nemo_speechlm", {"text_config": {"model_type": "llama"}}, "text_config.model_type", "llama", "nemotron_h"),

@@ -20,8 +20,8 @@ from prophet_memory.weights import model_weights
 REASON = "the extra [reference] is not installed (torch, transformers): pip install torch, then pip install -e '.[reference]'"
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
-
 from test_huggingface_reference import WITHOUT_CLASS, class_config, model_of  # noqa: E402
+from transformers.core_model_loading import revert_weight_conversion  # noqa: E402
 
 FORM = "fp8_channel"
 STATEMENTS = {
@@ -68,10 +68,10 @@ def component_of(name: str, classes: dict[str, str]) -> str | None:
 
 
 @cache
-def names_by_component(kind: str) -> dict[str, list[str]]:
-    """The names of the linear maps of a type's class, and of the experts' that are one tensor."""
+def names_by_component(kind: str, *, saved: bool) -> dict[str, list[str]]:
+    """The names of the linear maps of a type's class, and of the experts' that are one tensor; as it saves them, or as it is."""
     model = model_of(class_config(small(kind)))
-    modules = dict(model.named_modules())
+    modules, tensors = dict(model.named_modules()), model.state_dict()
     classes = {name: type(module).__name__ for name, module in modules.items()}
     own = [name for name, module in modules.items() if isinstance(module, torch.nn.Linear)]
     own += [name for name, value in model.named_parameters() if FUSED.search(name) and value.dim() > 1]
@@ -79,7 +79,16 @@ def names_by_component(kind: str) -> dict[str, list[str]]:
     for name in own:
         if component := component_of(name, classes):
             found[component].append(name)
-    return dict(found)
+    if not saved:
+        return dict(found)
+    keys = {name: name if name in tensors else f"{name}.weight" for names in found.values() for name in names}
+    return {
+        component: [
+            name.removesuffix(".weight")
+            for name in revert_weight_conversion(model, {keys[name]: tensors[keys[name]] for name in names})
+        ]
+        for component, names in found.items()
+    }
 
 
 KINDS = sorted(set(SMALL) - WITHOUT_CLASS)
@@ -109,10 +118,17 @@ def wrong(kind: str, method: str, component: str, names: Iterable[str]) -> list[
     return [str(weight) for weight, own in formats.items() if (own == plain) is not (weight.component == component)]
 
 
+# Types that are saved with names that no checkpoint has (dense blocks have those of experts; experts that compute nothing), and
+# one whose text experts are not saved without its vision experts.
+NOT_AS_SAVED = {"kimi_linear", "longcat_flash", "ernie4_5_vl_moe_text"}
+
+
 @pytest.mark.parametrize("method", STATEMENTS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_component_is_left_alone_where_its_names_are_excluded(kind: str, method: str):
-    found = names_by_component(kind)
+@pytest.mark.parametrize(
+    ("kind", "saved"), [(kind, saved) for kind in KINDS for saved in (False, True) if not (saved and kind in NOT_AS_SAVED)]
+)
+def test_a_component_is_left_alone_where_its_names_are_excluded(kind: str, method: str, *, saved: bool):
+    found = names_by_component(kind, saved=saved)
     weights = model_weights(read(small(kind)).architecture)
     counted = {weight.component for weight in weights if weight.linear} - {"lm_head", "norm"}
     assert kind == "doge" or found.keys() == counted  # whose experts are rows of two embeddings
@@ -171,6 +187,12 @@ BY_PATTERN = [
     (small("kimi_linear"), ["*forget_gate*"], f"{FORM}/{FORM}/recurrent.decay_a=bf16/recurrent.decay_b=bf16"),
     (small("switch_transformers"), ["encoder*.mlp.wi"], f"{FORM}/{FORM}/dense_feed_forward.up@1=bf16"),
     ({"model_type": "nemo_speechlm"}, ["*.mixer.o_proj"], f"{FORM}/{FORM}/attention.o=bf16"),
+    ({"model_type": "nemo_speechlm"}, ["llm.model.layers.*.mixer.o_proj"], f"{FORM}/{FORM}/attention.o=bf16"),
+    (
+        small("deepseek_v4"),
+        ["layers.*.attn.indexer.compressor.wkv", "layers.*.attn.indexer.compressor.wgate"],
+        f"{FORM}/{FORM}/attention.compressor=bf16",
+    ),
     (
         {"model_type": "nemotron_h_omni", "llm_config": NANO},
         ["language_model.backbone.layers.*.mixer.o_proj"],
@@ -205,3 +227,21 @@ def test_names_of_nothing_that_is_counted_are_refused(kind: str, names: list[str
 def test_names_of_what_is_not_counted_mean_nothing():
     names = ["mtp*", "model.visual*", "*norm", "*.gate", "*.mamba.*", "*shared_expert*", "model.layers.99.self_attn*", "*conv1d*"]
     assert told(small("qwen3_moe"), "modelopt", names) == FORM
+
+
+@pytest.mark.parametrize(
+    ("config", "head"),
+    [
+        ({"model_type": "nemo_speechlm"}, "llm.lm_head"),
+        (small("mistral_large4_text"), "output"),
+        (small("qwen3_5_moe_text"), "language_model.lm_head"),
+        (small("deepseek_v4"), "head"),
+    ],
+)
+def test_what_checkpoints_call_the_head(config: dict[str, Any], head: str):
+    def stored(names: list[str]) -> str:
+        statement = STATEMENTS["modelopt"]([]) | {"exclude_modules": names}
+        return as_published(config | {"quantization_config": statement}, read(config).architecture).published_precision
+
+    assert precision(stored([])).exception_of("lm_head") == WEIGHT_FORMATS[FORM]
+    assert precision(stored([head])).exception_of("lm_head") is None

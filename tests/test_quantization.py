@@ -135,6 +135,110 @@ def test_compressed_tensors_with_several_groups():
     assert said(config | {"ignore": ["lm_head", "re:.*attn.*"]}) == "nvfp4_experts"
 
 
+INT = {"type": "int", "num_bits": 4, "group_size": 32}
+FLOAT = {"type": "float", "num_bits": 8, "strategy": "channel"}
+NVFP4 = {"type": "float", "num_bits": 4, "group_size": 16}
+
+
+def in_groups(*groups: tuple[list[str], dict], **others: object) -> dict:
+    """A statement of compressed-tensors by the targets and the weights of its groups."""
+    told = {str(number): {"targets": targets, "weights": weights} for number, (targets, weights) in enumerate(groups)}
+    return {"quant_method": "compressed-tensors", "config_groups": told, "ignore": ["lm_head"]} | others
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        # A name before a pattern, patterns by the alphabet, classes last; of one target the last group.
+        ([(["re:.*self_attn.*"], FLOAT), (layers(MIXTRAL, "self_attn.q_proj"), NVFP4)], "bf16/fp8_channel/attention.q=nvfp4"),
+        ([(["re:.*v_proj"], FLOAT), (["re:.*self_attn.*"], NVFP4)], "bf16/nvfp4"),
+        ([(["Linear"], NVFP4), (["re:.*self_attn.*"], FLOAT)], "nvfp4/fp8_channel"),
+        ([(["Linear"], FLOAT), (["Linear"], NVFP4)], "nvfp4"),
+        ([(["re:.*experts.*"], FLOAT), (["re:.*experts.*"], NVFP4)], "nvfp4_experts"),
+    ],
+)  # fmt: skip
+def test_which_of_several_groups_a_module_is_of(groups: list[tuple[list[str], dict]], expected: str):
+    assert said(in_groups(*groups), model_type="mixtral") == expected
+
+
+@pytest.mark.parametrize("targets", [["FusedMoE"], ["linear"], ["re:.*exprets.*"], ["Qwen3MoeExperts", "re:.*no_such"]])
+def test_a_group_that_means_nothing_that_is_counted_is_refused(targets: list[str]):
+    with pytest.raises(QuantizationError, match=r"0\.targets: .*; allowed: Linear, Embedding, or modules that the model is"):
+        said(in_groups((targets, NVFP4)))
+    with pytest.raises(QuantizationError, match=r"1\.targets: "):
+        said(in_groups((["Linear"], FLOAT), (targets, NVFP4)))
+    assert said(in_groups((["Linear"], FLOAT), (targets, None))) == "fp8_channel"  # which leaves weights as they are
+    assert said(in_groups((["Linear"], FLOAT), (["re:.*visual.*"], NVFP4))) == "fp8_channel"
+
+
+def test_what_contains_a_module_is_not_the_module_in_compressed_tensors():
+    assert said(packed(["lm_head", r"re:.*mlp\.shared_expert$", "re:.*self_attn$"], **INT), NEXT) == said(packed(**INT), NEXT)
+    with pytest.raises(QuantizationError, match=r"ignore: .*shared_expert.*; allowed: modules that the model is counted with"):
+        said(packed([r"re:.*shared_expert\.x$"], **INT), NEXT)
+
+
+@pytest.mark.parametrize(
+    ("entry", "left_out"),
+    [
+        (r"re:model\.language_model\..*(self_attn|linear_attn|mlp\.gate$).*", "attention=bf16/recurrent=bf16"),
+        (r"re:model\.(visual|language_model\..*attn).*", "attention=bf16/recurrent=bf16"),
+        (r"re:.*language_model.*self_attn\.(q|k|v)_proj$", "attention.k=bf16/attention.q=bf16/attention.v=bf16"),
+        (r"re:model\.language_model\..*(in_proj_[ab]|mlp\.gate)$", "recurrent.ba=bf16"),
+        (r"re:thinker\.model\.layers\.\d+\.self_attn\.o.*", "attention.o=bf16"),
+        (r"re:(model\.)?visual\..*", ""),
+    ],
+)  # fmt: skip
+def test_patterns_that_begin_with_what_contains_the_layers(entry: str, left_out: str):
+    model_type = {"model_type": "qwen3_5_moe"}
+    whole = said(packed(**FLOAT), NEXT, **model_type)
+    expected = f"{whole}/{whole}/{left_out}" if left_out else whole
+    assert parsed_alike(said(packed(["lm_head", entry], **FLOAT), NEXT, **model_type), expected)
+    dynamic = {"-:" + entry.removeprefix("re:"): {}}
+    expected = f"int4/int4/{left_out}" if left_out else "int4"
+    assert parsed_alike(said(GPTQ | {"dynamic": dynamic}, NEXT, **model_type), expected)
+
+
+def parsed_alike(name: str, other: str) -> bool:
+    """Whether two names of precisions say the same of all modules of a model with two kinds of layers."""
+    keys = [weight for weight in model_weights(NEXT) if weight.linear]
+    first, second = precision(name), precision(other)
+    return all(first.format_of(w.component, w.part) == second.format_of(w.component, w.part) for w in keys)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (r"re:.*experts\.\d+\.w[123]$", "bf16/fp8_channel"), (r"re:.*experts\.\d+\.w[1-3]", "bf16/fp8_channel"),
+        (r"re:.*experts\.\d+\.w(?:1|2|3)", "bf16/fp8_channel"),
+        (r"re:.*self_attn\.w[qk]$", "fp8_channel/fp8_channel/attention.k=bf16/attention.q=bf16"),
+        (r"re:.*self_attn\.((w(q|k))|k_proj)$", "fp8_channel/fp8_channel/attention.k=bf16/attention.q=bf16"),
+    ],
+)  # fmt: skip
+def test_names_that_a_pattern_has_as_a_choice(entry: str, expected: str):
+    assert said(packed(["lm_head", entry], **FLOAT)) == expected
+
+
+def test_each_choice_of_a_pattern_that_means_nothing_is_held_against_the_model():
+    assert said(packed(["lm_head", r"re:model\.(visual|vision_tower)\.attn.*"], **FLOAT), QWEN) == "fp8_channel"
+    with pytest.raises(QuantizationError, match="allowed: modules that the model is counted with"):
+        said(packed(["lm_head", r"re:model\.(visual|text)\.attn.*"], **FLOAT), QWEN)
+
+
+def test_the_modules_that_gptq_stores_in_each_layer():
+    attention = [["self_attn.k_proj", "self_attn.v_proj", "self_attn.q_proj"], ["self_attn.o_proj"]]
+    experts = [[f"block_sparse_moe.experts.{expert}.{name}" for expert in range(8) for name in ("w1", "w3")]]
+    experts += [[f"block_sparse_moe.experts.{expert}.w2" for expert in range(8)]]
+    key = "modules_in_block_to_quantize"
+    assert said(GPTQ | {key: attention + experts}, model_type="mixtral") == "int4"
+    assert said(GPTQ | {key: attention + experts, "lm_head": True}, model_type="mixtral") == "int4/int4/lm_head=int4"
+    assert said(GPTQ | {key: experts}, model_type="mixtral") == "int4_experts"
+    assert said(GPTQ | {key: attention[0] + attention[1]}, model_type="mixtral") == "bf16/int4"
+    assert said(GPTQ | {key: attention[1:] + experts}, model_type="mixtral") == "int4/bf16/attention.o=int4"
+    for wrong in ([], "self_attn", [1], [[1]], [["self_attn.x_proj"]]):
+        with pytest.raises(QuantizationError, match=f"{key}"):
+            said(GPTQ | {key: wrong}, model_type="mixtral")
+
+
 # What public checkpoints state, as their files have it; lists of names are made from the layers.
 PUBLISHED = {
     "Qwen/Qwen3-30B-A3B-FP8": (
@@ -263,7 +367,7 @@ def test_experts_in_four_bits_beside_fp8(config: dict):
     )
     with pytest.raises(QuantizationError, match='expert_dtype: "fp4"; allowed: none without a statement on the other weights'):
         as_published({"expert_dtype": "fp4"}, DEEPSEEK)
-    with pytest.raises(QuantizationError, match='expert_dtype: "fp4"; allowed: none but beside quant_method fp8'):
+    with pytest.raises(QuantizationError, match='expert_dtype: "fp4"; allowed: none beside quantization_config, whose'):
         said({"quant_method": "mxfp4", "expert_dtype": "fp4"})
 
 
@@ -282,6 +386,22 @@ def test_the_compressors_of_deepseek_v4_stay_at_16_bit():
     stated = config | {"expert_dtype": "fp4", "quantization_config": PACKED_EXPERTS}
     found = as_published(stated, read(config).architecture)
     assert found.published_precision == "mxfp4/fp8_blocks/attention.compressor=bf16"
+
+
+def test_experts_that_modelopt_converted_in_an_fp8_checkpoint():
+    # nvidia/DeepSeek-V4-Flash-NVFP4: what its list ignores stays FP8, and the file beside it repeats the list.
+    config = json.loads((REPOSITORY / "tests/data/imported_configs/deepseek-v4-flash.json").read_text(encoding="utf-8"))
+    model = read(config).architecture
+    listed = {f"layers.{layer}.ffn.experts": {"quant_algo": "NVFP4", "group_size": 16} for layer in range(model.layer_count)}
+    mixed = {"quant_algo": "MIXED_PRECISION", "quantized_layers": listed, "group_size": 16}
+    ignored = ["*.attn.*", "*.ffn.shared_experts.*", "head", "mtp.*"]
+    stated = PACKED_EXPERTS | mixed | {"moe_quant_algo": "NVFP4", "ignore": ignored}
+    own = config | {"expert_dtype": "fp4", "quantization_config": stated}
+    for beside in (None, {"quantization": mixed}):
+        assert as_published(own, model, beside).published_precision == "nvfp4/fp8_blocks/attention.compressor=bf16"
+    del listed["layers.7.ffn.experts"]
+    with pytest.raises(QuantizationError, match="one format for the routed experts in all layers"):
+        as_published(own, model)
 
 
 def test_a_statement_stands_beside_the_language_model_however_deep():
@@ -314,14 +434,16 @@ def test_any_value_in_a_statement_is_read_or_refused_in_one_line(data):
 
 
 FP8 = {"quant_method": "fp8"}
-INT = {"type": "int", "num_bits": 4, "group_size": 32}
 
 
 @pytest.mark.parametrize(
     ("statement", "line"),
     [
         (FP8 | {"weight_block_size": [64, 64]}, r"weight_block_size: \[64, 64\]; allowed: null"),
-        (FP8 | {"quant_algo": "MIXED_PRECISION"}, "quant_algo: "), (FP8 | {"moe_quant_algo": "NVFP4"}, "moe_quant_algo: "),
+        (FP8 | {"quant_algo": "MIXED_PRECISION"}, "quant_algo: .*allowed: none beside quant_method fp8 without moe_quant_algo"),
+        (FP8 | {"moe_quant_algo": "NVFP3"}, 'moe_quant_algo: "NVFP3"; allowed: .*W4A16_NVFP4, MXFP8$'),
+        (FP8 | {"moe_quant_algo": "NVFP4", "quantized_layers": {"model.layers.3.self_attn": {}}}, "routed experts alone beside"),
+        (AWQ | {"q_group_size": 64}, "q_group_size: 64; allowed: 128, as group_size has it"),
         (FP8 | {"expert_dtype": "fp6"}, 'expert_dtype: "fp6"; allowed: fp8 or fp4'),
         (FP8 | {"expert_dtype": "fp4"}, "scale_fmt: "),
         ({"quant_method": "modelopt", "quant_algo": "FP8", "moe_quant_algo": "NVFP4"}, "moe_quant_algo: "),

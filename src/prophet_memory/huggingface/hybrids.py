@@ -69,7 +69,14 @@ def jamba(values: Values) -> Architecture:
 
 
 def gated_deltanet(values: Values) -> GatedDeltaNet:
-    """Qwen3-Next's linear attention."""
+    """Qwen3-Next's linear attention, in which each head of keys serves as many of values.
+
+    Raises:
+        ArchitectureError: if it does not.
+    """
+    if values.size("linear_num_value_heads") % values.size("linear_num_key_heads"):
+        allowed = f"a multiple of linear_num_key_heads ({values.size('linear_num_key_heads')})"
+        raise values.error("linear_num_value_heads", allowed)
     return GatedDeltaNet(
         key_heads=values.size("linear_num_key_heads"),
         key_head_dim=values.size("linear_key_head_dim"),

@@ -9,12 +9,11 @@ Names = dict[str, tuple[str, ...]]
 # The first spelling is taken where a statement uses none.
 ROOTS = (
     "model.layers", "model.language_model.layers", "language_model.model.layers", "language_model.layers", "backbone.layers",
-    "language_model.backbone.layers",
-    "thinker.model.layers", "transformer.blocks",
+    "language_model.backbone.layers", "thinker.model.layers", "transformer.blocks", "layers", "llm.model.layers",
 )  # fmt: skip
 ROOTS_OF_TWO = ("model.{side}.layers", "{side}.layers")  # of an encoder and of a decoder
 FURTHER = "mtp.layers"  # that predict further tokens, in Qwen's checkpoints
-HEADS = ("lm_head", "language_model.lm_head", "thinker.lm_head", "head")
+HEADS = ("lm_head", "language_model.lm_head", "thinker.lm_head", "head", "llm.lm_head", "output")
 EMBEDDINGS = (
     "model.embed_tokens", "model.language_model.embed_tokens", "language_model.model.embed_tokens", "embed_tokens",
     "thinker.model.embed_tokens", "backbone.embeddings", "model.embeddings", "transformer.wte", "model.shared", "shared",
@@ -26,17 +25,20 @@ PARENTS: Names = {  # what contains the maps of a component
     "routed_expert": ("mlp", "block_sparse_moe", "feed_forward", "ffn"),
 }
 CROSS = ("encoder_attn", "cross_attention", "layer.1.EncDecAttention")
-SHARED = ("shared_experts", "shared_expert", "shared_mlp")
+SHARED = ("shared_experts", "shared_expert", "shared_mlp", "share_expert")
 ROUTERS = ("gate", "router", "router.layer", "router.gate", "router.proj", "router.classifier", "gate.wg")
 PARTS: Names = {
-    "q": ("q_proj", "qkv_proj", "wq"), "k": ("k_proj", "qkv_proj", "wk"), "v": ("v_proj", "qkv_proj", "wv"),
-    "o": ("o_proj", "out_proj", "wo"), "q_a": ("q_a_proj", "fused_qkv_a_proj", "wq_a"),
-    "q_b": ("q_b_proj", "wq_b", "q_gate_proj"), "kv_a": ("kv_a_proj_with_mqa", "fused_qkv_a_proj"), "kv_b": ("kv_b_proj",),
-    "gate": ("gate_proj", "gate_up_proj", "w1", "input_linear"), "attention.gate": ("gate_proj", "g_proj"),
+    "q": ("q_proj", "qkv_proj", "wq", "query_key_value"), "k": ("k_proj", "qkv_proj", "wk", "query_key_value"),
+    "v": ("v_proj", "qkv_proj", "wv", "query_key_value"), "o": ("o_proj", "out_proj", "wo", "dense"),
+    "q_a": ("q_a_proj", "fused_qkv_a_proj", "wq_a"),
+    "q_b": ("q_b_proj", "wq_b", "q_gate_proj"), "kv_a": ("kv_a_proj_with_mqa", "fused_qkv_a_proj", "wkv_a_with_mqa"),
+    "kv_b": ("kv_b_proj", "wkv_b"), "gate": ("gate_proj", "gate_up_proj", "w1", "input_linear", "linear_gate", "fc1"),
+    "attention.gate": ("gate_proj", "g_proj", "linear_gate"),
     "recurrent.gate": ("g_proj",),
     "up": ("up_proj", "gate_up_proj", "w3", "input_linear", "fc1", "wi"),
     "down": ("down_proj", "w2", "output_linear", "fc2", "wo"),
-    "qkv": ("in_proj_qkv", "in_proj_qkvz", "qkv_proj"), "z": ("in_proj_z", "in_proj_qkvz", "output_gate"),
+    "qkv": ("in_proj_qkv", "in_proj_qkvz", "qkv_proj", "in_proj"),
+    "z": ("in_proj_z", "in_proj_qkvz", "output_gate", "in_proj"),
     "in": ("in_proj",), "x": ("x_proj",), "dt": ("dt_proj",), "beta": ("b_proj",),
     "decay": ("f_proj", "forget_gate.f_proj"), "decay_a": ("f_a_proj", "forget_gate.f_a_proj"),
     "decay_b": ("f_b_proj", "forget_gate.f_b_proj"), "gate_a": ("g_a_proj",), "gate_b": ("g_b_proj",),
@@ -47,10 +49,10 @@ PARTS: Names = {
     "latent_down": ("fc1_latent_proj", "pre_expert_proj"), "latent_up": ("fc2_latent_proj", "post_expert_proj"),
 }  # fmt: skip
 SEVERAL = {  # parts that some checkpoints hold as two modules
-    "ba": (("in_proj_b", "in_proj_ba"), ("in_proj_a", "in_proj_ba")),
+    "ba": (("in_proj_b", "in_proj_ba", "in_proj"), ("in_proj_a", "in_proj_ba", "in_proj")),
     "compressor": (
-        ("compressor.wkv", "compressor.kv_proj", "compressor.indexer.kv_proj"),
-        ("compressor.wgate", "compressor.gate_proj", "compressor.indexer.gate_proj"),
+        ("compressor.wkv", "compressor.kv_proj", "compressor.indexer.kv_proj", "indexer.compressor.wkv"),
+        ("compressor.wgate", "compressor.gate_proj", "compressor.indexer.gate_proj", "indexer.compressor.wgate"),
     ),
 }
 
@@ -59,10 +61,10 @@ SEVERAL = {  # parts that some checkpoints hold as two modules
 class Naming:
     """The names of a type whose checkpoints use others than most.
 
-    `parents` are what contains a component, of `shared` and `experts` the maps of the shared expert and of all experts; all
-    count, and "" is the layer. `parts` are the only names of a part, by the component too where two stand in one module.
-    `preferred` are taken before the first of several spellings. `sublayers` are layers of the model that are one of the
-    checkpoint's; % stands for the place of one there.
+    `parents` are what contains a component, of `shared` and `experts` the maps of the shared expert and of all experts, these by
+    their whole path in the layer; all count, and "" is the layer. `parts` are the only names of a part, by the component too
+    where two stand in one module. `preferred` are taken before the first of several spellings. `sublayers` are layers of the
+    model that are one of the checkpoint's; % stands for the place of one there.
     """
 
     parents: Names = field(default_factory=dict)
@@ -73,7 +75,10 @@ class Naming:
 
 
 SPARSE: Names = {"routed_expert": ("block_sparse_moe", "mlp")}
-SHARED_BESIDE: Names = SPARSE | {"shared_expert": ("",), "shared": ("shared_mlp",), "experts": ("experts", "")}
+SHARED_BESIDE: Names = SPARSE | {
+    "shared_expert": ("",), "shared": ("shared_mlp",),
+    "experts": ("block_sparse_moe.experts", "block_sparse_moe", "mlp.experts", "mlp"),
+}  # fmt: skip
 FEED_FORWARD: Names = {"routed_expert": ("feed_forward",), "dense_feed_forward": ("feed_forward",)}
 ONE_SHARED: Names = {"shared": ("shared_expert",)}
 DELTA: Names = ONE_SHARED | {"attention": ("self_attn",), "recurrent": ("linear_attn",)}
@@ -122,13 +127,24 @@ NAMINGS: dict[str, Naming] = {
         preferred=NUMBERED,
     ),
     "minimax_m2": Naming(SPARSE, preferred=NUMBERED),
-    "mistral_large4_text": INDEXED,
+    "mistral_large4_text": Naming(
+        {
+            "attention": ("self_attn", "attention"),
+            "dense_feed_forward": ("mlp", "feed_forward"),
+            "routed_expert": ("mlp", ""),
+            "experts": ("mlp.experts", "experts"),
+        },
+        {"q": ("q_proj", "wq"), "o": ("o_proj", "wo"), "q_b": ("q_b_proj", "wq_b")},
+    ),
     "mixtral": Naming(SPARSE, preferred=NUMBERED),
     "nemotron_h": Naming(dict.fromkeys(PARENTS, ("mixer",)), MAMBA),
     "phimoe": Naming(SPARSE, preferred=NUMBERED),
     "qwen2_moe": Naming(ONE_SHARED),
     "qwen3_5_moe_text": Naming(DELTA, MAMBA),
     "qwen3_next": Naming(DELTA, MAMBA | {"qkv": ("in_proj_qkvz",), "z": ("in_proj_qkvz",), "ba": ("in_proj_ba",)}),
+    "step3p5": Naming(
+        {"routed_expert": ("mlp", "moe"), "shared_expert": ("mlp", ""), "experts": ("mlp.experts", "moe")},
+    ),
     "switch_transformers": Naming(
         {"attention": ("layer.0.SelfAttention",), "dense_feed_forward": IN_BLOCK, "routed_expert": IN_BLOCK},
         {"q": ("q",), "k": ("k",), "v": ("v",), "o": ("o",), "up": ("wi",), "down": ("wo",)},

@@ -60,6 +60,34 @@ class Module:
         return f"{self.component}.{self.part}" if self.part else self.component
 
 
+CHOICE = re.compile(r"\((?:\?:)?((?!\?)[^()]*)\)|\[([\w.-]+)\]")  # a group, or a class of letters, with no choice in it
+PATTERN = re.compile(r"[*?+\\|()\[\]{}^$]")
+MOST_CHOICES = 64
+ANYWHERE = ("model", "layers", "lm_head")  # steps of names of any root or head
+
+
+def choices(pattern: str) -> list[str]:
+    """What a pattern says once each choice in it is made, of the alternatives of a group and of the letters of a class."""
+    left, done = [pattern], list[str]()
+    while left and len(left) + len(done) < MOST_CHOICES:
+        text = left.pop()
+        found = CHOICE.search(text)
+        if found is None:
+            done += text.split("|")
+        else:
+            options = found[1].split("|") if found[2] is None else letters(found[2])
+            left += [text[: found.start()] + option + text[found.end() :] for option in options]
+    return done + left
+
+
+def letters(of_class: str) -> list[str]:
+    """The letters of a class in a pattern: of a range all, as `[1-3]` has three."""
+    ranges = re.sub(
+        r"(\w)-(\w)", lambda found: "".join(map(chr, range(ord(found[1]), min(ord(found[2]), ord(found[1]) + 9) + 1))), of_class
+    )
+    return list(dict.fromkeys(ranges))
+
+
 def words_in(statement: object) -> Iterator[str]:
     """Every text in what a JSON file says, keys among it."""
     if isinstance(statement, Mapping):
@@ -79,7 +107,8 @@ class Spellings:
         plain = [word.replace("\\", "") for word in words]
         self.experts = {int(number) for word in plain for number in ONE_EXPERT.findall(word)}
         self.any_expert = any(map(SOME_EXPERTS.search, plain))
-        told = dict.fromkeys(re.sub(r"\d+", "0", word.replace("\\", "")) for word in words)  # each layer says the same
+        said = (choice for word in words for choice in (choices(word) if PATTERN.search(word) else [word]))
+        told = dict.fromkeys(re.sub(r"\d+", "0", word.replace("\\", "")) for word in said)  # each layer says the same
         self.text = "\n".join(told)
         self.own = NAMINGS.get(model_type, AS_MOST)
         self._has_dense = has_dense
@@ -92,6 +121,18 @@ class Spellings:
             words = {name: re.escape(re.sub(r"\d+", "0", name)) for name in names if name != first}
             self._used[names] = (first, *(name for name, word in words.items() if re.search(rf"\b{word}\b", self.text)))
         return self._used[names]
+
+    def containers(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """What may contain all layers, or the head: the first, and those of which the statement has what tells them apart.
+
+        A pattern need not have the whole of it, as `.*language_model.*attn` has not.
+        """
+
+        def said(name: str) -> bool:
+            apart = [word for word in name.split(".") if word not in ANYWHERE]
+            return all(re.search(rf"\b{word}\b" if apart else rf"(?<![\w.]){name}\b", self.text) for word in apart or [name])
+
+        return names[:1] + tuple(filter(said, names[1:]))
 
     def parents(self, component: Component) -> tuple[str, ...]:
         """What contains the maps of a component, with the experts' the router and the shared expert."""
@@ -124,9 +165,11 @@ class Spellings:
 
     def fused(self, parents: tuple[str, ...], part: tuple[str, ...]) -> tuple[str, ...]:
         """Names of all experts of a layer at once: of a part of theirs, and of what contains it."""
-        containers = self.own.parents.get("experts", ("experts",))
-        whole = self.paths(parents, containers[:1]) if re.search(r"\bexperts(?![\w.])", self.text) else ()
-        return whole + (self.paths(parents, containers, part) if re.search(r"\bexperts\.[a-z]|\w_linear\b", self.text) else ())
+        own = self.own.parents.get("experts")
+        containers = own or self.paths(parents, ("experts",))
+        named = tuple(path for path in containers if path.endswith("experts"))
+        whole = named if re.search(r"\bexperts(?![\w.])", self.text) else ()
+        return whole + (self.paths(containers, part) if own or re.search(r"\bexperts\.[a-z]", self.text) else ())
 
     def told_apart(self, experts: int) -> list[int]:
         """The experts that the statement names by number, and one that stands for all others."""
@@ -149,7 +192,7 @@ def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_t
     spellings = Spellings(statement, model_type, has_dense=has_dense)
     modules = [Module("embedding", "", spellings.used(EMBEDDINGS))]
     if not architecture.tied_embeddings:
-        modules.append(Module("lm_head", "", spellings.used(HEADS)))
+        modules.append(Module("lm_head", "", spellings.containers(HEADS)))
     for side, stack in (("encoder", architecture.encoder), ("decoder", architecture.decoder)):
         if stack is not None:
             roots = spellings.own.roots or (ROOTS if architecture.encoder is None else ROOTS_OF_TWO)
@@ -157,7 +200,7 @@ def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_t
             modules += _of_stack(side, stack, own, architecture, spellings)
     if architecture.per_layer_input_size:
         (part,) = spellings.spelled("dense_feed_forward", "layer_inputs")
-        above = [root.removesuffix("layers") for root in spellings.used(ROOTS)]
+        above = [root.removesuffix("layers") for root in spellings.containers(ROOTS)]
         modules.append(Module("dense_feed_forward", "layer_inputs", tuple(root + name for root in above for name in part)))
     if architecture.next_token_layers:
         modules += _further(architecture, spellings)
@@ -179,7 +222,7 @@ def _of_stack(
 ) -> Iterator[Module]:
     """The modules of the layers of a stack from the first that is asked for."""
     kinds = [list(_kinds(layer, stack, architecture, spellings)) for layer in stack.layers]
-    used = spellings.used(roots)
+    used = spellings.containers(roots)
     for number, kind in list(enumerate(stack.order))[first:]:
         layer, place = divmod(number, spellings.own.sublayers)
         for paths, weight in kinds[kind]:

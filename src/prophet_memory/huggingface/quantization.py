@@ -18,7 +18,7 @@ from prophet_memory.errors import ArchitectureError
 from prophet_memory.formats import APART, DEFAULT_FORMAT, name_of, shortest
 from prophet_memory.huggingface.building import in_kinds
 from prophet_memory.huggingface.modules import Module, language_type, modules_of
-from prophet_memory.huggingface.schemes import EXPERT_DTYPE, SCHEMES, Chosen, Rule
+from prophet_memory.huggingface.schemes import EXPERT_DTYPE, EXPERTS_ALGO, SCHEMES, Chosen, Rule
 from prophet_memory.huggingface.values import Values
 
 # Where configs say it: transformers; compressed-tensors of 2024; MLX. A nested config of the language model may say it too.
@@ -80,6 +80,8 @@ def as_published(config: Mapping[str, Any], architecture: Architecture, beside: 
     """
     plain, kind = _dtype(config), language_type([place.get("model_type") for _, place in _places(config)])
     packed = next((value for _, place in _places(config) if (value := place.get(EXPERT_DTYPE)) is not None), None)
+    if any(how.get("quant_method") == "fp8" and how.get(EXPERTS_ALGO) is not None for _, how in stated(config)):
+        beside = None  # it repeats what ModelOpt converted, and says nothing of the rest
     stated_so = [
         (key, how, _precision(key, {EXPERT_DTYPE: packed, **how}, modules_of(architecture, how, kind), plain))
         for key, how in stated(config, beside)
@@ -131,7 +133,7 @@ def _precision(key: str, how: Mapping[str, Any], modules: list[Module], plain: s
     if scheme is None:
         raise QuantizationError(key, _telling(how), f"quant_method {', '.join(SCHEMES)}")
     if how.get(EXPERT_DTYPE) is not None and scheme is not SCHEMES["fp8"]:
-        raise QuantizationError(EXPERT_DTYPE, how[EXPERT_DTYPE], "none but beside quant_method fp8")
+        raise QuantizationError(EXPERT_DTYPE, how[EXPERT_DTYPE], f"none beside {key}, whose quant_method is not fp8")
     try:
         rule = scheme(Values(how, {}, prefix=f"{key}."), modules)
         return _by_component(modules, rule, PLAIN[plain != PLAIN[0]])

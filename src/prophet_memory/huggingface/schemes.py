@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import NamedTuple
 
 from prophet_memory.errors import ArchitectureError
 from prophet_memory.formats import WEIGHT_FORMATS
-from prophet_memory.huggingface.modules import Module
+from prophet_memory.huggingface.modules import Module, choices
 from prophet_memory.huggingface.values import Values
 from prophet_memory.tensors import COMPONENTS
 
 FP8_BLOCK = [128, 128]
 BLOCK_IN_WORDS = "x".join(map(str, FP8_BLOCK))  # as the validator of compressed-tensors takes it
 EXPERT_DTYPE = "expert_dtype"  # beside quant_method fp8, in the statement or in the config
+EXPERTS_ALGO = "moe_quant_algo"  # the same, of experts that were converted later
 NVFP4_GROUP, MX_GROUP = 16, 32
 GROUPS, INTEGER_BITS, INT4_BITS = (32, 64, 128), (4, 8), 4
 MODELOPT = {  # quant_algo
@@ -35,6 +37,7 @@ FLOATS = {  # bits, strategy, and what it counts in
     (8, "group", str(MX_GROUP)): "mxfp8", (4, "tensor_group", str(NVFP4_GROUP)): "nvfp4",
     (4, "group", str(NVFP4_GROUP)): "nvfp4", (4, "group", str(MX_GROUP)): "mxfp4",
 }  # fmt: skip
+CLASSES = ("Linear", "Embedding")  # of modules, as targets of compressed-tensors
 TABLES = ("router", "embedding", "lm_head")  # that most methods never store in their format
 NEVER_FP8 = (*TABLES, "attention.compressor")  # of DeepSeek-V4 (transformers, `_keep_in_fp32_modules` of modeling_deepseek_v4.py)
 UNDERSTOOD = (
@@ -75,11 +78,12 @@ LAYER = re.compile(r"\b(?:layers|blocks?)\.(\d+)\.")
 PROJECTION = re.compile(r"[\w.]*\blayers\.(\d+)\.[\w.]*(_proj|_proj_\w+|\bw[123])")
 # Other parts of a checkpoint: towers, next-token layers, norms, tables, routers, and the weights of an indexer's heads.
 UNCOUNTED = re.compile(
-    r"visual|vision|audio|image|patch|projector|resampler|tower|timestamp|sound|mtp|nextn|eh_proj|conv1d|embed|head|router"
+    r"visual|vision|audio|image|patch|projector|resampler|tower|timestamp|sound|perception|sam_model|qwen2_model|\bvit\b"
+    r"|mtp|nextn|eh_proj|conv1d|embed|head|router"
     r"|(?<!norm_attn_)norm(?!_attn_norm)|gate\b|\bindexers_proj\b|\bweights_proj\b"
 )
 BLOCKS: dict[str, re.Pattern[str]] = {  # words that stand for a component; the first is meant
-    "shared_expert": re.compile(r"shared_(expert|mlp)"), "routed_expert": re.compile(r"expert|moe"),
+    "shared_expert": re.compile(r"shared?_(expert|mlp)"), "routed_expert": re.compile(r"expert|moe"),
     "recurrent": re.compile(r"linear_attn|mamba|mixer"), "attention": re.compile(r"attn|[aA]ttention"),
     "dense_feed_forward": re.compile(r"mlp|feed_forward|ffn"),
 }  # fmt: skip
@@ -107,6 +111,11 @@ def as_modelopt(entry: str) -> Matches:
 def as_autoawq(entry: str) -> Matches:
     """A part of the name (AutoAWQ, `exclude_layers_to_not_quantize`)."""
     return lambda name: entry in name
+
+
+def as_in_block(entry: str) -> Matches:
+    """The end of the name, behind that of the layer."""
+    return lambda name: name.endswith(f".{entry}")
 
 
 def as_gptqmodel(entry: str) -> Matches:
@@ -139,6 +148,12 @@ class ModuleIndex:
                     self._whole.setdefault(name, []).append(module)
         return self._whole
 
+    @cached_property
+    def containers(self) -> frozenset[str]:
+        """The names of what contains a module."""
+        names = {name for module in self._modules for name in module.names}
+        return frozenset(name[: step.start()] for name in names for step in re.finditer(r"\.", name))
+
     def _by_steps(self) -> dict[str, list[Module]]:
         if not self._steps:
             for module in self._modules:
@@ -149,25 +164,32 @@ class ModuleIndex:
         return self._steps
 
 
-def named(key: str, entries: Iterable[str], how: Callable[[str], Matches], modules: list[Module]) -> dict[Module, str]:
-    """The modules that some entries name, with the first entry that does.
+def matched(key: str, entries: Iterable[str], how: Callable[[str], Matches], modules: list[Module]) -> dict[str, list[Module]]:
+    """The modules that each entry names.
 
     Raises:
         ArchitectureError: for an entry that is no pattern, and as `check_counted`.
     """
-    found: dict[Module, str] = {}
-    meant_nothing: list[str] = []
+    found: dict[str, list[Module]] = {}
     index = ModuleIndex(modules)
     for entry in entries:
         try:
-            own = index.matching(entry, how)
+            found[entry] = index.matching(entry, how)
         except (re.error, RecursionError, OverflowError):
             raise ArchitectureError(key, entry[:MOST_SHOWN], "names or regular expressions") from None
+    nothing = [entry for entry, own in found.items() if not own]
+    if how is as_compressed_tensors:  # which means what an entry names, and not what that contains
+        nothing = [entry for entry in nothing if not any(map(how(entry), index.containers))]
+    check_counted(key, nothing, modules, {module for own in found.values() for module in own})
+    return found
+
+
+def named(key: str, entries: Iterable[str], how: Callable[[str], Matches], modules: list[Module]) -> dict[Module, str]:
+    """The modules that some entries name, with the first entry that does; raises as `matched`."""
+    found: dict[Module, str] = {}
+    for entry, own in matched(key, entries, how, modules).items():
         for module in own:
             found.setdefault(module, entry)
-        if not own:
-            meant_nothing.append(entry)
-    check_counted(key, meant_nothing, modules, found)
     return found
 
 
@@ -182,12 +204,11 @@ def check_counted(key: str, entries: Iterable[str], modules: list[Module], found
     layers = {int(number) for module in own for number in LAYER.findall(module.names[0])}
     missed = {module.component for module in own} - {module.component for module in found if not module.predicts_further}
     for entry in entries:
-        plain = entry.replace("\\", "")
-        numbers = {int(number) for number in LAYER.findall(f"{plain}.")}
-        if UNCOUNTED.search(plain) or (numbers and not numbers & layers):
-            continue
-        about = next((component for component, words in BLOCKS.items() if words.search(plain)), None)
-        if about in missed or PROJECTION.fullmatch(entry):
+        said = [choice.replace("\\", "") for choice in choices(entry)]
+        told = [(plain, {int(number) for number in LAYER.findall(f"{plain}.")}) for plain in said]
+        own_part = [plain for plain, at in told if not UNCOUNTED.search(plain) and (not at or at & layers)]
+        about = {next((component for component, words in BLOCKS.items() if words.search(plain)), None) for plain in own_part}
+        if about & missed or (own_part and PROJECTION.fullmatch(entry)):
             raise ArchitectureError(key, entry, "modules that the model is counted with")
 
 
@@ -231,15 +252,33 @@ def fp8(values: Values, modules: list[Module]) -> Rule:
     block = values.raw("weight_block_size")
     if block not in (None, FP8_BLOCK):
         raise values.error("weight_block_size", f"null, for one scale a tensor, or {FP8_BLOCK}")
-    for key in ("quant_algo", "moe_quant_algo"):  # of DeepSeek-V4's mixed checkpoints, which name no format for the rest
-        if values.raw(key) is not None:
-            raise values.error(key, "none beside quant_method fp8")
+    if values.raw("quant_algo") is not None and values.raw(EXPERTS_ALGO) is None:
+        raise values.error("quant_algo", f"none beside quant_method fp8 without {EXPERTS_ALGO}")
     left_out = listed(values, ["modules_to_not_convert", "ignored_layers"], as_transformers, modules)
     rule = all_but(left_out, Chosen("fp8_blocks" if block else "fp8", values.path("weight_block_size"), block), NEVER_FP8)
+    if values.raw(EXPERTS_ALGO) is not None:
+        own = _of_converted_experts(values, modules)
+        return lambda module: own.get(module) or rule(module)
     experts = _of_packed_experts(values)
     if experts is None:
         return rule
     return lambda module: left_out.get(module, experts) if module.component == "routed_expert" else rule(module)
+
+
+def _of_converted_experts(values: Values, modules: list[Module]) -> dict[Module, Chosen]:
+    """The routed experts that ModelOpt converted in an FP8 checkpoint, whose other modules it left as they were.
+
+    NVIDIA's DeepSeek-V4 in NVFP4 is stored so; its list of what is ignored says what ModelOpt did not touch (SGLang, pull request
+    25820; vllm-project/recipes, pull request 541).
+
+    Raises:
+        ArchitectureError: for an algorithm that is not known, and where other modules are listed.
+    """
+    chosen, listings = _of_modelopt(values, EXPERTS_ALGO), values.optional_mapping("quantized_layers")
+    own = [module for module in modules if listings is None or any(name in listings for name in containing(module))]
+    if listings is not None and any(module.component != "routed_expert" for module in own):
+        raise values.error("quantized_layers", f"routed experts alone beside {EXPERTS_ALGO}")
+    return {module: chosen for module in own if module.component == "routed_expert"}
 
 
 def _of_packed_experts(values: Values) -> Chosen | None:
@@ -288,16 +327,35 @@ def gptq(values: Values, modules: list[Module]) -> Rule:
         raise values.error("lm_head", "true or false")
     if values.raw("checkpoint_format") not in (None, "gptq", "gptq_v2"):
         raise values.error("checkpoint_format", "gptq or gptq_v2")
-    if values.raw("modules_in_block_to_quantize") is not None:
-        raise values.error("modules_in_block_to_quantize", "left out or null")
     never = TABLES[:-1] if head else TABLES
-    rules, own = values.nested("dynamic", {}), dict[Module, Chosen]()
+    rules = values.nested("dynamic", {})
     modules = [module for module in modules if module.component not in never]
+    own = _outside_of_blocks(values, modules)
     for entry in values.optional_mapping("dynamic") or {}:
         other = chosen._replace(format=None) if entry.startswith("-:") else _of_gptq(values, rules.nested(entry, {}))
         for module in named(values.path("dynamic"), [entry], as_gptqmodel, modules):
             own.setdefault(module, Chosen(other.format, values.path("dynamic"), entry))
     return all_but(own, chosen, never)
+
+
+def _outside_of_blocks(values: Values, modules: list[Module]) -> dict[Module, Chosen]:
+    """What a list of the modules to quantise in each layer leaves at 16 bit (optimum, `modules_in_block_to_quantize`).
+
+    Raises:
+        ArchitectureError: for what is no list of names or of such lists, and as `matched`.
+    """
+    key = "modules_in_block_to_quantize"
+    lists = values.raw(key)
+    if lists is None:
+        return {}
+    entries = [entry for own in lists for entry in (own if isinstance(own, list) else [own])] if isinstance(lists, list) else []
+    if not entries or not all(isinstance(entry, str) for entry in entries):
+        raise values.error(key, "lists of names")
+    inside = named(values.path(key), entries, as_in_block, modules)
+    if not inside:
+        raise values.error(key, "some modules that the model is counted with")
+    left_out = [module for module in modules if module not in inside and module.layer is not None]
+    return {module: Chosen(None, values.path(key), entries[0]) for module in left_out}
 
 
 def _of_gptq(values: Values, within: Values) -> Chosen:
@@ -314,8 +372,8 @@ def _of_gptq(values: Values, within: Values) -> Chosen:
 def modelopt(values: Values, modules: list[Module]) -> Rule:
     """NVIDIA ModelOpt: one algorithm for all modules but those that are excluded, or one for each module that is listed."""
     left_out = listed(values, ["exclude_modules", "ignore"], as_modelopt, modules)
-    if values.raw("moe_quant_algo") is not None:
-        raise values.error("moe_quant_algo", "left out or null")
+    if values.raw(EXPERTS_ALGO) is not None:
+        raise values.error(EXPERTS_ALGO, "left out or null")
     if str(values.raw("quant_algo")).upper() != "MIXED_PRECISION":
         return all_but(left_out, _of_modelopt(values), never=TABLES[:-1])
     layers, own = values.nested("quantized_layers", {}), dict[Module, Chosen]()
@@ -329,7 +387,7 @@ def modelopt(values: Values, modules: list[Module]) -> Rule:
             own[module] = formats[entry]
     used = {chosen.entry for chosen in own.values()}
     check_counted(values.path("quantized_layers"), [entry for entry in formats if entry not in used], modules, own)
-    return all_but(own | left_out, Chosen(None, values.path("quantized_layers"), "MIXED_PRECISION"), never=())
+    return all_but(own | left_out, Chosen(None, values.path("quant_algo"), values.raw("quant_algo")), never=())
 
 
 def containing(module: Module) -> Iterator[str]:
@@ -339,14 +397,14 @@ def containing(module: Module) -> Iterator[str]:
         yield from (".".join(own[:end]) for own in steps if len(own) >= end)
 
 
-def _of_modelopt(values: Values) -> Chosen:
-    named_so = values.raw("quant_algo")
+def _of_modelopt(values: Values, key: str = "quant_algo") -> Chosen:
+    named_so = values.raw(key)
     stored = MODELOPT.get(str(named_so).upper())
     if stored is None:
-        raise values.error("quant_algo", ", ".join([*MODELOPT, "MIXED_PRECISION"]))
+        raise values.error(key, ", ".join([*MODELOPT, "MIXED_PRECISION"][: None if key == "quant_algo" else -1]))
     if stored == "nvfp4" and values.raw("group_size") not in (None, NVFP4_GROUP):
         raise values.error("group_size", f"{NVFP4_GROUP}")
-    return Chosen(stored, values.path("quant_algo"), named_so)
+    return Chosen(stored, values.path(key), named_so)
 
 
 @states("compressed-tensors", "compressed_tensors")
@@ -359,28 +417,43 @@ def compressed_tensors(values: Values, modules: list[Module]) -> Rule:
     if sparse.get("format") not in (None, "dense"):
         raise values.error("sparsity_config", "none, or the format dense")
     left_out = listed(values, ["ignore"], as_compressed_tensors, modules)
-    by_name, by_class = dict[Module, Chosen](), dict[str, Chosen]()
+    by_target, meant = dict[str, Chosen](), dict[str, list[Module]]()
     groups = values.nested("config_groups", {})
     for name in values.optional_mapping("config_groups") or {}:
-        group = groups.nested(name, {})
-        targets = group.raw("targets")
-        if not isinstance(targets, list) or not targets or not all(isinstance(target, str) for target in targets):
-            raise group.error("targets", "a list of names and classes")
-        if group.raw("format") not in (None, *PACKED):
-            raise group.error("format", ", ".join(PACKED))
-        chosen = _of_weights(group)
-        for module, entry in named(group.path("targets"), targets, as_compressed_tensors, modules).items():
-            by_name.setdefault(module, chosen._replace(entry=entry))
-        by_class = dict.fromkeys(targets, chosen) | by_class
-    if not by_class:
+        chosen, own = _of_group(groups.nested(name, {}), modules)
+        by_target |= {target: chosen._replace(entry=target) for target in own}  # the last group of a target has it
+        meant |= own
+    if not by_target:
         raise values.error("config_groups", "groups with targets and the scheme of their weights, as compressed-tensors has them")
-    nothing = Chosen(None, values.path("config_groups"), [*by_class])
+    by_name = dict[Module, Chosen]()
+    for target in sorted(meant, key=lambda target: ("re:" in target, target)):  # names before patterns (`match_targets`)
+        for module in meant[target]:
+            by_name.setdefault(module, by_target[target])
+    nothing = Chosen(None, values.path("config_groups"), [*by_target])
 
     def rule(module: Module) -> Chosen:
         kind = {"embedding": "Embedding", "router": "Router"}.get(module.component, "Linear")  # a router is meant by name alone
-        return left_out.get(module) or by_name.get(module) or by_class.get(kind, nothing)
+        return left_out.get(module) or by_name.get(module) or by_target.get(kind, nothing)
 
     return rule
+
+
+def _of_group(group: Values, modules: list[Module]) -> tuple[Chosen, dict[str, list[Module]]]:
+    """The format that a group of targets has for weights, and the modules that each target names.
+
+    Raises:
+        ArchitectureError: for a format that is not known, for what are no targets, and where none is about what is counted.
+    """
+    targets = group.raw("targets")
+    if not isinstance(targets, list) or not targets or not all(isinstance(target, str) for target in targets):
+        raise group.error("targets", "a list of names and classes")
+    if group.raw("format") not in (None, *PACKED):
+        raise group.error("format", ", ".join(PACKED))
+    chosen, own = _of_weights(group), matched(group.path("targets"), targets, as_compressed_tensors, modules)
+    understood = any(named_so or target in CLASSES or UNCOUNTED.search(target) for target, named_so in own.items())
+    if chosen.format is not None and not understood:
+        raise group.error("targets", f"{', '.join(CLASSES)}, or modules that the model is counted with")
+    return chosen, own
 
 
 def _of_weights(group: Values) -> Chosen:
@@ -418,8 +491,16 @@ def _of_weights(group: Values) -> Chosen:
 
 
 def first_of(values: Values, *keys: str) -> str:
-    """The key that a statement has, of several for the same."""
-    return next((key for key in keys if values.raw(key) is not None), keys[0])
+    """The key that a statement has, of several for the same.
+
+    Raises:
+        ArchitectureError: where it has several that disagree.
+    """
+    told = [key for key in keys if values.raw(key) is not None] or [keys[0]]
+    for key in told[1:]:
+        if values.raw(key) != values.raw(told[0]):
+            raise values.error(key, f"{values.raw(told[0])!r}, as {told[0]} has it")
+    return told[0]
 
 
 def integers(values: Values, bits: int, group_key: str, *, zero_points: bool, ordered: bool = False) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from prophet_memory.errors import ArchitectureError
 from prophet_memory.fields import Size
 from prophet_memory.mixers.mixer import Mixer, Vector, Vectors, share
 from prophet_memory.tensors import Weight, tall, wide
@@ -21,6 +22,10 @@ class GatedDeltaNet(Mixer):
     value_head_dim: Size
     conv_kernel: Size
     kind: Literal["gated_deltanet"] = field(default="gated_deltanet", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.value_heads % self.key_heads:
+            raise ArchitectureError("value_heads", self.value_heads, f"a multiple of key_heads ({self.key_heads})")
 
     @property
     def key_size(self) -> int:
