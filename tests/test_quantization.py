@@ -27,6 +27,7 @@ MODELOPT = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NV
 QWEN, DEEPSEEK, MIXTRAL = MODELS["qwen3-30b-a3b"], MODELS["deepseek-v3"], MODELS["mixtral-8x7b"]
 NEXT, GPT_OSS = MODELS["qwen3-next-80b-a3b"], MODELS["gpt-oss-120b"]
 GEMMA, NANO = MODELS["gemma-4-26b-a4b"], MODELS["nemotron-3-nano-30b-a3b"]
+CONVERTED = {"quant_method": "fp8", "weight_block_size": [128, 128], "moe_quant_algo": "NVFP4"}
 GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 128, "sym": True, "desc_act": False}
 AWQ = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}
 EXPERTS_ALONE = ["lm_head", "re:.*self_attn.*", "re:.*shared_experts.*", r"re:.*mlp\.(gate|up|gate_up|down)_proj.*"]
@@ -163,12 +164,13 @@ def test_which_of_several_groups_a_module_is_of(groups: list[tuple[list[str], di
 
 @pytest.mark.parametrize("targets", [["FusedMoE"], ["linear"], ["re:.*exprets.*"], ["Qwen3MoeExperts", "re:.*no_such"]])
 def test_a_group_that_means_nothing_that_is_counted_is_refused(targets: list[str]):
-    with pytest.raises(QuantizationError, match=r"0\.targets: .*; allowed: Linear, Embedding, or modules that the model is"):
+    with pytest.raises(QuantizationError, match=r"0\.targets: .*; allowed: Linear, .*or modules that the model is"):
         said(in_groups((targets, NVFP4)))
     with pytest.raises(QuantizationError, match=r"1\.targets: "):
         said(in_groups((["Linear"], FLOAT), (targets, NVFP4)))
     assert said(in_groups((["Linear"], FLOAT), (targets, None))) == "fp8_channel"  # which leaves weights as they are
-    assert said(in_groups((["Linear"], FLOAT), (["re:.*visual.*"], NVFP4))) == "fp8_channel"
+    for others in (["re:.*visual.*"], ["re:model.layers.32.*"], ["Conv1d"], ["re:.*linear_attn.*"]):  # what it has not
+        assert said(in_groups((["Linear"], FLOAT), (others, NVFP4))) == "fp8_channel"
 
 
 def test_what_contains_a_module_is_not_the_module_in_compressed_tensors():
@@ -218,6 +220,26 @@ def test_names_that_a_pattern_has_as_a_choice(entry: str, expected: str):
     assert said(packed(["lm_head", entry], **FLOAT)) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "entries"),
+    [
+        ("llama-4-maverick", ["re:.*fc1", "re:.*fc2"]), ("qwen2.5-7b", ["re:.*dense$", "re:.*output$"]),
+        ("qwen3.5-35b-a3b", ["re:.*in_proj$", "re:.*transformer.blocks.*", r"re:.*\.blocks\..*", "re:.*backbone.*"]),
+    ],
+)  # fmt: skip
+def test_words_that_other_types_have_mean_nothing(name: str, entries: list[str]):
+    kind = {"model_type": {"qwen3.5-35b-a3b": "qwen3_5_moe", "llama-4-maverick": "llama4"}.get(name, "qwen2")}
+    assert said(packed(["lm_head", *entries], **FLOAT), MODELS[name], **kind) == "fp8_channel"
+
+
+def test_digits_of_experts_tell_them_apart():
+    with pytest.raises(QuantizationError, match="one format for the routed experts"):
+        said(packed(["lm_head", r"re:.*experts\.\d\..*"], **FLOAT), QWEN)
+    for every in (r"\d+", r"\d{1,3}", r"\d*", "[0-9]+"):
+        assert said(packed(["lm_head", rf"re:.*experts\.{every}\..*"], **FLOAT), QWEN) == "bf16/fp8_channel"
+    assert said(packed(["lm_head", r"re:^(?!.*experts\.\d+).*"], **FLOAT), QWEN) == "fp8_channel_experts"
+
+
 def test_each_choice_of_a_pattern_that_means_nothing_is_held_against_the_model():
     assert said(packed(["lm_head", r"re:model\.(visual|vision_tower)\.attn.*"], **FLOAT), QWEN) == "fp8_channel"
     with pytest.raises(QuantizationError, match="allowed: modules that the model is counted with"):
@@ -234,7 +256,8 @@ def test_the_modules_that_gptq_stores_in_each_layer():
     assert said(GPTQ | {key: experts}, model_type="mixtral") == "int4_experts"
     assert said(GPTQ | {key: attention[0] + attention[1]}, model_type="mixtral") == "bf16/int4"
     assert said(GPTQ | {key: attention[1:] + experts}, model_type="mixtral") == "int4/bf16/attention.o=int4"
-    for wrong in ([], "self_attn", [1], [[1]], [["self_attn.x_proj"]]):
+    assert said(GPTQ | {key: [*attention, *experts, ["mlp.shared_expert_gate"]]}, model_type="mixtral") == "int4"  # never so
+    for wrong in ([], "self_attn", [1], [[1]], [["self_attn.x_proj"]], [*attention, *experts, ["self_attn.W_pack"]]):
         with pytest.raises(QuantizationError, match=f"{key}"):
             said(GPTQ | {key: wrong}, model_type="mixtral")
 
@@ -399,6 +422,10 @@ def test_experts_that_modelopt_converted_in_an_fp8_checkpoint():
     own = config | {"expert_dtype": "fp4", "quantization_config": stated}
     for beside in (None, {"quantization": mixed}):
         assert as_published(own, model, beside).published_precision == "nvfp4/fp8_blocks/attention.compressor=bf16"
+    with pytest.raises(QuantizationError, match=r"hf_quant_config.json: quantization.quant_algo: \"FP8\""):
+        as_published(own, model, {"quantization": {"quant_algo": "FP8"}})
+    with pytest.raises(QuantizationError, match=r"moe_quant_algo: .*allowed: left out for a model without routed experts"):
+        as_published({"quantization_config": CONVERTED}, MODELS["qwen2.5-7b"])
     del listed["layers.7.ffn.experts"]
     with pytest.raises(QuantizationError, match="one format for the routed experts in all layers"):
         as_published(own, model)
@@ -440,9 +467,15 @@ FP8 = {"quant_method": "fp8"}
     ("statement", "line"),
     [
         (FP8 | {"weight_block_size": [64, 64]}, r"weight_block_size: \[64, 64\]; allowed: null"),
-        (FP8 | {"quant_algo": "MIXED_PRECISION"}, "quant_algo: .*allowed: none beside quant_method fp8 without moe_quant_algo"),
+        (FP8 | {"quant_algo": "MIXED_PRECISION"}, "quant_algo: .*allowed: left out beside quant_method fp8, or MIXED_"),
         (FP8 | {"moe_quant_algo": "NVFP3"}, 'moe_quant_algo: "NVFP3"; allowed: .*W4A16_NVFP4, MXFP8$'),
-        (FP8 | {"moe_quant_algo": "NVFP4", "quantized_layers": {"model.layers.3.self_attn": {}}}, "routed experts alone beside"),
+        (CONVERTED | {"quantized_layers": {"model.layers.3.self_attn": {"quant_algo": "NVFP4"}}}, "routed experts alone, in the"),
+        (CONVERTED | {"quantized_layers": {"model.layers.3.mlp.experts": {"quant_algo": "FP8"}}}, "routed experts alone, in the"),
+        (CONVERTED | {"quantized_layers": {"model.layers.3.mlp.experts": {"quant_algo": "NVFP4"}}}, "one format for the routed"),
+        (CONVERTED | {"quantized_layers": {"model.layers.3.x": {"quant_algo": "NVFP4"}}}, "routed experts alone, in the format"),
+        (CONVERTED | {"quantized_layers": {}}, "quantized_layers: .*; allowed: a mapping from modules"),
+        (CONVERTED | {"quant_algo": "INT4_AWQ"}, 'quant_algo: "INT4_AWQ"; allowed: left out beside'),
+        (CONVERTED | {"expert_dtype": "int8"}, 'expert_dtype: "int8"; allowed: fp8 or fp4'),
         (AWQ | {"q_group_size": 64}, "q_group_size: 64; allowed: 128, as group_size has it"),
         (FP8 | {"expert_dtype": "fp6"}, 'expert_dtype: "fp6"; allowed: fp8 or fp4'),
         (FP8 | {"expert_dtype": "fp4"}, "scale_fmt: "),

@@ -18,7 +18,6 @@ from prophet_memory.huggingface.module_names import (
     CROSS,
     EMBEDDINGS,
     FURTHER,
-    HEADS,
     LANGUAGE_TYPES,
     LAST_IN_BLOCK,
     NAMINGS,
@@ -37,6 +36,7 @@ from prophet_memory.weights import feed_forward_weights, per_layer_input_weights
 
 ONE_EXPERT = re.compile(r"\bexperts\.(?:expert_)?(\d+)\b")
 SOME_EXPERTS = re.compile(r"\bexperts\.(?:expert_)?\d*[\[(|?+{]")  # by a class, a group or a choice of their numbers
+SOME_DIGITS = re.compile(r"\bexperts\\?\.(?:expert_)?(?:\d|\\d)*\\d(?![+*\d]|\\d)")  # so many as there are
 AS_MOST = Naming()
 WITHIN_MOE = r"\.(?:experts|shared_expert|shared_mlp|gate\b|router)"
 
@@ -62,12 +62,16 @@ class Module:
 
 CHOICE = re.compile(r"\((?:\?:)?((?!\?)[^()]*)\)|\[([\w.-]+)\]")  # a group, or a class of letters, with no choice in it
 PATTERN = re.compile(r"[*?+\\|()\[\]{}^$]")
-MOST_CHOICES = 64
-ANYWHERE = ("model", "layers", "lm_head")  # steps of names of any root or head
+MOST_CHOICES = 512
+MOST_LETTERS = 26
+ANYWHERE = ("model", "layers", "lm_head")  # steps of a name that do not tell a root or a head from others
 
 
 def choices(pattern: str) -> list[str]:
-    """What a pattern says once each choice in it is made, of the alternatives of a group and of the letters of a class."""
+    """What a pattern says once each choice in it is made, of the alternatives of a group and of the letters of a class.
+
+    Of a pattern with very many some come back with choices in them.
+    """
     left, done = [pattern], list[str]()
     while left and len(left) + len(done) < MOST_CHOICES:
         text = left.pop()
@@ -81,11 +85,13 @@ def choices(pattern: str) -> list[str]:
 
 
 def letters(of_class: str) -> list[str]:
-    """The letters of a class in a pattern: of a range all, as `[1-3]` has three."""
-    ranges = re.sub(
-        r"(\w)-(\w)", lambda found: "".join(map(chr, range(ord(found[1]), min(ord(found[2]), ord(found[1]) + 9) + 1))), of_class
-    )
-    return list(dict.fromkeys(ranges))
+    """The letters of a class in a pattern, those of ranges among them, as `[1-3]` has three."""
+
+    def between(found: re.Match[str]) -> str:
+        first, last = map(ord, found.groups())
+        return "".join(map(chr, range(first, min(last, first + MOST_LETTERS) + 1)))
+
+    return list(dict.fromkeys(re.sub(r"(\w)-(\w)", between, of_class)))
 
 
 def words_in(statement: object) -> Iterator[str]:
@@ -106,9 +112,9 @@ class Spellings:
         words = list(words_in(statement))
         plain = [word.replace("\\", "") for word in words]
         self.experts = {int(number) for word in plain for number in ONE_EXPERT.findall(word)}
-        self.any_expert = any(map(SOME_EXPERTS.search, plain))
+        self.any_expert = any(map(SOME_EXPERTS.search, plain)) or any(map(SOME_DIGITS.search, words))
         said = (choice for word in words for choice in (choices(word) if PATTERN.search(word) else [word]))
-        told = dict.fromkeys(re.sub(r"\d+", "0", word.replace("\\", "")) for word in said)  # each layer says the same
+        told = dict.fromkeys(re.sub(r"\\d\+?|\d+", "0", word).replace("\\", "") for word in said)  # each layer says the same
         self.text = "\n".join(told)
         self.own = NAMINGS.get(model_type, AS_MOST)
         self._has_dense = has_dense
@@ -122,10 +128,10 @@ class Spellings:
             self._used[names] = (first, *(name for name, word in words.items() if re.search(rf"\b{word}\b", self.text)))
         return self._used[names]
 
-    def containers(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """What may contain all layers, or the head: the first, and those of which the statement has what tells them apart.
+    def begun(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Of the roots or heads of a type the first, and those whose own words the statement has.
 
-        A pattern need not have the whole of it, as `.*language_model.*attn` has not.
+        It need not have them as one name: `.*language_model.*attn` has `language_model` and not `model.language_model.layers`.
         """
 
         def said(name: str) -> bool:
@@ -192,7 +198,7 @@ def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_t
     spellings = Spellings(statement, model_type, has_dense=has_dense)
     modules = [Module("embedding", "", spellings.used(EMBEDDINGS))]
     if not architecture.tied_embeddings:
-        modules.append(Module("lm_head", "", spellings.containers(HEADS)))
+        modules.append(Module("lm_head", "", spellings.begun(spellings.own.heads)))
     for side, stack in (("encoder", architecture.encoder), ("decoder", architecture.decoder)):
         if stack is not None:
             roots = spellings.own.roots or (ROOTS if architecture.encoder is None else ROOTS_OF_TWO)
@@ -200,7 +206,7 @@ def modules_of(architecture: Architecture, statement: Mapping[str, Any], model_t
             modules += _of_stack(side, stack, own, architecture, spellings)
     if architecture.per_layer_input_size:
         (part,) = spellings.spelled("dense_feed_forward", "layer_inputs")
-        above = [root.removesuffix("layers") for root in spellings.containers(ROOTS)]
+        above = [root.removesuffix("layers") for root in spellings.begun(spellings.own.roots or ROOTS)]
         modules.append(Module("dense_feed_forward", "layer_inputs", tuple(root + name for root in above for name in part)))
     if architecture.next_token_layers:
         modules += _further(architecture, spellings)
@@ -211,7 +217,7 @@ def _further(architecture: Architecture, spellings: Spellings) -> Iterator[Modul
     """The modules of the layers that predict further tokens: numbered after the model's, or from 0 under names of their own."""
     own = architecture.decoder.layer_count
     stack = with_next_token_layers(architecture).decoder
-    for module in _of_stack("decoder", stack, ROOTS, architecture, spellings, first=own):
+    for module in _of_stack("decoder", stack, spellings.own.roots or ROOTS, architecture, spellings, first=own):
         number = module.layer[1] if module.layer else own
         others = dict.fromkeys(f"{FURTHER}.{number - own}.{name.partition(f'.{number}.')[2]}" for name in module.names)
         yield replace(module, names=(*module.names, *others), predicts_further=True)
@@ -222,7 +228,7 @@ def _of_stack(
 ) -> Iterator[Module]:
     """The modules of the layers of a stack from the first that is asked for."""
     kinds = [list(_kinds(layer, stack, architecture, spellings)) for layer in stack.layers]
-    used = spellings.containers(roots)
+    used = spellings.begun(roots)
     for number, kind in list(enumerate(stack.order))[first:]:
         layer, place = divmod(number, spellings.own.sublayers)
         for paths, weight in kinds[kind]:

@@ -80,11 +80,11 @@ def as_published(config: Mapping[str, Any], architecture: Architecture, beside: 
     """
     plain, kind = _dtype(config), language_type([place.get("model_type") for _, place in _places(config)])
     packed = next((value for _, place in _places(config) if (value := place.get(EXPERT_DTYPE)) is not None), None)
-    if any(how.get("quant_method") == "fp8" and how.get(EXPERTS_ALGO) is not None for _, how in stated(config)):
-        beside = None  # it repeats what ModelOpt converted, and says nothing of the rest
+    converted = next((how for _, how in stated(config) if how.get(EXPERTS_ALGO) is not None), {})
     stated_so = [
         (key, how, _precision(key, {EXPERT_DTYPE: packed, **how}, modules_of(architecture, how, kind), plain))
-        for key, how in stated(config, beside)
+        # The file beside it repeats what ModelOpt converted, and says nothing of the rest.
+        for key, how in ((key, {**converted, **how}) for key, how in stated(config, beside))
         if not _is_of_cache_alone(how)
     ]
     if packed is not None and not stated_so:

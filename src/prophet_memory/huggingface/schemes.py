@@ -21,7 +21,8 @@ from prophet_memory.tensors import COMPONENTS
 FP8_BLOCK = [128, 128]
 BLOCK_IN_WORDS = "x".join(map(str, FP8_BLOCK))  # as the validator of compressed-tensors takes it
 EXPERT_DTYPE = "expert_dtype"  # beside quant_method fp8, in the statement or in the config
-EXPERTS_ALGO = "moe_quant_algo"  # the same, of experts that were converted later
+EXPERTS_ALGO = "moe_quant_algo"  # beside quant_method fp8, in the statement: of experts that ModelOpt converted
+MIXED = "MIXED_PRECISION"  # quant_algo of what has a format for each module
 NVFP4_GROUP, MX_GROUP = 16, 32
 GROUPS, INTEGER_BITS, INT4_BITS = (32, 64, 128), (4, 8), 4
 MODELOPT = {  # quant_algo
@@ -37,7 +38,7 @@ FLOATS = {  # bits, strategy, and what it counts in
     (8, "group", str(MX_GROUP)): "mxfp8", (4, "tensor_group", str(NVFP4_GROUP)): "nvfp4",
     (4, "group", str(NVFP4_GROUP)): "nvfp4", (4, "group", str(MX_GROUP)): "mxfp4",
 }  # fmt: skip
-CLASSES = ("Linear", "Embedding")  # of modules, as targets of compressed-tensors
+CLASSES = ("Linear", "Embedding", "Conv1d", "Conv2d", "Conv3d")  # of modules, as targets of compressed-tensors
 TABLES = ("router", "embedding", "lm_head")  # that most methods never store in their format
 NEVER_FP8 = (*TABLES, "attention.compressor")  # of DeepSeek-V4 (transformers, `_keep_in_fp32_modules` of modeling_deepseek_v4.py)
 UNDERSTOOD = (
@@ -148,9 +149,14 @@ class ModuleIndex:
                     self._whole.setdefault(name, []).append(module)
         return self._whole
 
+    def names_container(self, entry: str) -> bool:
+        """Whether an entry of compressed-tensors names what contains a module."""
+        if entry.startswith("re:"):
+            return any(map(as_compressed_tensors(entry), self._containers))
+        return entry in self._containers
+
     @cached_property
-    def containers(self) -> frozenset[str]:
-        """The names of what contains a module."""
+    def _containers(self) -> frozenset[str]:
         names = {name for module in self._modules for name in module.names}
         return frozenset(name[: step.start()] for name in names for step in re.finditer(r"\.", name))
 
@@ -178,8 +184,8 @@ def matched(key: str, entries: Iterable[str], how: Callable[[str], Matches], mod
         except (re.error, RecursionError, OverflowError):
             raise ArchitectureError(key, entry[:MOST_SHOWN], "names or regular expressions") from None
     nothing = [entry for entry, own in found.items() if not own]
-    if how is as_compressed_tensors:  # which means what an entry names, and not what that contains
-        nothing = [entry for entry in nothing if not any(map(how(entry), index.containers))]
+    if how is as_compressed_tensors:  # an entry that names a container means nothing in it (`match_named_modules`)
+        nothing = [entry for entry in nothing if not index.names_container(entry)]
     check_counted(key, nothing, modules, {module for own in found.values() for module in own})
     return found
 
@@ -201,15 +207,28 @@ def check_counted(key: str, entries: Iterable[str], modules: list[Module], found
             (`found`), because what it is about would be counted wrongly.
     """
     own = [module for module in modules if not module.predicts_further]
-    layers = {int(number) for module in own for number in LAYER.findall(module.names[0])}
+    layers = layers_of(modules)
     missed = {module.component for module in own} - {module.component for module in found if not module.predicts_further}
     for entry in entries:
-        said = [choice.replace("\\", "") for choice in choices(entry)]
-        told = [(plain, {int(number) for number in LAYER.findall(f"{plain}.")}) for plain in said]
-        own_part = [plain for plain, at in told if not UNCOUNTED.search(plain) and (not at or at & layers)]
-        about = {next((component for component, words in BLOCKS.items() if words.search(plain)), None) for plain in own_part}
-        if about & missed or (own_part and PROJECTION.fullmatch(entry)):
+        about = told_of(entry, layers)
+        if about & missed or (about and PROJECTION.fullmatch(entry)):
             raise ArchitectureError(key, entry, "modules that the model is counted with")
+
+
+def layers_of(modules: list[Module]) -> set[int]:
+    """The numbers of the model's own layers."""
+    return {int(number) for module in modules if not module.predicts_further for number in LAYER.findall(module.names[0])}
+
+
+def told_of(entry: str, layers: set[int]) -> set[str | None]:
+    """The components whose words an entry has, None for words of none; nothing for other parts and layers of a checkpoint."""
+    about: set[str | None] = set()
+    for choice in choices(entry):
+        plain = choice.replace("\\", "")
+        in_layers = {int(number) for number in LAYER.findall(f"{plain}.")}
+        if not UNCOUNTED.search(plain) and (not in_layers or in_layers & layers):
+            about.add(next((component for component, words in BLOCKS.items() if words.search(plain)), None))
+    return about
 
 
 def listed(values: Values, keys: Iterable[str], how: Callable[[str], Matches], modules: list[Module]) -> dict[Module, Chosen]:
@@ -252,8 +271,8 @@ def fp8(values: Values, modules: list[Module]) -> Rule:
     block = values.raw("weight_block_size")
     if block not in (None, FP8_BLOCK):
         raise values.error("weight_block_size", f"null, for one scale a tensor, or {FP8_BLOCK}")
-    if values.raw("quant_algo") is not None and values.raw(EXPERTS_ALGO) is None:
-        raise values.error("quant_algo", f"none beside quant_method fp8 without {EXPERTS_ALGO}")
+    if values.raw("quant_algo") not in (None, MIXED if values.raw(EXPERTS_ALGO) is not None else None):
+        raise values.error("quant_algo", f"left out beside quant_method fp8, or {MIXED} where {EXPERTS_ALGO} is stated, too")
     left_out = listed(values, ["modules_to_not_convert", "ignored_layers"], as_transformers, modules)
     rule = all_but(left_out, Chosen("fp8_blocks" if block else "fp8", values.path("weight_block_size"), block), NEVER_FP8)
     if values.raw(EXPERTS_ALGO) is not None:
@@ -268,17 +287,23 @@ def fp8(values: Values, modules: list[Module]) -> Rule:
 def _of_converted_experts(values: Values, modules: list[Module]) -> dict[Module, Chosen]:
     """The routed experts that ModelOpt converted in an FP8 checkpoint, whose other modules it left as they were.
 
-    NVIDIA's DeepSeek-V4 in NVFP4 is stored so; its list of what is ignored says what ModelOpt did not touch (SGLang, pull request
-    25820; vllm-project/recipes, pull request 541).
+    NVIDIA's DeepSeek-V4 in NVFP4 is stored so (SGLang, pull request 25820; vllm-project/recipes, pull request 541). Its `ignore`
+    says what ModelOpt did not touch, and is not read: that stays FP8.
 
     Raises:
-        ArchitectureError: for an algorithm that is not known, and where other modules are listed.
+        ArchitectureError: for an algorithm that is not known, and for a list of other modules or with other algorithms.
     """
-    chosen, listings = _of_modelopt(values, EXPERTS_ALGO), values.optional_mapping("quantized_layers")
-    own = [module for module in modules if listings is None or any(name in listings for name in containing(module))]
-    if listings is not None and any(module.component != "routed_expert" for module in own):
-        raise values.error("quantized_layers", f"routed experts alone beside {EXPERTS_ALGO}")
-    return {module: chosen for module in own if module.component == "routed_expert"}
+    chosen, key = _of_modelopt(values, key=EXPERTS_ALGO), "quantized_layers"
+    _of_packed_experts(values)  # refuses what it does not know
+    experts = {module: chosen for module in modules if module.component == "routed_expert"}
+    if not experts:
+        raise values.error(EXPERTS_ALGO, "left out for a model without routed experts")
+    if values.raw(key) is None:
+        return experts
+    listed_so = {module: own.format for module, own in _of_listings(values, modules).items()}
+    if not listed_so or any(module not in experts or own != chosen.format for module, own in listed_so.items()):
+        raise values.error(key, f"routed experts alone, in the format of {EXPERTS_ALGO}")
+    return dict.fromkeys(listed_so, chosen)
 
 
 def _of_packed_experts(values: Values) -> Chosen | None:
@@ -351,9 +376,10 @@ def _outside_of_blocks(values: Values, modules: list[Module]) -> dict[Module, Ch
     entries = [entry for own in lists for entry in (own if isinstance(own, list) else [own])] if isinstance(lists, list) else []
     if not entries or not all(isinstance(entry, str) for entry in entries):
         raise values.error(key, "lists of names")
-    inside = named(values.path(key), entries, as_in_block, modules)
-    if not inside:
-        raise values.error(key, "some modules that the model is counted with")
+    found, layers = matched(values.path(key), entries, as_in_block, modules), layers_of(modules)
+    for entry in (entry for entry, own in found.items() if not own and told_of(entry, layers)):
+        raise ArchitectureError(values.path(key), entry, "modules that the model is counted with")
+    inside = {module for own in found.values() for module in own}
     left_out = [module for module in modules if module not in inside and module.layer is not None]
     return {module: Chosen(None, values.path(key), entries[0]) for module in left_out}
 
@@ -374,20 +400,31 @@ def modelopt(values: Values, modules: list[Module]) -> Rule:
     left_out = listed(values, ["exclude_modules", "ignore"], as_modelopt, modules)
     if values.raw(EXPERTS_ALGO) is not None:
         raise values.error(EXPERTS_ALGO, "left out or null")
-    if str(values.raw("quant_algo")).upper() != "MIXED_PRECISION":
-        return all_but(left_out, _of_modelopt(values), never=TABLES[:-1])
-    layers, own = values.nested("quantized_layers", {}), dict[Module, Chosen]()
-    listings = values.optional_mapping("quantized_layers")
+    if str(values.raw("quant_algo")).upper() != MIXED:
+        return all_but(left_out, _of_modelopt(values, MIXED), never=TABLES[:-1])
+    own = _of_listings(values, modules)
+    return all_but(own | left_out, Chosen(None, values.path("quant_algo"), values.raw("quant_algo")), never=())
+
+
+def _of_listings(values: Values, modules: list[Module]) -> dict[Module, Chosen]:
+    """The modules that a mixed list names, each as the narrowest entry says that names it or what contains it.
+
+    Raises:
+        ArchitectureError: for what is no such list, an algorithm that is not known, and as `check_counted`.
+    """
+    key = "quantized_layers"
+    layers, own = values.nested(key, {}), dict[Module, Chosen]()
+    listings = values.optional_mapping(key)
     if not listings:
-        raise values.error("quantized_layers", "a mapping from modules to their quant_algo")
+        raise values.error(key, "a mapping from modules to their quant_algo")
     formats = {entry: _of_modelopt(layers.nested(entry, {}))._replace(entry=entry) for entry in listings}
     for module in modules:
         entry = next((name for name in containing(module) if name in formats), None)
         if entry is not None:
             own[module] = formats[entry]
     used = {chosen.entry for chosen in own.values()}
-    check_counted(values.path("quantized_layers"), [entry for entry in formats if entry not in used], modules, own)
-    return all_but(own | left_out, Chosen(None, values.path("quant_algo"), values.raw("quant_algo")), never=())
+    check_counted(values.path(key), [entry for entry in formats if entry not in used], modules, own)
+    return own
 
 
 def containing(module: Module) -> Iterator[str]:
@@ -397,11 +434,12 @@ def containing(module: Module) -> Iterator[str]:
         yield from (".".join(own[:end]) for own in steps if len(own) >= end)
 
 
-def _of_modelopt(values: Values, key: str = "quant_algo") -> Chosen:
+def _of_modelopt(values: Values, *others: str, key: str = "quant_algo") -> Chosen:
+    """The format of an algorithm; `others` are allowed where it stands, too, for the message."""
     named_so = values.raw(key)
     stored = MODELOPT.get(str(named_so).upper())
     if stored is None:
-        raise values.error(key, ", ".join([*MODELOPT, "MIXED_PRECISION"][: None if key == "quant_algo" else -1]))
+        raise values.error(key, ", ".join([*MODELOPT, *others]))
     if stored == "nvfp4" and values.raw("group_size") not in (None, NVFP4_GROUP):
         raise values.error("group_size", f"{NVFP4_GROUP}")
     return Chosen(stored, values.path(key), named_so)
@@ -450,7 +488,8 @@ def _of_group(group: Values, modules: list[Module]) -> tuple[Chosen, dict[str, l
     if group.raw("format") not in (None, *PACKED):
         raise group.error("format", ", ".join(PACKED))
     chosen, own = _of_weights(group), matched(group.path("targets"), targets, as_compressed_tensors, modules)
-    understood = any(named_so or target in CLASSES or UNCOUNTED.search(target) for target, named_so in own.items())
+    layers, counted = layers_of(modules), {module.component for module in modules} | {None}
+    understood = any(named_so or target in CLASSES or not told_of(target, layers) & counted for target, named_so in own.items())
     if chosen.format is not None and not understood:
         raise group.error("targets", f"{', '.join(CLASSES)}, or modules that the model is counted with")
     return chosen, own
